@@ -1,0 +1,59 @@
+//! The use cases of administration, for the commands and, later, for the admin API.
+//!
+//! Each takes checked input, changes the store in one transaction and answers with what may be
+//! shown. A secret goes in; none comes out, but a key at the moment it is issued.
+
+mod credentials;
+mod dotenv;
+mod error;
+mod keys;
+mod organizations;
+
+use std::sync::Arc;
+
+pub use credentials::{CredentialInput, ImportNotice, NewCredential, TestReport};
+pub use dotenv::{DotenvError, Variables, parse as parse_dotenv};
+pub use error::AdminError;
+pub use keys::{IssuedKey, KeyGrant, KeyRequest, KeySummary};
+
+use crate::catalog::Catalog;
+use crate::credentials::Credentials;
+use crate::domain::clock::SharedClock;
+use crate::store::Store;
+use crate::token::Login;
+
+/// Administration of one installation.
+pub struct Admin {
+    store: Store,
+    credentials: Credentials,
+    catalog: Arc<Catalog>,
+    login: Login,
+    clock: SharedClock,
+}
+
+impl Admin {
+    pub fn new(
+        store: Store,
+        credentials: Credentials,
+        catalog: Arc<Catalog>,
+        login: Login,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            store,
+            credentials,
+            catalog,
+            login,
+            clock,
+        }
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// What SQLite's own check of the file finds wrong.
+    pub async fn integrity_problems(&self) -> Result<Vec<String>, AdminError> {
+        Ok(self.store.integrity_problems().await?)
+    }
+}

@@ -1,0 +1,135 @@
+//! `locum init`: a configuration file, a key ring and a database, where none of them is yet.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use super::{AppError, new_database_id};
+use crate::config::Loaded;
+use crate::domain::bearer_secret::{IssuedSecret, SecretKind};
+use crate::domain::clock::SharedClock;
+use crate::store::{Installation, NewAdminToken, Store};
+use crate::vault::{KeyRing, Vault, random_bytes, write_new_key_file};
+
+/// What a new configuration file says: nothing that has to be changed before it serves.
+const TEMPLATE: &str = "\
+# Locum's configuration. Every key has a default, so an empty file serves.
+# docs/configuration.md lists them all; LOCUM__SECTION__KEY in the environment overrides any.
+
+# [server]
+# listen = \"127.0.0.1:8080\"
+# public_url = \"https://mcp.example\"
+
+# [admin]
+# listen = \"127.0.0.1:8081\"
+
+# [log]
+# level = \"info\"
+# format = \"text\"
+
+# Point an environment of a provider elsewhere, for example at `locum sandbox`:
+# [providers.eka-care.environments.dev]
+# base_url = \"http://127.0.0.1:9300\"
+";
+
+/// What was made. The token is shown once.
+pub struct Installed {
+    pub config: PathBuf,
+    pub key_file: PathBuf,
+    pub database: PathBuf,
+    pub admin_token_id: String,
+    pub admin_token: SecretString,
+}
+
+/// Makes an installation in `folder`, with `config` as the name of the configuration file.
+/// Refuses before it writes anything if one of its files is there already.
+pub async fn install(
+    folder: &Path,
+    config: &Path,
+    clock: &SharedClock,
+) -> Result<Installed, AppError> {
+    let config = folder.join(config);
+    let loaded = Loaded::parse(&config, TEMPLATE, [])?;
+    let (key_file, database) = (loaded.master_key_file(), loaded.database()?);
+    for path in [&config, &key_file, &database] {
+        if path.symlink_metadata().is_ok() {
+            return Err(AppError::Exists(path.clone()));
+        }
+    }
+    make_folder(folder, 0o755)?;
+    for path in [&key_file, &database] {
+        make_folder(path.parent().unwrap_or(folder), 0o700)?;
+    }
+    let ring = KeyRing::generate()?;
+    write_new_key_file(&key_file, &ring)?;
+    let vault = Vault::new(ring, new_database_id());
+    let token = make_database(&database, &vault, clock).await?;
+    write_new(&config, TEMPLATE)?;
+    Ok(Installed {
+        config,
+        key_file,
+        database,
+        admin_token_id: token.id,
+        admin_token: token.secret,
+    })
+}
+
+async fn make_database(
+    path: &Path,
+    vault: &Vault,
+    clock: &SharedClock,
+) -> Result<IssuedSecret, AppError> {
+    // Made by us first, so that nobody else can read it from its first byte on.
+    write_new(path, "")?;
+    let store = Store::open(path, true).await?;
+    let now = clock.now();
+    let installation = Installation {
+        database_id: vault.database(),
+        kek_id: vault.active_kek().to_string(),
+        key_check: vault.seal_check()?,
+    };
+    let (secret, id) = (random_bytes()?, random_bytes()?);
+    let token = IssuedSecret::from_random(SecretKind::AdminToken, &secret, &id);
+    let row = NewAdminToken {
+        id: &token.id,
+        role: "owner",
+        hash: token.hash,
+        created_at: now,
+    };
+    let mut write = store.write().await?;
+    write.insert_installation(&installation, now).await?;
+    write.insert_admin_token(&row).await?;
+    write.commit().await?;
+    store.close().await;
+    Ok(token)
+}
+
+fn make_folder(path: &Path, mode: u32) -> Result<(), AppError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|source| AppError::Io {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), AppError> {
+    let write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|source| AppError::Io {
+        path: path.to_owned(),
+        source,
+    })
+}

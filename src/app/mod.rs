@@ -1,0 +1,178 @@
+//! The composition root: the only place that knows everything.
+//!
+//! ```text
+//! open:   configuration → profiles → key ring → the database's key check → database → App
+//! start:  directory → tokens, upstream → gateway → listeners → watcher → Running
+//! stop:   listeners finish what is in flight → watcher → database
+//! ```
+//!
+//! The key ring is checked against the database before the database is opened for writing: with a
+//! wrong key its bytes stay as they are.
+
+mod hardening;
+mod install;
+mod running;
+mod watcher;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use uuid::Uuid;
+
+pub use hardening::{harden, install_crypto_provider};
+pub use install::{Installed, install};
+pub use running::Running;
+
+use crate::admin::Admin;
+use crate::catalog::{Catalog, CatalogError};
+use crate::config::{ConfigError, Loaded};
+use crate::credentials::Credentials;
+use crate::domain::clock::SharedClock;
+use crate::net::{Net, NetSettings};
+use crate::store::{self, Store, StoreError};
+use crate::token::Login;
+use crate::vault::{KekId, KeyFileError, KeySource, Vault, VaultError, read_key_ring};
+
+/// What the process got from its surroundings besides the configuration.
+#[derive(Default)]
+pub struct Surroundings {
+    /// `$CREDENTIALS_DIRECTORY` of systemd.
+    pub credentials_directory: Option<PathBuf>,
+    /// `$LOCUM_MASTER_KEY`.
+    pub master_key: Option<SecretString>,
+}
+
+/// Why the application cannot be opened or started.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    #[error("the master key does not fit the database {path}: {source}")]
+    Key { path: PathBuf, source: VaultError },
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("HTTP client: {0}")]
+    Net(#[from] reqwest::Error),
+    #[error("cannot listen on {address} ({key}): {source}")]
+    Listen {
+        key: &'static str,
+        address: std::net::SocketAddr,
+        source: std::io::Error,
+    },
+    #[error("{path}: {source}")]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{0} already exists; `locum init` never overwrites: choose another folder with --dir")]
+    Exists(PathBuf),
+}
+
+impl AppError {
+    /// Whether configuration or key was refused (exit 78) rather than something that may pass.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Catalog(_) | Self::KeyFile(_) | Self::Key { .. } => true,
+            Self::Store(error) => matches!(
+                error,
+                StoreError::NoDatabase(_)
+                    | StoreError::Url(_)
+                    | StoreError::Uninitialized(_)
+                    | StoreError::NewerSchema(_)
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// An opened installation: configuration, catalog, vault and store.
+pub struct App {
+    pub loaded: Loaded,
+    pub catalog: Arc<Catalog>,
+    pub clock: SharedClock,
+    store: Store,
+    credentials: Credentials,
+    net: Net,
+}
+
+impl App {
+    pub async fn open(
+        loaded: Loaded,
+        surroundings: &Surroundings,
+        clock: SharedClock,
+    ) -> Result<Self, AppError> {
+        let catalog = Arc::new(load_catalog(&loaded)?);
+        let vault = Arc::new(open_vault(&loaded, surroundings).await?);
+        let store = Store::open(&loaded.database()?, false).await?;
+        let credentials = Credentials::new(store.clone(), vault);
+        let net = Net::new(NetSettings {
+            connect_timeout: loaded.config.upstream.connect_timeout,
+            request_timeout: loaded.config.upstream.request_timeout,
+        })?;
+        Ok(Self {
+            loaded,
+            catalog,
+            clock,
+            store,
+            credentials,
+            net,
+        })
+    }
+
+    /// The use cases of administration.
+    pub fn admin(&self) -> Admin {
+        Admin::new(
+            self.store.clone(),
+            self.credentials.clone(),
+            self.catalog.clone(),
+            Login::new(self.net.clone(), self.clock.clone()),
+            self.clock.clone(),
+        )
+    }
+
+    /// Closes the database.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+/// The catalog that a configuration describes.
+pub fn load_catalog(loaded: &Loaded) -> Result<Catalog, CatalogError> {
+    let (folder, named) = loaded.profiles();
+    Catalog::load(&folder, named, &loaded.overrides())
+}
+
+async fn open_vault(loaded: &Loaded, surroundings: &Surroundings) -> Result<Vault, AppError> {
+    let path = loaded.database()?;
+    let installation = store::peek(&path).await?;
+    let (ring, from_environment) = read_key_ring(&KeySource {
+        credentials_directory: surroundings.credentials_directory.clone(),
+        file: loaded.master_key_file(),
+        environment: surroundings.master_key.clone(),
+        mounted: loaded.config.vault.mounted_secret,
+    })?;
+    if from_environment {
+        tracing::warn!(
+            "the master key comes from LOCUM_MASTER_KEY, which other processes of this user can \
+             read: for development only"
+        );
+    }
+    let vault = Vault::new(ring, installation.database_id);
+    KekId::parse(&installation.kek_id)
+        .ok_or(VaultError::Refused)
+        .and_then(|kek| vault.verify_check(&kek, &installation.key_check))
+        .map_err(|source| AppError::Key { path, source })?;
+    Ok(vault)
+}
+
+/// A new identity for a database.
+fn new_database_id() -> Uuid {
+    Uuid::new_v4()
+}

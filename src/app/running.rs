@@ -1,0 +1,155 @@
+//! A running gateway: its listeners, its watcher, and how they stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::HeaderName;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{App, AppError, watcher};
+use crate::config::Loaded;
+use crate::gateway::{Directory, Gateway};
+use crate::http::hosts::HostPolicy;
+use crate::http::mcp::{Mcp, McpSettings};
+use crate::http::{router, server};
+use crate::token::{Login, Tokens};
+use crate::upstream::Rest;
+
+/// A gateway that serves until it is stopped.
+pub struct Running {
+    pub mcp: SocketAddr,
+    pub admin: SocketAddr,
+    app: App,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<std::io::Result<()>>>,
+}
+
+impl App {
+    /// Opens the listeners and serves. No upstream is contacted before the first call.
+    pub async fn start(self) -> Result<Running, AppError> {
+        let gateway = Arc::new(self.gateway().await?);
+        let config = &self.loaded.config;
+        let mcp_listener = listen("server.listen", config.server.listen).await?;
+        let admin_listener = listen("admin.listen", config.admin.listen).await?;
+        let (mcp, admin) = (
+            address("server.listen", &mcp_listener)?,
+            address("admin.listen", &admin_listener)?,
+        );
+        let hosts = host_policy(&self.loaded);
+        let front = Mcp::new(gateway.clone(), hosts.clone(), mcp_settings(&self.loaded));
+        let (stop, signal) = watch::channel(false);
+        let tasks = vec![
+            tokio::spawn(server::serve(
+                mcp_listener,
+                router::mcp(Arc::new(front)),
+                signal.clone(),
+            )),
+            tokio::spawn(server::serve(
+                admin_listener,
+                router::admin(gateway.clone(), hosts),
+                signal.clone(),
+            )),
+            tokio::spawn({
+                let watch =
+                    watcher::watch(self.store.clone(), self.catalog.clone(), gateway, signal);
+                async {
+                    watch.await;
+                    Ok(())
+                }
+            }),
+        ];
+        tracing::info!(%mcp, %admin, "serving");
+        Ok(Running {
+            mcp,
+            admin,
+            app: self,
+            stop,
+            tasks,
+        })
+    }
+
+    async fn gateway(&self) -> Result<Gateway, AppError> {
+        let directory = Directory::load(&self.store, &self.catalog).await?;
+        let login = Login::new(self.net.clone(), self.clock.clone());
+        let tokens = Tokens::new(
+            login,
+            Arc::new(self.credentials.clone()),
+            self.clock.clone(),
+        );
+        let rest = Rest::new(self.net.clone(), self.loaded.config.limits.answer);
+        Ok(Gateway::new(
+            directory,
+            self.catalog.clone(),
+            tokens,
+            rest,
+            self.clock.clone(),
+        ))
+    }
+}
+
+impl Running {
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Lets requests in flight finish, then closes the database.
+    pub async fn stop(self) -> Result<(), std::io::Error> {
+        let _ = self.stop.send(true);
+        let mut result = Ok(());
+        for task in self.tasks {
+            let ended = task
+                .await
+                .unwrap_or_else(|error| Err(std::io::Error::other(error)));
+            result = result.and(ended);
+        }
+        self.app.close().await;
+        result
+    }
+}
+
+async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| AppError::Listen {
+            key,
+            address,
+            source,
+        })
+}
+
+fn address(key: &'static str, listener: &TcpListener) -> Result<SocketAddr, AppError> {
+    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+    listener.local_addr().map_err(|source| AppError::Listen {
+        key,
+        address: unknown,
+        source,
+    })
+}
+
+fn host_policy(loaded: &Loaded) -> HostPolicy {
+    let server = &loaded.config.server;
+    let public = loaded.public_url();
+    let hosts = public.host_str().map(str::to_owned).into_iter();
+    let origins = std::iter::once(public.origin().ascii_serialization());
+    HostPolicy::new(
+        hosts.chain(server.allowed_hosts.iter().cloned()),
+        origins.chain(server.allowed_origins.iter().cloned()),
+    )
+}
+
+fn mcp_settings(loaded: &Loaded) -> McpSettings {
+    let config = &loaded.config;
+    // The configuration was validated: the fallbacks are its defaults.
+    let header = |name: &str, default: &'static str| {
+        HeaderName::from_bytes(name.as_bytes()).unwrap_or(HeaderName::from_static(default))
+    };
+    McpSettings {
+        organization_header: header(&config.tenancy.header, "x-tenant-id"),
+        environment_header: header(&config.tenancy.environment_header, "x-tenant-env"),
+        max_body: config.limits.body,
+        body_timeout: config.limits.body_timeout,
+        call_timeout: config.limits.call_timeout,
+    }
+}

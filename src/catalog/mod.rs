@@ -1,0 +1,280 @@
+//! The catalog: every provider and tool that profiles describe.
+//!
+//! ```text
+//! TOML text ─ raw (serde, unknown keys refused) → compile (checked, templates compiled) → index
+//! ```
+//!
+//! A profile that loads cannot fail later for a reason that could have been seen here.
+
+mod arguments;
+mod compile;
+mod raw;
+mod tools;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use url::Url;
+
+pub use arguments::{InvalidArguments, Schema};
+
+use crate::domain::document::{Complaint, Document, suggestion};
+use crate::domain::principal::ToolFilter;
+use crate::domain::provider::{Provider, ProviderName, Upstream};
+use crate::domain::tenant::Environment;
+use crate::domain::tool::{Tool, ToolName};
+
+/// Profiles that the binary carries: used unless the profiles folder has one of the same name.
+const BUILT_IN: &[(&str, &str)] = &[(
+    "eka-care.toml",
+    include_str!("../../profiles/eka-care.toml"),
+)];
+
+/// A tool with what checks its arguments.
+#[derive(Debug)]
+pub struct Entry {
+    pub tool: Tool,
+    pub schema: Schema,
+}
+
+/// Providers and tools by name.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    providers: BTreeMap<ProviderName, Arc<Provider>>,
+    tools: BTreeMap<ToolName, Arc<Entry>>,
+}
+
+/// What an operator changes about a provider in `locum.toml`.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    pub base_urls: BTreeMap<ProviderName, BTreeMap<Environment, Url>>,
+    /// Hosts that may be reached by plain http although they are not loopback.
+    pub allow_http_hosts: Vec<String>,
+}
+
+/// Why there is no catalog.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    #[error("{0}")]
+    Profile(#[from] Complaint),
+    #[error("profiles.dir {path}: {source}")]
+    Folder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{path}: {source}")]
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("providers.{0}: there is no profile of this name{1}")]
+    UnknownProvider(ProviderName, String),
+    #[error(
+        "providers.{provider}.environments.{environment}: the profile defines no such environment{hint}"
+    )]
+    UnknownEnvironment {
+        provider: ProviderName,
+        environment: Environment,
+        hint: String,
+    },
+    #[error("providers.{provider}.environments.{environment}.base_url: {reason}")]
+    BaseUrl {
+        provider: ProviderName,
+        environment: Environment,
+        reason: String,
+    },
+}
+
+impl Catalog {
+    /// Loads the built-in profiles and those of `folder`, which may be absent unless `required`.
+    pub fn load(
+        folder: &Path,
+        required: bool,
+        overrides: &Overrides,
+    ) -> Result<Self, CatalogError> {
+        let mut sources: BTreeMap<String, (PathBuf, String)> = BUILT_IN
+            .iter()
+            .map(|(name, text)| {
+                (
+                    (*name).to_owned(),
+                    (Path::new("built-in").join(name), (*text).to_owned()),
+                )
+            })
+            .collect();
+        if required || folder.exists() {
+            for path in profile_files(folder)? {
+                let text = std::fs::read_to_string(&path).map_err(|source| CatalogError::File {
+                    path: path.clone(),
+                    source,
+                })?;
+                let name = path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
+                sources.insert(name, (path, text));
+            }
+        }
+        let mut catalog = Self::default();
+        for (path, text) in sources.values() {
+            catalog.add(path, text, &overrides.allow_http_hosts)?;
+        }
+        catalog.apply(overrides)?;
+        Ok(catalog)
+    }
+
+    /// Adds one profile.
+    pub fn add(
+        &mut self,
+        file: &Path,
+        text: &str,
+        allow_http_hosts: &[String],
+    ) -> Result<(), Complaint> {
+        let document = Document::new(file, text);
+        let raw = document.read()?;
+        let (provider, entries) = compile::profile(&document, raw, allow_http_hosts)?;
+        if self.providers.contains_key(&provider.name) {
+            let message = format!("another profile is already named `{}`", provider.name);
+            return Err(document.complain(&["name".into()], message));
+        }
+        for (index, entry) in entries.into_iter().enumerate() {
+            let name = entry.tool.name.clone();
+            if let Some(other) = self.tools.insert(name, Arc::new(entry)) {
+                let message = format!(
+                    "provider `{}` already has a tool of this name",
+                    other.tool.provider
+                );
+                let path = ["tools".into(), index.into(), "name".into()];
+                return Err(document.complain(&path, message));
+            }
+        }
+        self.providers
+            .insert(provider.name.clone(), Arc::new(provider));
+        Ok(())
+    }
+
+    fn apply(&mut self, overrides: &Overrides) -> Result<(), CatalogError> {
+        for (name, environments) in &overrides.base_urls {
+            let known: Vec<String> = self.providers.keys().map(ToString::to_string).collect();
+            let provider = self
+                .providers
+                .get_mut(name)
+                .and_then(Arc::get_mut)
+                .ok_or_else(|| {
+                    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                    CatalogError::UnknownProvider(name.clone(), suggestion(name.as_str(), &known))
+                })?;
+            for (environment, url) in environments {
+                check_base_url(url, &overrides.allow_http_hosts).map_err(|reason| {
+                    CatalogError::BaseUrl {
+                        provider: name.clone(),
+                        environment: environment.clone(),
+                        reason,
+                    }
+                })?;
+                let known: Vec<String> = provider
+                    .environments
+                    .keys()
+                    .map(ToString::to_string)
+                    .collect();
+                let Some(upstream) = provider.environments.get_mut(environment) else {
+                    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                    return Err(CatalogError::UnknownEnvironment {
+                        provider: name.clone(),
+                        environment: environment.clone(),
+                        hint: suggestion(environment.as_str(), &known),
+                    });
+                };
+                let documented = std::mem::replace(
+                    upstream,
+                    Upstream {
+                        base_url: Arc::new(url.clone()),
+                        aliases: Vec::new(),
+                    },
+                );
+                upstream.aliases = documented.aliases;
+                upstream.aliases.push(documented.base_url.as_ref().clone());
+            }
+        }
+        Ok(())
+    }
+
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.providers.get(name)
+    }
+
+    /// All providers, by name.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.providers.values()
+    }
+
+    pub fn tool(&self, name: &str) -> Option<&Arc<Entry>> {
+        self.tools.get(name)
+    }
+
+    /// All tools, by name.
+    pub fn tools(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.tools.values()
+    }
+
+    /// The tools of those providers that a filter admits, by name.
+    pub fn listed<'a>(
+        &'a self,
+        providers: &'a BTreeSet<ProviderName>,
+        filter: &'a ToolFilter,
+    ) -> impl Iterator<Item = &'a Arc<Entry>> {
+        self.tools
+            .values()
+            .filter(|entry| providers.contains(&entry.tool.provider) && filter.admits(&entry.tool))
+    }
+}
+
+fn profile_files(folder: &Path) -> Result<Vec<PathBuf>, CatalogError> {
+    let failed = |source| CatalogError::Folder {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// https anywhere; http to loopback or to a host that the operator named.
+pub fn check_base_url(url: &Url, allow_http_hosts: &[String]) -> Result<(), String> {
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        return Err("a base URL has no user, query or fragment".to_owned());
+    }
+    let Some(host) = url.host_str() else {
+        return Err("the URL has no host".to_owned());
+    };
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback(url) || allow_http_hosts.iter().any(|allowed| allowed == host) => {
+            Ok(())
+        }
+        "http" => Err(format!(
+            "plain http to `{host}` would send credentials in the clear; use https, \
+             or add the host to upstream.allow_http_hosts"
+        )),
+        other => Err(format!("`{other}` is not supported; use https")),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

@@ -1,0 +1,160 @@
+//! `locum catalog …`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::CliError;
+use super::context::Context;
+use super::output::Output;
+use crate::app;
+use crate::catalog::{Catalog, Entry};
+use crate::config::Loaded;
+use crate::domain::credential::CredentialState;
+use crate::domain::organization::OrganizationSlug;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Check profiles: those of the configuration, or the files that are named
+    Check {
+        /// Profile files to check by themselves
+        files: Vec<PathBuf>,
+    },
+    /// Show providers and tools
+    Show {
+        /// Only what this organization's credentials make available
+        #[arg(long)]
+        org: Option<OrganizationSlug>,
+        /// Only this environment's; with --org
+        #[arg(long, requires = "org")]
+        env: Option<crate::domain::tenant::Environment>,
+    },
+}
+
+pub(super) async fn run(
+    command: Command,
+    context: &Context,
+    output: &Output,
+) -> Result<(), CliError> {
+    match command {
+        Command::Check { files } => check(&files, context, output),
+        Command::Show { org: None, .. } => {
+            show(app::load_catalog(&loaded(context)?)?.tools(), output);
+            Ok(())
+        }
+        Command::Show {
+            org: Some(org),
+            env,
+        } => {
+            let app = context.open().await?;
+            let mut credentials = app.admin().credentials(Some(&org)).await?;
+            credentials.retain(|version| {
+                version.state == CredentialState::Active
+                    && env.as_ref().is_none_or(|env| version.environment == *env)
+            });
+            let provided = |entry: &&Arc<Entry>| {
+                credentials
+                    .iter()
+                    .any(|version| version.provider == entry.tool.provider)
+            };
+            show(app.catalog.tools().filter(provided), output);
+            app.close().await;
+            Ok(())
+        }
+    }
+}
+
+/// The configuration; its defaults where there is none yet, so that profiles can be written first.
+fn loaded(context: &Context) -> Result<Loaded, CliError> {
+    if context.config.exists() {
+        return context.load();
+    }
+    Ok(Loaded::parse(&context.config, "", [])?)
+}
+
+fn check(files: &[PathBuf], context: &Context, output: &Output) -> Result<(), CliError> {
+    let catalog = if files.is_empty() {
+        app::load_catalog(&loaded(context)?)?
+    } else {
+        let mut catalog = Catalog::default();
+        let allowed = loaded(context)?.overrides().allow_http_hosts;
+        for file in files {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| CliError::Failed(format!("{}: {error}", file.display())))?;
+            catalog
+                .add(file, &text, &allowed)
+                .map_err(crate::catalog::CatalogError::from)?;
+        }
+        catalog
+    };
+    let providers: Vec<Value> = catalog
+        .providers()
+        .map(|provider| {
+            let tools = catalog
+                .tools()
+                .filter(|entry| entry.tool.provider == provider.name);
+            json!({
+                "provider": provider.name,
+                "title": provider.title,
+                "environments": provider.environments.iter().map(|(name, upstream)| {
+                    json!({"name": name, "base_url": upstream.base_url.as_str()})
+                }).collect::<Vec<_>>(),
+                "flows": provider.login.flows.keys().collect::<Vec<_>>(),
+                "tools": tools.count(),
+            })
+        })
+        .collect();
+    output.list(
+        &providers,
+        ["PROVIDER", "ENVIRONMENTS", "FLOWS", "TOOLS"],
+        |provider| {
+            let names = |key: &str, inner: &str| {
+                let items = provider[key].as_array().cloned().unwrap_or_default();
+                let name = |item: &Value| match item.get(inner) {
+                    Some(name) => name.as_str().unwrap_or_default().to_owned(),
+                    None => item.as_str().unwrap_or_default().to_owned(),
+                };
+                items.iter().map(name).collect::<Vec<_>>().join(", ")
+            };
+            [
+                provider["provider"].as_str().unwrap_or_default().to_owned(),
+                names("environments", "name"),
+                names("flows", ""),
+                provider["tools"].to_string(),
+            ]
+        },
+    );
+    Ok(())
+}
+
+fn show<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, output: &Output) {
+    let tools: Vec<Value> = entries
+        .map(|entry| {
+            let tool = &entry.tool;
+            json!({
+                "name": tool.name,
+                "provider": tool.provider,
+                "title": tool.title,
+                "description": tool.description,
+                "read_only": tool.annotations.read_only,
+                "destructive": tool.annotations.destructive,
+                "input_schema": tool.input_schema,
+            })
+        })
+        .collect();
+    output.list(&tools, ["TOOL", "PROVIDER", "KIND", "TITLE"], |tool| {
+        let text = |key: &str| tool[key].as_str().unwrap_or_default().to_owned();
+        let kind = match (tool["read_only"].as_bool(), tool["destructive"].as_bool()) {
+            (Some(true), _) => "reads",
+            (_, Some(true)) => "destroys",
+            _ => "writes",
+        };
+        [
+            text("name"),
+            text("provider"),
+            kind.to_owned(),
+            text("title"),
+        ]
+    });
+}

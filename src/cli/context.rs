@@ -1,0 +1,85 @@
+//! What a command gets from the process: environment, configuration file, clock. The environment
+//! is read here and nowhere else.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use super::CliError;
+use crate::app::{App, Surroundings};
+use crate::config::Loaded;
+use crate::domain::clock::{SharedClock, SystemClock};
+
+/// A file of secrets is never larger.
+const MAX_SECRET_FILE: u64 = 1 << 20;
+
+pub(super) struct Context {
+    pub config: PathBuf,
+    pub clock: SharedClock,
+    /// Who enters things, for the record: the operating system's user.
+    pub user: String,
+    variables: Vec<(String, String)>,
+    surroundings: Surroundings,
+}
+
+impl Context {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the environment is read"
+    )]
+    pub(super) fn from_process(config: PathBuf) -> Self {
+        let text = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+        Self {
+            config,
+            clock: Arc::new(SystemClock),
+            user: text("LOCUM_USER")
+                .or_else(|| text("USER"))
+                .or_else(|| text("LOGNAME"))
+                .unwrap_or_else(|| format!("uid {}", rustix::process::geteuid().as_raw())),
+            variables: std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .filter(|(name, _)| name.starts_with("LOCUM__"))
+                .collect(),
+            surroundings: Surroundings {
+                credentials_directory: text("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+                master_key: text("LOCUM_MASTER_KEY").map(SecretString::from),
+            },
+        }
+    }
+
+    pub(super) fn load(&self) -> Result<Loaded, CliError> {
+        Ok(Loaded::read(&self.config, self.variables.iter().cloned())?)
+    }
+
+    pub(super) async fn open(&self) -> Result<App, CliError> {
+        self.open_loaded(self.load()?).await
+    }
+
+    pub(super) async fn open_loaded(&self, loaded: Loaded) -> Result<App, CliError> {
+        Ok(App::open(loaded, &self.surroundings, self.clock.clone()).await?)
+    }
+}
+
+/// The text of a file, or of standard input for `-`.
+pub(super) fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, CliError> {
+    let failed = |error: std::io::Error| CliError::Failed(format!("{}: {error}", path.display()));
+    let mut text = Zeroizing::new(String::new());
+    if path == Path::new("-") {
+        std::io::stdin()
+            .lock()
+            .take(MAX_SECRET_FILE)
+            .read_to_string(&mut text)
+            .map_err(failed)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        file.take(MAX_SECRET_FILE)
+            .read_to_string(&mut text)
+            .map_err(failed)?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,227 @@
+//! `locum credential …`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+
+use super::CliError;
+use super::context::{Context, read_secret_file};
+use super::output::Output;
+use crate::admin::{Admin, CredentialInput, NewCredential, parse_dotenv};
+use crate::domain::credential::{CredentialMetadata, CredentialState, SecretFields};
+use crate::domain::organization::OrganizationSlug;
+use crate::domain::tenant::Environment;
+
+#[derive(clap::Args)]
+pub(super) struct Place {
+    /// The organization
+    #[arg(long)]
+    org: OrganizationSlug,
+    /// The environment
+    #[arg(long)]
+    env: Environment,
+    /// The provider
+    #[arg(long)]
+    provider: String,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Entry {
+    #[command(flatten)]
+    place: Place,
+    /// The login flow; the provider's default when left out
+    #[arg(long)]
+    flow: Option<String>,
+    /// When the provider issued the secret: YYYY-MM-DD, or an RFC 3339 time; now when left out
+    #[arg(long, value_parser = parse_time)]
+    issued: Option<Timestamp>,
+}
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Store a new version, active at once, from a TOML file of fields (`-`: standard input)
+    Set {
+        #[command(flatten)]
+        entry: Entry,
+        /// A TOML file such as: client_id = "…"
+        #[arg(long)]
+        from_file: PathBuf,
+    },
+    /// Store a new version from a `.env` file (`-`: standard input)
+    Import {
+        #[command(flatten)]
+        entry: Entry,
+        file: PathBuf,
+    },
+    /// List credentials: metadata, never values
+    List {
+        /// Only this organization's
+        #[arg(long)]
+        org: Option<OrganizationSlug>,
+        /// Revoked versions too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show one credential with its versions
+    Show(Place),
+    /// Log in now with the active version
+    Test(Place),
+}
+
+pub(super) async fn run(
+    command: Command,
+    context: &Context,
+    output: &Output,
+) -> Result<(), CliError> {
+    let app = context.open().await?;
+    let admin = app.admin();
+    let result = match command {
+        Command::Set { entry, from_file } => {
+            let fields = read_fields(&from_file)?;
+            let stored = admin.set_credential(input(entry, context), fields).await?;
+            stored_notice(&stored, output);
+            Ok(())
+        }
+        Command::Import { entry, file } => {
+            let text = read_secret_file(&file)?;
+            let variables = parse_dotenv(&text)
+                .map_err(|error| CliError::Failed(format!("{}: {error}", file.display())))?;
+            let stored = admin
+                .import_credential(input(entry, context), variables)
+                .await?;
+            for notice in &stored.notices {
+                output.notice(&format!("{}: {}", notice.variable, notice.notice));
+            }
+            stored_notice(&stored, output);
+            Ok(())
+        }
+        Command::List { org, all } => {
+            let mut credentials = admin.credentials(org.as_ref()).await?;
+            credentials.retain(|version| all || version.state == CredentialState::Active);
+            list(&credentials, output);
+            Ok(())
+        }
+        Command::Show(place) => show(&admin, &place, output).await,
+        Command::Test(place) => test(&admin, &place, output).await,
+    };
+    app.close().await;
+    result
+}
+
+pub(super) fn list(credentials: &[CredentialMetadata], output: &Output) {
+    let columns = [
+        "ORG", "ENV", "PROVIDER", "VERSION", "STATE", "ISSUED", "VERIFIED", "FIELDS",
+    ];
+    output.list(credentials, columns, |version| {
+        let fields: Vec<_> = version
+            .fields
+            .iter()
+            .map(|field| format!("{} {}", field.name, field.fingerprint))
+            .collect();
+        [
+            version.organization.clone(),
+            version.environment.to_string(),
+            version.provider.to_string(),
+            version.version.to_string(),
+            version.state.as_str().to_owned(),
+            version.issued.strftime("%Y-%m-%d").to_string(),
+            version
+                .verified_at
+                .map_or("never".to_owned(), |time| time.strftime("%F").to_string()),
+            fields.join(", "),
+        ]
+    });
+}
+
+async fn show(admin: &Admin, place: &Place, output: &Output) -> Result<(), CliError> {
+    let mut versions = admin.credentials(Some(&place.org)).await?;
+    versions.retain(|version| {
+        version.environment == place.env && version.provider.as_str() == place.provider
+    });
+    if versions.is_empty() {
+        return Err(CliError::Failed(format!(
+            "organization `{}` has no credential for `{}` in `{}`",
+            place.org, place.provider, place.env
+        )));
+    }
+    list(&versions, output);
+    Ok(())
+}
+
+async fn test(admin: &Admin, place: &Place, output: &Output) -> Result<(), CliError> {
+    let report = admin
+        .test_credential(&place.org, &place.env, &place.provider)
+        .await?;
+    output.data(&report);
+    output.say(&report.message);
+    if report.ok {
+        Ok(())
+    } else {
+        Err(CliError::Reported)
+    }
+}
+
+fn input(entry: Entry, context: &Context) -> CredentialInput {
+    CredentialInput {
+        organization: entry.place.org,
+        environment: entry.place.env,
+        provider: entry.place.provider,
+        flow: entry.flow,
+        issued: entry.issued,
+        entered_by: context.user.clone(),
+    }
+}
+
+fn stored_notice(stored: &NewCredential, output: &Output) {
+    output.data(stored);
+    output.say(&format!(
+        "Version {} of `{}` for {}/{} is active. Try it: \
+         locum credential test --org {} --env {} --provider {}",
+        stored.version,
+        stored.provider,
+        stored.organization,
+        stored.environment,
+        stored.organization,
+        stored.environment,
+        stored.provider,
+    ));
+}
+
+/// A TOML file of texts. Its errors name a line, never what is in it.
+fn read_fields(path: &Path) -> Result<SecretFields, CliError> {
+    let text = read_secret_file(path)?;
+    let raw: BTreeMap<String, String> = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| {
+            text.as_bytes()
+                .iter()
+                .take(span.start)
+                .filter(|byte| **byte == b'\n')
+                .count()
+                + 1
+        });
+        let form = "expected lines such as: client_id = \"…\"";
+        CliError::Failed(format!("{}:{line}: {form}", path.display()))
+    })?;
+    Ok(raw
+        .into_iter()
+        .map(|(name, value)| (name, SecretString::from(value)))
+        .collect())
+}
+
+/// A day is taken as its beginning in UTC.
+pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    let date: Date = text
+        .parse()
+        .map_err(|_| "expected YYYY-MM-DD or an RFC 3339 time")?;
+    let start = date
+        .to_zoned(TimeZone::UTC)
+        .map_err(|error| error.to_string())?;
+    Ok(start.timestamp())
+}

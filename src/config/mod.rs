@@ -1,0 +1,147 @@
+//! `locum.toml`: defaults < file < environment, checked before anything starts.
+//!
+//! The file is read first and alone, so that its mistakes are reported with their line; then each
+//! `LOCUM__SECTION__KEY` is laid over it. Every key has a default: an empty file serves.
+
+mod overlay;
+mod sections;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+pub use sections::{
+    AdminSection, Config, LimitsSection, LogFormat, LogSection, ServerSection, TenancySection,
+    UpstreamSection,
+};
+
+use crate::catalog::Overrides;
+use crate::domain::document::{Complaint, Document};
+use crate::store::{self, StoreError};
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{0}")]
+    Document(#[from] Complaint),
+    #[error("{0}: there is no such file; run `locum init`, or name the file with --config")]
+    Missing(PathBuf),
+    #[error("{path}: {source}")]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{variable}: {message}")]
+    Variable { variable: String, message: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A configuration together with the folder that its paths are relative to.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: Config,
+    folder: PathBuf,
+}
+
+impl Loaded {
+    /// Reads `file` and lays the given `LOCUM__…` variables over it.
+    pub fn read(
+        file: &Path,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => ConfigError::Missing(file.to_owned()),
+            _ => ConfigError::Io {
+                path: file.to_owned(),
+                source,
+            },
+        })?;
+        Self::parse(file, &text, variables)
+    }
+
+    /// Reads the text of a file.
+    pub fn parse(
+        file: &Path,
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let document = Document::new(file, text);
+        let config: Config = document.read()?;
+        config
+            .validate()
+            .map_err(|(path, message)| document.complain(&path, message))?;
+        let config = overlay::apply(&document, config, variables)?;
+        let folder = match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        Ok(Self { config, folder })
+    }
+
+    pub fn database(&self) -> Result<PathBuf, StoreError> {
+        store::database_path(&self.config.store.url, &self.folder)
+    }
+
+    pub fn master_key_file(&self) -> PathBuf {
+        self.folder.join(&self.config.vault.master_key_file)
+    }
+
+    /// The profiles folder, and whether it was named: a named one has to exist.
+    pub fn profiles(&self) -> (PathBuf, bool) {
+        let named = self.config.profiles.dir.as_ref();
+        let folder = named.cloned().unwrap_or_else(|| PathBuf::from("profiles"));
+        (self.folder.join(folder), named.is_some())
+    }
+
+    pub fn overrides(&self) -> Overrides {
+        let base_urls = self
+            .config
+            .providers
+            .iter()
+            .map(|(name, provider)| {
+                let urls: BTreeMap<_, _> = provider
+                    .environments
+                    .iter()
+                    .map(|(name, environment)| (name.clone(), environment.base_url.clone()))
+                    .collect();
+                (name.clone(), urls)
+            })
+            .collect();
+        Overrides {
+            base_urls,
+            allow_http_hosts: self.config.upstream.allow_http_hosts.clone(),
+        }
+    }
+
+    /// Where clients reach the gateway.
+    pub fn public_url(&self) -> Url {
+        self.config
+            .server
+            .public_url
+            .clone()
+            .unwrap_or_else(|| url_of(self.config.server.listen))
+    }
+}
+
+/// `http://ADDRESS/`; an unspecified address is reached by loopback.
+pub fn url_of(address: SocketAddr) -> Url {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    let mut url = LOOPBACK.clone();
+    let _ = url.set_ip_host(address.ip());
+    let _ = url.set_port(Some(address.port()));
+    url
+}
+
+static LOOPBACK: std::sync::LazyLock<Url> = std::sync::LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "INVARIANT: a constant that parses")]
+    Url::parse("http://127.0.0.1/").expect("INVARIANT: a constant that parses")
+});
+
+#[cfg(test)]
+mod tests;

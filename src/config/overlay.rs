@@ -1,0 +1,96 @@
+//! `LOCUM__SECTION__KEY` over the file: one variable at a time, so that a mistake names its own.
+//!
+//! The value is TOML where it reads as the key's type (`["a"]`, `true`), and plain text otherwise.
+
+use toml::{Table, Value};
+
+use super::{Config, ConfigError};
+use crate::domain::document::{Document, suggestion};
+
+const PREFIX: &str = "LOCUM__";
+/// Sections whose keys are names that people choose; there `_` stands for `-`.
+const NAMED: [&str; 2] = ["providers", "environments"];
+
+pub(super) fn apply(
+    document: &Document<'_>,
+    config: Config,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
+    let mut variables: Vec<_> = variables
+        .into_iter()
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .collect();
+    if variables.is_empty() {
+        return Ok(config);
+    }
+    variables.sort();
+    let mut table: Table = document.read()?;
+    let mut config = config;
+    for (variable, text) in variables {
+        let path = path(&variable);
+        let parsed = toml::from_str::<Table>(&format!("v = {text}"))
+            .ok()
+            .and_then(|mut table| table.remove("v"));
+        let plain = Value::String(text);
+        let attempt = |value: Value| {
+            let mut table = table.clone();
+            set(&mut table, &path, value);
+            let config: Config = Value::Table(table.clone()).try_into()?;
+            Ok::<_, toml::de::Error>((table, config))
+        };
+        let result = match parsed {
+            Some(value) => attempt(value).or_else(|first| attempt(plain).map_err(|_| first)),
+            None => attempt(plain),
+        };
+        let failed = |message: String| ConfigError::Variable {
+            variable: variable.clone(),
+            message,
+        };
+        (table, config) = result.map_err(|error| failed(explain(error.message())))?;
+        config.validate().map_err(|(_, message)| failed(message))?;
+    }
+    Ok(config)
+}
+
+fn path(variable: &str) -> Vec<String> {
+    let mut path: Vec<String> = Vec::new();
+    for part in variable[PREFIX.len()..].split("__") {
+        let lower = part.to_ascii_lowercase();
+        let named = path
+            .last()
+            .is_some_and(|section| NAMED.contains(&section.as_str()));
+        path.push(if named {
+            lower.replace('_', "-")
+        } else {
+            lower
+        });
+    }
+    path
+}
+
+fn set(table: &mut Table, path: &[String], value: Value) {
+    let Some((key, rest)) = path.split_first() else {
+        return;
+    };
+    if rest.is_empty() {
+        table.insert(key.clone(), value);
+        return;
+    }
+    let inner = table
+        .entry(key.clone())
+        .or_insert_with(|| Value::Table(Table::new()));
+    if let Value::Table(inner) = inner {
+        set(inner, rest, value);
+    }
+}
+
+fn explain(message: &str) -> String {
+    let words: Vec<&str> = message.split('`').collect();
+    match (message.starts_with("unknown field"), words.get(1)) {
+        (true, Some(unknown)) => {
+            let known: Vec<&str> = words.iter().skip(3).step_by(2).copied().collect();
+            format!("there is no key `{unknown}`{}", suggestion(unknown, &known))
+        }
+        _ => message.trim().to_owned(),
+    }
+}

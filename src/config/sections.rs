@@ -1,0 +1,268 @@
+//! The sections of `locum.toml`. Each key: what it is, its default, its environment variable by
+//! the rule `LOCUM__SECTION__KEY`. `docs/configuration.md` is the same list for people.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use crate::domain::document::Step;
+use crate::domain::provider::ProviderName;
+use crate::domain::tenant::Environment;
+use crate::domain::units::{parse_duration, parse_size};
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub server: ServerSection,
+    pub admin: AdminSection,
+    pub store: StoreSection,
+    pub vault: VaultSection,
+    pub log: LogSection,
+    pub tenancy: TenancySection,
+    pub limits: LimitsSection,
+    pub upstream: UpstreamSection,
+    pub profiles: ProfilesSection,
+    pub providers: BTreeMap<ProviderName, ProviderSection>,
+}
+
+/// The MCP listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSection {
+    /// Address and port; `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// The URL that clients use, for client configurations; `http://` and `listen`.
+    pub public_url: Option<Url>,
+    /// Names in `Host` that are answered, besides loopback and `public_url`'s.
+    pub allowed_hosts: Vec<String>,
+    /// Values of `Origin` that are answered, besides loopback and `public_url`'s.
+    pub allowed_origins: Vec<String>,
+}
+
+/// The admin listener: health, and later the admin API.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminSection {
+    /// Address and port; `127.0.0.1:8081`.
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSection {
+    /// `sqlite:PATH`; `sqlite:data/locum.db`.
+    pub url: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VaultSection {
+    /// The key ring; `data/master.key`.
+    pub master_key_file: PathBuf,
+    /// The file is a secret mount: a symlink or another owner is acceptable; `false`.
+    pub mounted_secret: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSection {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,locum=debug`.
+    pub level: String,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// How requests name their tenant.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TenancySection {
+    /// `X-Tenant-Id`.
+    pub header: String,
+    /// `X-Tenant-Env`.
+    pub environment_header: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsSection {
+    /// The largest request body; `1MiB`.
+    #[serde(deserialize_with = "size")]
+    pub body: usize,
+    /// A request body has to arrive within this; `30s`.
+    #[serde(deserialize_with = "duration")]
+    pub body_timeout: Duration,
+    /// A call has to end within this, login and retry included; `60s`.
+    #[serde(deserialize_with = "duration")]
+    pub call_timeout: Duration,
+    /// The largest upstream answer, counted after decompression; `8MiB`.
+    #[serde(deserialize_with = "size")]
+    pub answer: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpstreamSection {
+    /// `5s`.
+    #[serde(deserialize_with = "duration")]
+    pub connect_timeout: Duration,
+    /// One upstream request has to end within this; `30s`.
+    #[serde(deserialize_with = "duration")]
+    pub request_timeout: Duration,
+    /// Hosts that may be reached by plain http although they are not loopback.
+    pub allow_http_hosts: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProfilesSection {
+    /// Folder of provider profiles; `profiles`, where it exists. A profile in it replaces the
+    /// built-in one of the same file name.
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProviderSection {
+    pub environments: BTreeMap<Environment, EnvironmentSection>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentSection {
+    /// Replaces the profile's base URL for this environment.
+    pub base_url: Url,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            public_url: None,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+        }
+    }
+}
+
+impl Default for AdminSection {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
+        }
+    }
+}
+
+impl Default for StoreSection {
+    fn default() -> Self {
+        Self {
+            url: "sqlite:data/locum.db".to_owned(),
+        }
+    }
+}
+
+impl Default for VaultSection {
+    fn default() -> Self {
+        Self {
+            master_key_file: PathBuf::from("data/master.key"),
+            mounted_secret: false,
+        }
+    }
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+impl Default for TenancySection {
+    fn default() -> Self {
+        Self {
+            header: "X-Tenant-Id".to_owned(),
+            environment_header: "X-Tenant-Env".to_owned(),
+        }
+    }
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        Self {
+            body: 1 << 20,
+            body_timeout: Duration::from_secs(30),
+            call_timeout: Duration::from_secs(60),
+            answer: 8 << 20,
+        }
+    }
+}
+
+impl Default for UpstreamSection {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(30),
+            allow_http_hosts: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// What types alone cannot say; answers the key and what is wrong with it.
+    pub(super) fn validate(&self) -> Result<(), (Vec<Step>, String)> {
+        let headers = [
+            ("header", &self.tenancy.header),
+            ("environment_header", &self.tenancy.environment_header),
+        ];
+        for (key, name) in headers {
+            if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+                let message = "not a header name (RFC 9110, section 5.1)".to_owned();
+                return Err((vec!["tenancy".into(), key.into()], message));
+            }
+        }
+        if self
+            .tenancy
+            .header
+            .eq_ignore_ascii_case(&self.tenancy.environment_header)
+        {
+            let path = vec!["tenancy".into(), "environment_header".into()];
+            return Err((path, "the same header as tenancy.header".to_owned()));
+        }
+        if !is_log_level(&self.log.level) {
+            let message = "use error, warn, info, debug or trace, or directives such as \
+                           info,hyper=debug";
+            return Err((vec!["log".into(), "level".into()], message.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// A level, or several `target=level`, separated by commas.
+fn is_log_level(text: &str) -> bool {
+    text.split(',').all(|directive| {
+        let level = directive.rsplit('=').next().unwrap_or_default();
+        ["error", "warn", "info", "debug", "trace", "off"].contains(&level)
+    })
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_size(&text).map_err(serde::de::Error::custom)
+}

@@ -1,0 +1,69 @@
+//! [`Bearer`]: what a token becomes on the way upstream: headers, bound to a tenant.
+
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+
+use super::call::AuthorizedCall;
+use super::credential::CredentialVersionId;
+use super::tenant::Tenant;
+
+/// A header that a request carries where its path starts with `path` (everywhere when `None`).
+/// The value is marked sensitive, so it never shows in a `Debug` output.
+pub struct AppliedHeader {
+    pub path: Option<String>,
+    pub name: HeaderName,
+    pub value: HeaderValue,
+}
+
+/// A tenant's authorization upstream. No `Debug`: it holds secrets.
+#[derive(Clone)]
+pub struct Bearer {
+    tenant: Tenant,
+    version: CredentialVersionId,
+    generation: u64,
+    headers: Arc<[AppliedHeader]>,
+}
+
+impl Bearer {
+    /// Forms the bearer for an authorized call out of a token. `tenant` is the one whose
+    /// credential logged in: the upstream step asserts that it is the call's.
+    pub fn for_call(
+        _: &AuthorizedCall<'_>,
+        tenant: Tenant,
+        version: CredentialVersionId,
+        generation: u64,
+        headers: Arc<[AppliedHeader]>,
+    ) -> Self {
+        Self {
+            tenant,
+            version,
+            generation,
+            headers,
+        }
+    }
+
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// The credential version that logged in.
+    pub fn version(&self) -> CredentialVersionId {
+        self.version
+    }
+
+    /// Which of the version's tokens this is.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The headers for a request to `path`, the path as the profile writes it.
+    pub fn headers_for<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a AppliedHeader> {
+        self.headers.iter().filter(move |header| {
+            header
+                .path
+                .as_deref()
+                .is_none_or(|start| path.starts_with(start))
+        })
+    }
+}

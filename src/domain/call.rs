@@ -1,0 +1,69 @@
+//! [`AuthorizedCall`]: the only key to a bearer and to the upstream.
+//!
+//! Its fields are private and [`AuthorizedCall::authorize`] is its only constructor, so whoever
+//! holds one proves that the checks were made; the compiler keeps the order of the request path.
+
+use serde_json::{Map, Value};
+
+use super::principal::Principal;
+use super::tenant::Tenant;
+use super::tool::Tool;
+
+/// The arguments of a call, by name.
+pub type Arguments = Map<String, Value>;
+
+/// Why a principal may not make a call. To the caller the tool simply does not exist, so that a
+/// list and a call agree on what there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    #[error("the principal holds no grant for this tenant")]
+    Tenant,
+    #[error("the grant does not cover this tool")]
+    Tool,
+}
+
+/// One `tools/call` by a principal for a tenant, checked against the principal's grants.
+#[derive(Debug)]
+pub struct AuthorizedCall<'a> {
+    principal: &'a Principal,
+    tenant: &'a Tenant,
+    tool: &'a Tool,
+    arguments: Arguments,
+}
+
+impl<'a> AuthorizedCall<'a> {
+    /// Checks tenant and tool against the principal's grants.
+    pub fn authorize(
+        principal: &'a Principal,
+        tenant: &'a Tenant,
+        tool: &'a Tool,
+        arguments: Arguments,
+    ) -> Result<Self, Denied> {
+        let grant = principal.grant_for(tenant).ok_or(Denied::Tenant)?;
+        if !grant.filter.admits(tool) {
+            return Err(Denied::Tool);
+        }
+        Ok(Self {
+            principal,
+            tenant,
+            tool,
+            arguments,
+        })
+    }
+
+    pub fn principal(&self) -> &Principal {
+        self.principal
+    }
+
+    pub fn tenant(&self) -> &Tenant {
+        self.tenant
+    }
+
+    pub fn tool(&self) -> &Tool {
+        self.tool
+    }
+
+    pub fn arguments(&self) -> &Arguments {
+        &self.arguments
+    }
+}

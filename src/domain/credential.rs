@@ -1,0 +1,116 @@
+//! Credentials: the sealed fields of an organization at a provider, in versions.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::provider::ProviderName;
+use super::tenant::{Environment, Tenant};
+
+/// Names one set of fields for good; tokens are cached under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct CredentialVersionId(pub Uuid);
+
+impl fmt::Display for CredentialVersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The life of a credential version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CredentialState {
+    /// Calls use it.
+    Active,
+    /// Replaced; its bytes are gone.
+    Revoked,
+}
+
+impl CredentialState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Reads the label that [`Self::as_str`] writes.
+    pub fn from_label(label: &str) -> Option<Self> {
+        [Self::Active, Self::Revoked]
+            .into_iter()
+            .find(|state| state.as_str() == label)
+    }
+}
+
+/// Where a credential belongs: one profile per tenant and provider.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ProfileKey {
+    pub tenant: Tenant,
+    pub provider: ProviderName,
+}
+
+/// What may be shown of a credential version: everything but its values.
+#[derive(Debug, Clone, Serialize)]
+pub struct CredentialMetadata {
+    pub id: CredentialVersionId,
+    pub organization: String,
+    pub environment: Environment,
+    pub provider: ProviderName,
+    pub version: i64,
+    pub state: CredentialState,
+    /// The login flow; `None` stands for the provider's default.
+    pub flow: Option<String>,
+    pub issued: Timestamp,
+    pub entered_at: Timestamp,
+    pub entered_by: String,
+    pub verified_at: Option<Timestamp>,
+    pub fields: Vec<FieldMetadata>,
+}
+
+/// What may be shown of one field.
+#[derive(Debug, Clone, Serialize)]
+pub struct FieldMetadata {
+    pub name: String,
+    /// HMAC-SHA-256 of the value under a key of the organization, first 8 bytes, hexadecimal.
+    pub fingerprint: String,
+}
+
+/// The values of a credential, by field name. No `Debug`: it holds secrets.
+pub type SecretFields = BTreeMap<String, SecretString>;
+
+/// A credential version that was opened for a login. No `Debug`: it holds secrets.
+pub struct OpenedCredential {
+    pub id: CredentialVersionId,
+    pub key: ProfileKey,
+    pub flow: Option<String>,
+    pub fields: SecretFields,
+}
+
+/// Which credential a tenant's calls at a provider use.
+#[derive(Debug, Clone)]
+pub struct CredentialRef {
+    pub id: CredentialVersionId,
+    pub key: ProfileKey,
+    pub flow: Option<String>,
+}
+
+/// A credential that would not open; the text is fit for logs.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct OpenFailed(pub String);
+
+/// What [`CredentialSource::open`] answers with, in time.
+pub type Opening<'a> =
+    Pin<Box<dyn Future<Output = Result<OpenedCredential, OpenFailed>> + Send + 'a>>;
+
+/// Opens credentials for logins.
+pub trait CredentialSource: Send + Sync + 'static {
+    fn open<'a>(&'a self, credential: &'a CredentialRef) -> Opening<'a>;
+}

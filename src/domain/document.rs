@@ -1,0 +1,202 @@
+//! TOML documents that people write: complaints name file, line and field, and the nearest word.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use toml::de::{DeTable, DeValue};
+
+/// What is wrong with a document, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    pub file: PathBuf,
+    /// Counted from 1.
+    pub line: Option<usize>,
+    /// Dotted path of the key, such as `tools.search_patients.request.path`.
+    pub field: Option<String>,
+    pub message: String,
+}
+
+impl std::error::Error for Complaint {}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if let Some(field) = &self.field {
+            write!(f, ": {field}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// One step from a table or list to what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Key(String),
+    Index(usize),
+}
+
+impl From<&str> for Step {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_owned())
+    }
+}
+
+impl From<usize> for Step {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+/// A document as it was read.
+pub struct Document<'a> {
+    file: &'a Path,
+    text: &'a str,
+}
+
+impl<'a> Document<'a> {
+    pub fn new(file: &'a Path, text: &'a str) -> Self {
+        Self { file, text }
+    }
+
+    /// Reads the whole document as a `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Complaint> {
+        toml::from_str(self.text).map_err(|error| Complaint {
+            file: self.file.to_owned(),
+            line: error.span().map(|span| self.line_of(span.start)),
+            field: None,
+            message: explain(error.message()),
+        })
+    }
+
+    /// A complaint about the value at `path`, with its line. Steps that lead nowhere are left
+    /// out of the search, so a missing key is reported where it is missing.
+    pub fn complain(&self, path: &[Step], message: impl Into<String>) -> Complaint {
+        Complaint {
+            file: self.file.to_owned(),
+            line: self.locate(path).map(|offset| self.line_of(offset)),
+            field: (!path.is_empty()).then(|| dotted(path)),
+            message: message.into(),
+        }
+    }
+
+    fn line_of(&self, offset: usize) -> usize {
+        let before = self.text.as_bytes().iter().take(offset);
+        before.filter(|byte| **byte == b'\n').count() + 1
+    }
+
+    fn locate(&self, path: &[Step]) -> Option<usize> {
+        let root = DeTable::parse(self.text).ok()?;
+        let mut at = None;
+        let mut value = &DeValue::Table(root.into_inner());
+        for step in path {
+            let next = match (step, value) {
+                (Step::Key(key), DeValue::Table(table)) => table
+                    .iter()
+                    .find(|(name, _)| name.get_ref() == key)
+                    .map(|(name, inner)| {
+                        at = Some(name.span().start);
+                        inner.get_ref()
+                    }),
+                (Step::Index(index), DeValue::Array(items)) => items.get(*index).map(|item| {
+                    at = Some(item.span().start);
+                    item.get_ref()
+                }),
+                _ => None,
+            };
+            let Some(inner) = next else { break };
+            value = inner;
+        }
+        at
+    }
+}
+
+fn dotted(path: &[Step]) -> String {
+    let mut out = String::new();
+    for step in path {
+        match step {
+            Step::Key(key) if out.is_empty() => out.push_str(key),
+            Step::Key(key) => {
+                out.push('.');
+                out.push_str(key);
+            }
+            Step::Index(index) => out.push_str(&format!("[{index}]")),
+        }
+    }
+    out
+}
+
+/// Turns serde's message about an unknown word into one that names the nearest known one.
+fn explain(message: &str) -> String {
+    let Some((what, rest)) = ["field", "variant"].iter().find_map(|what| {
+        message
+            .strip_prefix(&format!("unknown {what} `"))
+            .map(|rest| (*what, rest))
+    }) else {
+        return message.to_owned();
+    };
+    let mut words = rest.split('`').step_by(2);
+    let Some(unknown) = words.next() else {
+        return message.to_owned();
+    };
+    let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
+    let kind = if what == "field" { "key" } else { "value" };
+    format!("unknown {kind} `{unknown}`{}", suggestion(unknown, &known))
+}
+
+/// `; did you mean …?` where a known word is near, the list of them where it is short.
+pub fn suggestion(unknown: &str, known: &[&str]) -> String {
+    let nearest = known
+        .iter()
+        .map(|word| (strsim::damerau_levenshtein(unknown, word), word))
+        .min()
+        .filter(|(distance, _)| *distance <= 1 + unknown.len() / 3);
+    match nearest {
+        Some((_, word)) => format!("; did you mean `{word}`?"),
+        None if known.is_empty() => String::new(),
+        None => format!("; known here: {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its shape is used")]
+    struct Shape {
+        listen: Option<String>,
+        deep: Option<BTreeMap<String, i64>>,
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+        let document = Document::new(Path::new("x.toml"), "# one\n\nlisten_ = \"a\"\n");
+        let complaint = document.read::<Shape>().unwrap_err();
+        assert_eq!(
+            complaint.to_string(),
+            "x.toml:3: unknown key `listen_`; did you mean `listen`?"
+        );
+    }
+
+    #[test]
+    fn a_path_is_found_in_tables_and_lists() {
+        let text = "[a]\nb = 1\n[[c]]\nd = 1\n[[c]]\nd = { e = 2 }\n";
+        let document = Document::new(Path::new("x.toml"), text);
+        let line = |path: &[Step]| document.complain(path, "m").line;
+        assert_eq!(line(&["a".into(), "b".into()]), Some(2));
+        assert_eq!(
+            line(&["c".into(), 1.into(), "d".into(), "e".into()]),
+            Some(6)
+        );
+        assert_eq!(line(&["c".into(), 0.into(), "missing".into()]), Some(3));
+    }
+}

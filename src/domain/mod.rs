@@ -1,0 +1,19 @@
+//! The words of Locum as types: what everything else speaks about.
+//!
+//! No I/O lives here, and no protocol: time arrives through [`clock::Clock`], secrets arrive
+//! opened and leave inside `secrecy` types.
+
+pub mod bearer;
+pub mod bearer_secret;
+pub mod call;
+pub mod clock;
+pub mod credential;
+pub mod document;
+pub mod organization;
+pub mod principal;
+pub mod provider;
+pub mod slug;
+pub mod template;
+pub mod tenant;
+pub mod tool;
+pub mod units;

@@ -1,0 +1,61 @@
+//! Organizations: the customers of the group.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::slug::slug_name;
+
+slug_name! {
+    /// How people name an organization; unique, and what the tenant header carries.
+    OrganizationSlug
+}
+
+/// The immutable identity of an organization: what ciphertexts, caches and grants are bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct OrganizationId(pub Uuid);
+
+impl fmt::Display for OrganizationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whether an organization is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrganizationState {
+    Active,
+    Suspended,
+}
+
+impl OrganizationState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
+
+    /// Reads the label that [`Self::as_str`] writes.
+    pub fn from_label(label: &str) -> Option<Self> {
+        [Self::Active, Self::Suspended]
+            .into_iter()
+            .find(|state| state.as_str() == label)
+    }
+}
+
+/// A customer of the group.
+#[derive(Debug, Clone, Serialize)]
+pub struct Organization {
+    #[serde(rename = "uuid")]
+    pub id: OrganizationId,
+    #[serde(rename = "id")]
+    pub slug: OrganizationSlug,
+    pub name: String,
+    pub state: OrganizationState,
+    pub created_at: Timestamp,
+}

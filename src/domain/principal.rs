@@ -1,0 +1,77 @@
+//! Who calls, and what they were granted.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::organization::OrganizationId;
+use super::tenant::{Environment, Tenant};
+use super::tool::{Tool, ToolName};
+
+/// All of a kind, or those named.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope<T: Ord> {
+    All,
+    Only(BTreeSet<T>),
+}
+
+impl<T: Ord> Scope<T> {
+    pub fn covers(&self, item: &T) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(items) => items.contains(item),
+        }
+    }
+}
+
+/// Which tools a grant opens; the same rule decides listing and calling.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ToolFilter {
+    pub tools: Scope<ToolName>,
+    pub read_only: bool,
+}
+
+impl ToolFilter {
+    /// A tool passes when it is named (or all are) and, for a read-only grant, only reads.
+    pub fn admits(&self, tool: &Tool) -> bool {
+        self.tools.covers(&tool.name) && (tool.annotations.read_only || !self.read_only)
+    }
+}
+
+/// One organization that a principal may act for.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    pub organization: OrganizationId,
+    pub environments: Scope<Environment>,
+    pub filter: ToolFilter,
+}
+
+impl Grant {
+    fn covers(&self, tenant: &Tenant) -> bool {
+        self.organization == tenant.organization && self.environments.covers(&tenant.environment)
+    }
+}
+
+/// An authenticated caller.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    /// The public id of the gateway key: fit for logs and audit.
+    pub id: Arc<str>,
+    pub name: Arc<str>,
+    pub grants: Arc<[Grant]>,
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Principal {
+    /// The grant under which this principal may act for `tenant`.
+    pub fn grant_for(&self, tenant: &Tenant) -> Option<&Grant> {
+        self.grants.iter().find(|grant| grant.covers(tenant))
+    }
+
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}

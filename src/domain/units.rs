@@ -1,0 +1,74 @@
+//! Durations and sizes as people write them: `90d`, `24h`, `30s`, `500ms`; `1MiB`, `64KiB`.
+
+use std::time::Duration;
+
+/// Why a text is no duration or size.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidUnit {
+    #[error("a duration is a whole number with ms, s, m, h or d, such as 30s or 90d")]
+    Duration,
+    #[error("a size is a whole number with B, KiB, MiB or GiB, such as 1MiB")]
+    Size,
+}
+
+fn split(text: &str) -> Option<(u64, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    Some((number.parse().ok()?, unit.trim_start()))
+}
+
+/// Reads a duration; a day has 24 hours.
+pub fn parse_duration(text: &str) -> Result<Duration, InvalidUnit> {
+    let (number, unit) = split(text.trim()).ok_or(InvalidUnit::Duration)?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(InvalidUnit::Duration),
+    };
+    number
+        .checked_mul(milliseconds)
+        .map(Duration::from_millis)
+        .ok_or(InvalidUnit::Duration)
+}
+
+/// Reads a size in bytes; units are binary (IEC 80000-13).
+pub fn parse_size(text: &str) -> Result<usize, InvalidUnit> {
+    let (number, unit) = split(text.trim()).ok_or(InvalidUnit::Size)?;
+    let factor: u64 = match unit {
+        "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(InvalidUnit::Size),
+    };
+    let bytes = number.checked_mul(factor).ok_or(InvalidUnit::Size)?;
+    usize::try_from(bytes).map_err(|_| InvalidUnit::Size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_people_write() {
+        assert_eq!(parse_duration("90d"), Ok(Duration::from_secs(90 * 86_400)));
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_size("1 MiB"), Ok(1 << 20));
+        for bad in [
+            "",
+            "5",
+            "s",
+            "-1s",
+            "1.5h",
+            "1w",
+            "99999999999999999999s",
+            "18446744073709551615d",
+        ] {
+            assert_eq!(parse_duration(bad), Err(InvalidUnit::Duration), "{bad}");
+        }
+        assert_eq!(parse_size("1MB"), Err(InvalidUnit::Size));
+    }
+}

@@ -1,0 +1,177 @@
+//! The directory: organizations, keys and credentials as a call needs them, read at one revision.
+//!
+//! An immutable snapshot. A change in the store makes a new one; nothing here is ever locked.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::catalog::Catalog;
+use crate::domain::bearer_secret::SecretHash;
+use crate::domain::credential::{CredentialRef, CredentialVersionId, ProfileKey};
+use crate::domain::organization::{Organization, OrganizationId, OrganizationSlug};
+use crate::domain::principal::Principal;
+use crate::domain::provider::ProviderName;
+use crate::domain::tenant::{Environment, Tenant};
+use crate::store::{GatewayKeyRow, Store, StoreError, StoredCredential};
+use crate::token::LoginSite;
+
+/// How a tenant's calls reach a provider.
+pub struct Route {
+    pub credential: Arc<CredentialRef>,
+    pub site: Arc<LoginSite>,
+}
+
+/// The providers that a tenant has an active credential for.
+pub(super) type Routes = BTreeMap<ProviderName, Route>;
+
+pub(super) struct KeyEntry {
+    pub hash: SecretHash,
+    pub principal: Arc<Principal>,
+}
+
+/// Everything that decides about a request, in memory.
+#[derive(Default)]
+pub struct Directory {
+    revision: i64,
+    by_slug: HashMap<OrganizationSlug, Arc<Organization>>,
+    by_id: HashMap<OrganizationId, Arc<Organization>>,
+    keys: HashMap<Box<str>, KeyEntry>,
+    tenants: HashMap<OrganizationId, BTreeMap<Environment, Arc<Routes>>>,
+    versions: BTreeSet<CredentialVersionId>,
+    no_routes: Arc<Routes>,
+}
+
+impl Directory {
+    /// Reads the store. The revision is read first: a change that happens meanwhile is noticed.
+    pub async fn load(store: &Store, catalog: &Catalog) -> Result<Self, StoreError> {
+        let mut directory = Self {
+            revision: store.revision().await?,
+            ..Self::default()
+        };
+        for organization in store.organizations().await? {
+            directory.add_organization(organization);
+        }
+        let mut tenants: HashMap<OrganizationId, BTreeMap<Environment, Routes>> = HashMap::new();
+        for stored in store.active_credentials().await? {
+            let Some((tenant, provider, route)) = directory.route(catalog, stored) else {
+                continue;
+            };
+            directory.versions.insert(route.credential.id);
+            let environments = tenants.entry(tenant.organization).or_default();
+            environments
+                .entry(tenant.environment)
+                .or_default()
+                .insert(provider, route);
+        }
+        directory.tenants = tenants
+            .into_iter()
+            .map(|(id, environments)| {
+                let shared = |(name, routes)| (name, Arc::new(routes));
+                (id, environments.into_iter().map(shared).collect())
+            })
+            .collect();
+        for key in store.gateway_keys().await? {
+            directory.add_key(key);
+        }
+        Ok(directory)
+    }
+
+    fn add_organization(&mut self, organization: Organization) {
+        let organization = Arc::new(organization);
+        self.by_slug
+            .insert(organization.slug.clone(), organization.clone());
+        self.by_id.insert(organization.id, organization);
+    }
+
+    fn add_key(&mut self, row: GatewayKeyRow) {
+        if row.revoked_at.is_some() {
+            return;
+        }
+        let principal = Arc::new(Principal {
+            id: row.id.as_str().into(),
+            name: row.name.into(),
+            grants: row.grants.into(),
+            expires_at: row.expires_at,
+        });
+        self.keys.insert(
+            row.id.into(),
+            KeyEntry {
+                hash: row.hash,
+                principal,
+            },
+        );
+    }
+
+    fn route(
+        &self,
+        catalog: &Catalog,
+        stored: StoredCredential,
+    ) -> Option<(Tenant, ProviderName, Route)> {
+        let organization = self.by_id.get(&stored.organization)?;
+        let tenant = Tenant {
+            organization: organization.id,
+            slug: organization.slug.clone(),
+            environment: stored.environment,
+        };
+        let provider = catalog.provider(stored.provider.as_str());
+        let upstream = provider.and_then(|p| p.environments.get(&tenant.environment));
+        let (Some(provider), Some(upstream)) = (provider, upstream) else {
+            tracing::warn!(
+                %tenant, provider = %stored.provider,
+                "no profile describes this provider and environment; the credential is kept unused"
+            );
+            return None;
+        };
+        let key = ProfileKey {
+            tenant: tenant.clone(),
+            provider: stored.provider.clone(),
+        };
+        let credential = CredentialRef {
+            id: stored.id,
+            key,
+            flow: stored.flow,
+        };
+        let site = LoginSite {
+            provider: provider.clone(),
+            base_url: upstream.base_url.clone(),
+        };
+        let route = Route {
+            credential: Arc::new(credential),
+            site: Arc::new(site),
+        };
+        Some((tenant, stored.provider, route))
+    }
+
+    pub fn revision(&self) -> i64 {
+        self.revision
+    }
+
+    pub(super) fn uses(&self, version: CredentialVersionId) -> bool {
+        self.versions.contains(&version)
+    }
+
+    pub(super) fn key(&self, id: &str) -> Option<&KeyEntry> {
+        self.keys.get(id)
+    }
+
+    pub(super) fn organization(&self, slug: &str) -> Option<&Arc<Organization>> {
+        self.by_slug.get(slug)
+    }
+
+    pub(super) fn organization_by_id(&self, id: OrganizationId) -> Option<&Arc<Organization>> {
+        self.by_id.get(&id)
+    }
+
+    /// The environments in which an organization has an active credential.
+    pub(super) fn environments(&self, id: OrganizationId) -> impl Iterator<Item = &Environment> {
+        self.tenants.get(&id).into_iter().flat_map(BTreeMap::keys)
+    }
+
+    pub(super) fn routes(&self, tenant: &Tenant) -> Arc<Routes> {
+        self.tenants
+            .get(&tenant.organization)
+            .and_then(|environments| environments.get(&tenant.environment))
+            .unwrap_or(&self.no_routes)
+            .clone()
+    }
+}

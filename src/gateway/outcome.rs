@@ -1,0 +1,256 @@
+//! What a call came to: the JSON that the client gets, and the one line that the log gets.
+//!
+//! An upstream failure is an outcome like any other: `{"success": false, "error": {"message",
+//! "status_code", "error_code", "request_id"}}`, with the upstream's own status and code. Nothing
+//! else of an upstream's body is passed on, and nothing of any body is logged.
+
+use http::StatusCode;
+use jiff::SignedDuration;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::CallFailure;
+use crate::catalog::InvalidArguments;
+use crate::domain::call::AuthorizedCall;
+use crate::domain::provider::Provider;
+use crate::domain::tool::ResponseKind;
+use crate::token::LoginError;
+use crate::upstream::{UpstreamError, UpstreamReply};
+
+/// A longer message of an upstream is cut.
+const MAX_MESSAGE: usize = 300;
+
+/// The result of a call.
+#[derive(Debug)]
+pub struct CallOutcome {
+    /// JSON: data as the profile shapes it, or the error object.
+    pub json: String,
+    pub is_error: bool,
+    /// A stable word for logs and metrics; `ok` when there is no error.
+    pub code: &'static str,
+    /// The upstream's status, where there was one.
+    pub status: Option<u16>,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    success: bool,
+    error: FailureDetail<'a>,
+}
+
+#[derive(Serialize)]
+struct FailureDetail<'a> {
+    message: &'a str,
+    status_code: Option<u16>,
+    error_code: &'a str,
+    request_id: &'a str,
+}
+
+impl CallOutcome {
+    pub(super) fn of(
+        call: &AuthorizedCall<'_>,
+        provider: Option<&Provider>,
+        result: Result<UpstreamReply, CallFailure>,
+        request_id: &str,
+    ) -> Self {
+        match (result, provider) {
+            (Ok(reply), Some(provider)) => Self::of_reply(call, provider, &reply, request_id),
+            (Err(CallFailure::Login(error)), _) => Self::of_login(&error, request_id),
+            (Err(CallFailure::Upstream(error)), _) => Self::of_upstream(&error, request_id),
+            (Err(CallFailure::NoCredential) | Ok(_), _) => Self::no_credential(call, request_id),
+        }
+    }
+
+    /// The arguments do not fit the schema.
+    pub(super) fn invalid_arguments(mistakes: &InvalidArguments, request_id: &str) -> Self {
+        let message = format!("The arguments do not fit: {}.", mistakes.0.join("; "));
+        Self::failure("invalid_arguments", &message, None, None, request_id)
+    }
+
+    fn no_credential(call: &AuthorizedCall<'_>, request_id: &str) -> Self {
+        let message = format!(
+            "Organization `{}` has no active credential for `{}` in environment `{}`; \
+             an administrator can add one.",
+            call.tenant().slug,
+            call.tool().provider,
+            call.tenant().environment
+        );
+        Self::failure("no_credential", &message, None, None, request_id)
+    }
+
+    fn of_reply(
+        call: &AuthorizedCall<'_>,
+        provider: &Provider,
+        reply: &UpstreamReply,
+        request_id: &str,
+    ) -> Self {
+        if !reply.status.is_success() {
+            return Self::of_error_reply(call, provider, reply, request_id);
+        }
+        match data(call, reply) {
+            Some(data) => Self {
+                json: [
+                    &provider.result.before,
+                    data.as_ref(),
+                    &provider.result.after,
+                ]
+                .concat(),
+                is_error: false,
+                code: "ok",
+                status: Some(reply.status.as_u16()),
+            },
+            None => {
+                let message = "The provider's answer is not what it is documented to be (no JSON).";
+                let status = Some(reply.status.as_u16());
+                Self::failure("upstream_malformed", message, status, None, request_id)
+            }
+        }
+    }
+
+    fn of_error_reply(
+        call: &AuthorizedCall<'_>,
+        provider: &Provider,
+        reply: &UpstreamReply,
+        request_id: &str,
+    ) -> Self {
+        let status = reply.status.as_u16();
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let words = |pointers: &[String]| pointers.iter().find_map(|p| text(body.pointer(p)?));
+        let mut message = match words(&provider.errors.message) {
+            Some(message) => format!("The provider answered {status}: {message}"),
+            None => format!("The provider answered {status}."),
+        };
+        let hints = [&call.tool().hints, &provider.errors.hints];
+        if let Some(hint) = hints.into_iter().find_map(|hints| hints.get(&status)) {
+            message.push(' ');
+            message.push_str(hint);
+        }
+        if let Some(wait) = reply.retry_after {
+            message.push_str(&format!(" Retry after {} seconds.", wait.as_secs()));
+        }
+        let code = match reply.status {
+            StatusCode::UNAUTHORIZED => "upstream_unauthorized",
+            StatusCode::TOO_MANY_REQUESTS => "upstream_rate_limited",
+            status if status.is_redirection() => "upstream_redirect",
+            status if status.is_client_error() => "upstream_refused",
+            _ => "upstream_error",
+        };
+        let upstream_code = words(&provider.errors.code);
+        Self::failure(
+            code,
+            &message,
+            Some(status),
+            upstream_code.as_deref(),
+            request_id,
+        )
+    }
+
+    fn of_login(error: &LoginError, request_id: &str) -> Self {
+        // What exactly is wrong with a credential is for its administrators: it is in the log.
+        let mut message = match error.code() {
+            "credential_refused" | "token_rejected" => {
+                "The provider refused the organization's credential; \
+                 an administrator has to look at it."
+                    .to_owned()
+            }
+            "credential_incomplete" | "credential_sealed" => {
+                "The organization's credential cannot be used; an administrator has to look at it."
+                    .to_owned()
+            }
+            _ => "The provider's login is not available at present.".to_owned(),
+        };
+        if let Some(wait) = error.retry_after() {
+            message.push_str(&format!(" Retry after {} seconds.", wait.as_secs().max(1)));
+        }
+        Self::failure(error.code(), &message, error.status(), None, request_id)
+    }
+
+    fn of_upstream(error: &UpstreamError, request_id: &str) -> Self {
+        let code = match error {
+            UpstreamError::PathArgument(_) => "invalid_arguments",
+            UpstreamError::Net(_) => "upstream_unavailable",
+        };
+        let mut message = error.to_string();
+        message[..1].make_ascii_uppercase();
+        message.push('.');
+        Self::failure(code, &message, None, None, request_id)
+    }
+
+    fn failure(
+        code: &'static str,
+        message: &str,
+        status: Option<u16>,
+        upstream_code: Option<&str>,
+        request_id: &str,
+    ) -> Self {
+        let error = FailureDetail {
+            message,
+            status_code: status,
+            error_code: upstream_code.unwrap_or(code),
+            request_id,
+        };
+        let json = serde_json::to_string(&Failure {
+            success: false,
+            error,
+        })
+        .unwrap_or_default();
+        Self {
+            json,
+            is_error: true,
+            code,
+            status,
+        }
+    }
+
+    /// The one line that a call leaves: who, for whom, what, how it ended.
+    pub(super) fn log(&self, call: &AuthorizedCall<'_>, request_id: &str, elapsed: SignedDuration) {
+        tracing::info!(
+            target: "locum::call",
+            request_id,
+            tenant = %call.tenant(),
+            principal = &*call.principal().id,
+            tool = %call.tool().name,
+            outcome = self.code,
+            status = self.status,
+            micros = u64::try_from(elapsed.as_micros()).unwrap_or(0),
+            "call"
+        );
+    }
+}
+
+/// The data of a successful answer as JSON, or `None` when it is not what the profile says.
+fn data<'a>(
+    call: &AuthorizedCall<'_>,
+    reply: &'a UpstreamReply,
+) -> Option<std::borrow::Cow<'a, str>> {
+    let rule = &call.tool().response;
+    if reply.body.iter().all(u8::is_ascii_whitespace) {
+        let empty = rule.empty.as_ref().unwrap_or(&Value::Null);
+        return Some(empty.to_string().into());
+    }
+    match rule.kind {
+        ResponseKind::Json => {
+            let raw: &RawValue = serde_json::from_slice(&reply.body).ok()?;
+            Some(raw.get().into())
+        }
+        ResponseKind::Text => {
+            let text = std::str::from_utf8(&reply.body).ok()?;
+            Some(Value::from(text).to_string().into())
+        }
+    }
+}
+
+/// A message or code: a short string, or a number.
+fn text(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_MESSAGE)
+            .collect(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,34 @@
+//! `/healthz`: the process answers. `/readyz`: it can serve, and with what.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::routing::get;
+use http::{Response, StatusCode};
+use serde_json::json;
+
+use super::json as answer;
+use crate::gateway::Gateway;
+
+/// The health endpoints of the admin listener.
+pub fn routes(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .with_state(gateway)
+}
+
+async fn healthz() -> Response<Body> {
+    answer(StatusCode::OK, r#"{"status":"ok"}"#)
+}
+
+async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
+    let body = json!({
+        "status": "ok",
+        "revision": gateway.revision(),
+        "tools": gateway.catalog().tools().count(),
+    });
+    answer(StatusCode::OK, body.to_string())
+}

@@ -1,0 +1,57 @@
+//! Tool lists, serialized once for all visits that see the same.
+
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use rmcp::model::{Tool, ToolAnnotations};
+
+use crate::catalog::Entry;
+use crate::gateway::{Gateway, ListKey, Visit};
+
+/// Lists beyond this are made anew when they are asked for.
+const MAX_LISTS: u64 = 1_000;
+
+/// The JSON of `tools`, by what it depends on.
+pub(super) struct Lists(Cache<ListKey, Arc<str>>);
+
+impl Default for Lists {
+    fn default() -> Self {
+        Self(Cache::new(MAX_LISTS))
+    }
+}
+
+impl Lists {
+    /// The JSON array of the tools that a visit may call.
+    pub(super) fn tools(&self, gateway: &Gateway, visit: &Visit) -> Arc<str> {
+        self.0.get_with(visit.list_key(), || {
+            let tools: Vec<Tool> = gateway
+                .tools(visit)
+                .iter()
+                .map(|entry| described(entry))
+                .collect();
+            serde_json::to_string(&tools)
+                .unwrap_or_else(|_| "[]".to_owned())
+                .into()
+        })
+    }
+}
+
+fn described(entry: &Entry) -> Tool {
+    let tool = &entry.tool;
+    let hints = tool.annotations;
+    let annotations = ToolAnnotations::from_raw(
+        tool.title.clone(),
+        Some(hints.read_only),
+        Some(hints.destructive),
+        Some(hints.idempotent),
+        Some(hints.open_world),
+    );
+    let mut described = Tool::new(
+        tool.name.as_str().to_owned(),
+        tool.description.clone(),
+        Arc::new(tool.input_schema.clone()),
+    );
+    described.title.clone_from(&tool.title);
+    described.annotations = Some(annotations);
+    described
+}

@@ -1,0 +1,251 @@
+//! The methods: what a well-formed message asks for, and the answer to it.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::header::HeaderMap;
+use http::{Response, StatusCode};
+use rmcp::model::{
+    DiscoverResult, ErrorCode, Implementation, InitializeResult, ProtocolVersion,
+    ServerCapabilities,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::envelope::{self, BadEnvelope, Envelope};
+use super::era::{self, Era, EraError};
+use super::refusal::Rejection;
+use super::{Mcp, headers, reply};
+use crate::domain::call::Arguments;
+use crate::gateway::{UnknownTool, Visit};
+
+/// How long a client may keep a list or a discovery without asking again.
+const TTL: Duration = Duration::from_secs(60);
+
+const INSTRUCTIONS: &str = "Tools of one organization at its providers. Every answer concerns \
+    that organization only. Confirm with the user before calling a tool that changes data.";
+
+/// One message, already known to be this visit's.
+struct Message<'a> {
+    id: &'a RawValue,
+    params: Option<&'a RawValue>,
+    era: Era,
+    request_id: &'a str,
+}
+
+pub(super) async fn answer(
+    mcp: &Mcp,
+    visit: &Visit,
+    headers: &HeaderMap,
+    body: &[u8],
+    request_id: &str,
+) -> Response<Body> {
+    if !headers::is_json(headers) {
+        return Rejection::ContentType.respond(envelope::peek_id(body), request_id);
+    }
+    let envelope = match envelope::parse(body) {
+        Ok(envelope) => envelope,
+        Err(bad) => return bad_envelope(&bad, body, request_id),
+    };
+    let era = match era::of(headers, &envelope) {
+        Ok(era) => era,
+        Err(error) => return bad_era(&error, envelope.id, request_id),
+    };
+    let Envelope { id, method, params } = envelope;
+    let Some(id) = id else { return accepted() };
+    let message = Message {
+        id,
+        params,
+        era,
+        request_id,
+    };
+    match (&*method, era) {
+        ("initialize", _) => initialize(&message),
+        ("ping", Era::Legacy) => reply::result(id, era, &[]),
+        ("server/discover", Era::Modern) => discover(&message),
+        ("tools/list", _) => list(mcp, visit, &message),
+        ("tools/call", _) => call(mcp, visit, &message).await,
+        _ => unknown_method(&message),
+    }
+}
+
+/// Notifications are taken note of and not answered.
+fn accepted() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
+}
+
+fn initialize(message: &Message<'_>) -> Response<Body> {
+    #[derive(Default, Deserialize)]
+    struct Params {
+        #[serde(rename = "protocolVersion")]
+        version: Option<ProtocolVersion>,
+    }
+    let params: Params = parse(message.params).unwrap_or_default();
+    let asked = params.version.filter(|version| {
+        version.has_initialize() && era::supported().any(|known| known == version)
+    });
+    let version = asked.unwrap_or(ProtocolVersion::LATEST_WITH_INITIALIZE);
+    let result = InitializeResult::new(capabilities())
+        .with_protocol_version(version)
+        .with_server_info(server())
+        .with_instructions(INSTRUCTIONS);
+    object(message, &result)
+}
+
+fn discover(message: &Message<'_>) -> Response<Body> {
+    let mut result = DiscoverResult::new(era::supported().cloned().collect(), capabilities())
+        .with_server_info(server())
+        .with_ttl_ms(ttl());
+    result.instructions = Some(INSTRUCTIONS.to_owned());
+    object(message, &result)
+}
+
+fn list(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body> {
+    #[derive(Default, Deserialize)]
+    struct Params {
+        cursor: Option<String>,
+    }
+    let params: Params = parse(message.params).unwrap_or_default();
+    if params.cursor.is_some() {
+        return in_band(
+            message,
+            ErrorCode::INVALID_PARAMS,
+            "the list has one page: no cursor",
+        );
+    }
+    let tools = mcp.lists.tools(&mcp.gateway, visit);
+    let tools = format!("\"tools\":{tools}");
+    match message.era {
+        Era::Legacy => reply::result(message.id, message.era, &[&tools]),
+        Era::Modern => {
+            let hints = format!("\"ttlMs\":{},\"cacheScope\":\"private\"", ttl());
+            reply::result(message.id, message.era, &[&tools, &hints])
+        }
+    }
+}
+
+async fn call(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body> {
+    #[derive(Deserialize)]
+    struct Params<'a> {
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+        #[serde(default)]
+        arguments: Option<Arguments>,
+    }
+    let Some(params) = parse::<Params<'_>>(message.params) else {
+        let text = "`params` needs `name`, a string, and may have `arguments`, an object";
+        return in_band(message, ErrorCode::INVALID_PARAMS, text);
+    };
+    let arguments = params.arguments.unwrap_or_default();
+    let call = mcp
+        .gateway
+        .call(visit, &params.name, arguments, message.request_id);
+    match tokio::time::timeout(mcp.settings.call_timeout, call).await {
+        Ok(Ok(outcome)) => reply::call(message.id, message.era, &outcome),
+        Ok(Err(UnknownTool)) => {
+            let name: String = params.name.chars().take(128).collect();
+            in_band(
+                message,
+                ErrorCode::INVALID_PARAMS,
+                &format!("Unknown tool: {name}"),
+            )
+        }
+        Err(_) => {
+            tracing::warn!(
+                request_id = message.request_id,
+                "call ended by limits.timeout"
+            );
+            in_band(
+                message,
+                ErrorCode::INTERNAL_ERROR,
+                "the call did not end in time",
+            )
+        }
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(params: Option<&'a RawValue>) -> Option<T> {
+    serde_json::from_str(params?.get()).ok()
+}
+
+/// A result that `rmcp` has a type for; its own `resultType` gives way to the era's.
+fn object(message: &Message<'_>, result: &impl Serialize) -> Response<Body> {
+    let mut value = serde_json::to_value(result).unwrap_or_default();
+    if let Some(members) = value.as_object_mut() {
+        members.remove("resultType");
+    }
+    let text = value.to_string();
+    let members = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'));
+    reply::result(message.id, message.era, &[members.unwrap_or_default()])
+}
+
+fn capabilities() -> ServerCapabilities {
+    ServerCapabilities::builder().enable_tools().build()
+}
+
+fn server() -> Implementation {
+    Implementation::new("locum", env!("CARGO_PKG_VERSION")).with_title("Locum")
+}
+
+fn ttl() -> u64 {
+    u64::try_from(TTL.as_millis()).unwrap_or(0)
+}
+
+/// An error of the request's own: status 200, but for what 2026-07-28 gives a status.
+fn in_band(message: &Message<'_>, code: ErrorCode, text: &str) -> Response<Body> {
+    let data = json!({"request_id": message.request_id});
+    reply::error(StatusCode::OK, Some(message.id), code, text, Some(&data))
+}
+
+fn unknown_method(message: &Message<'_>) -> Response<Body> {
+    let status = match message.era {
+        Era::Legacy => StatusCode::OK,
+        Era::Modern => StatusCode::NOT_FOUND,
+    };
+    let text = "Method not found";
+    reply::error(
+        status,
+        Some(message.id),
+        ErrorCode::METHOD_NOT_FOUND,
+        text,
+        None,
+    )
+}
+
+fn bad_envelope(bad: &BadEnvelope, body: &[u8], request_id: &str) -> Response<Body> {
+    let (code, text) = match bad {
+        BadEnvelope::Syntax => (ErrorCode::PARSE_ERROR, "the body is no JSON"),
+        BadEnvelope::Invalid(text) => (ErrorCode::INVALID_REQUEST, *text),
+    };
+    let data = json!({"request_id": request_id});
+    reply::error(
+        StatusCode::BAD_REQUEST,
+        envelope::peek_id(body),
+        code,
+        text,
+        Some(&data),
+    )
+}
+
+fn bad_era(error: &EraError, id: Option<&RawValue>, request_id: &str) -> Response<Body> {
+    let data = match &error.unsupported {
+        Some(requested) => json!({
+            "supported": era::supported().collect::<Vec<_>>(),
+            "requested": requested,
+        }),
+        None => json!({"request_id": request_id}),
+    };
+    reply::error(
+        StatusCode::BAD_REQUEST,
+        id,
+        error.code,
+        &error.message,
+        Some(&data),
+    )
+}

@@ -1,0 +1,117 @@
+//! The one table of refusals: HTTP status, JSON-RPC code, `data.code`, text.
+
+use axum::body::Body;
+use http::header::{ALLOW, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use rmcp::model::ErrorCode;
+use serde_json::value::RawValue;
+
+use super::reply;
+use crate::gateway::Refusal;
+use crate::http::hosts::HostRefusal;
+
+/// Why a request is refused before it is a JSON-RPC request.
+#[derive(Debug)]
+pub(super) enum Rejection {
+    Gateway(Refusal),
+    Host(HostRefusal),
+    /// A header that may occur once occurs twice.
+    Duplicate(&'static str),
+    Method,
+    ContentType,
+    BodyTooLarge(usize),
+    BodyTooSlow,
+}
+
+impl From<Refusal> for Rejection {
+    fn from(refusal: Refusal) -> Self {
+        Self::Gateway(refusal)
+    }
+}
+
+impl From<HostRefusal> for Rejection {
+    fn from(refusal: HostRefusal) -> Self {
+        Self::Host(refusal)
+    }
+}
+
+impl Rejection {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Gateway(Refusal::Unauthenticated) => StatusCode::UNAUTHORIZED,
+            Self::Gateway(Refusal::TenantRequired | Refusal::TenantInvalid) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Gateway(Refusal::TenantForbidden | Refusal::OrganizationSuspended) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::Host(HostRefusal::Malformed) | Self::Duplicate(_) => StatusCode::BAD_REQUEST,
+            Self::Host(HostRefusal::Host | HostRefusal::Origin) => StatusCode::FORBIDDEN,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Gateway(refusal) => refusal.code(),
+            Self::Host(HostRefusal::Malformed) => "host_invalid",
+            Self::Host(HostRefusal::Host) => "host_forbidden",
+            Self::Host(HostRefusal::Origin) => "origin_forbidden",
+            Self::Duplicate(_) => "header_duplicate",
+            Self::Method => "method_not_allowed",
+            Self::ContentType => "content_type",
+            Self::BodyTooLarge(_) => "body_too_large",
+            Self::BodyTooSlow => "body_timeout",
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Gateway(refusal) => refusal.to_string(),
+            Self::Host(HostRefusal::Malformed) => "exactly one Host header is needed".to_owned(),
+            Self::Host(HostRefusal::Host) => {
+                "this Host is not served here; an administrator adds it to server.allowed_hosts"
+                    .to_owned()
+            }
+            Self::Host(HostRefusal::Origin) => {
+                "this Origin may not come here; an administrator adds it to server.allowed_origins"
+                    .to_owned()
+            }
+            Self::Duplicate(name) => format!("the header {name} occurs more than once"),
+            Self::Method => "POST one JSON-RPC message; there are no streams and no sessions \
+                             to GET or DELETE here"
+                .to_owned(),
+            Self::ContentType => "the body is JSON: Content-Type: application/json".to_owned(),
+            Self::BodyTooLarge(limit) => format!("the body is larger than {limit} bytes"),
+            Self::BodyTooSlow => "the body did not arrive in time".to_owned(),
+        }
+    }
+
+    pub(super) fn respond(&self, id: Option<&RawValue>, request_id: &str) -> Response<Body> {
+        tracing::debug!(request_id, code = self.code(), "request refused");
+        let data = serde_json::json!({"code": self.code(), "request_id": request_id});
+        let text = self.text();
+        let mut response = reply::error(
+            self.status(),
+            id,
+            ErrorCode::INVALID_REQUEST,
+            &text,
+            Some(&data),
+        );
+        let headers = response.headers_mut();
+        match self {
+            Self::Gateway(Refusal::Unauthenticated) => {
+                let challenge = HeaderValue::from_static("Bearer realm=\"locum\"");
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
+            Self::Method => {
+                headers.insert(ALLOW, HeaderValue::from_static("POST"));
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,23 @@
+//! The edge: HTTP in, HTTP out; knows protocols, no SQL and no secrets.
+
+pub mod health;
+pub mod hosts;
+pub mod mcp;
+pub mod router;
+pub mod server;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, Response, StatusCode};
+
+/// Carries the request's id back to the client; the log has the same one.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A JSON answer.
+pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<axum::body::Body> {
+    let mut response = Response::new(axum::body::Body::from(body.into()));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}

@@ -1,0 +1,103 @@
+//! The routes of both listeners, and the one ordered list of what every request passes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use http::{HeaderValue, Response, StatusCode};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
+
+use super::hosts::HostPolicy;
+use super::mcp::{self, Mcp};
+use super::{REQUEST_ID, health, json};
+use crate::gateway::Gateway;
+
+/// The id of a request, for its answer, its log line and its errors.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub Arc<str>);
+
+/// What MCP clients talk to.
+pub fn mcp(front: Arc<Mcp>) -> Router {
+    let endpoint = axum::routing::any(mcp::handle);
+    let routes = Router::new()
+        .route("/mcp", endpoint.clone())
+        .route("/t/{organization}/mcp", endpoint.clone())
+        .route("/t/{organization}/{environment}/mcp", endpoint)
+        .fallback(not_found)
+        .with_state(front);
+    with_middleware(routes)
+}
+
+/// What operators and probes talk to.
+pub fn admin(gateway: Arc<Gateway>, hosts: HostPolicy) -> Router {
+    let routes = health::routes(gateway)
+        .fallback(not_found)
+        .layer(from_fn_with_state(Arc::new(hosts), check_host));
+    with_middleware(routes)
+}
+
+/// From the outside in: an id for everything that follows, then a net under panics. Sizes and
+/// times are limited where the body is read.
+fn with_middleware(routes: Router) -> Router {
+    let middleware = ServiceBuilder::new()
+        .layer(from_fn(identify))
+        .layer(CatchPanicLayer::custom(|_| internal_error()));
+    routes.layer(middleware)
+}
+
+async fn identify(mut request: Request, next: Next) -> Response<Body> {
+    let id: Arc<str> = Uuid::now_v7().simple().to_string().into();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+async fn check_host(
+    State(hosts): State<Arc<HostPolicy>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    match hosts.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(_) => problem(
+            StatusCode::FORBIDDEN,
+            "host_forbidden",
+            "unknown Host or Origin",
+        ),
+    }
+}
+
+async fn not_found() -> Response<Body> {
+    problem(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "nothing is served at this path; MCP is at /mcp",
+    )
+}
+
+fn internal_error() -> Response<Body> {
+    tracing::error!("a request handler panicked");
+    problem(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "the gateway failed on this request",
+    )
+}
+
+/// A problem document (RFC 9457).
+fn problem(status: StatusCode, code: &str, title: &str) -> Response<Body> {
+    let body = serde_json::json!({"title": title, "status": status.as_u16(), "code": code});
+    let mut response = json(status, body.to_string());
+    let kind = HeaderValue::from_static("application/problem+json");
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, kind);
+    response
+}

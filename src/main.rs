@@ -1,0 +1,25 @@
+//! Entry: hardens the process, then hands over to the command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Err(error) = locum::app::harden() {
+        #[expect(clippy::print_stderr, reason = "there is no output yet")]
+        {
+            eprintln!("locum: the process could not be hardened: {error}");
+        }
+        return ExitCode::FAILURE;
+    }
+    locum::app::install_crypto_provider();
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(locum::cli::main()),
+        #[expect(clippy::print_stderr, reason = "there is no output yet")]
+        Err(error) => {
+            eprintln!("locum: no runtime: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

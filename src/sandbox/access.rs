@@ -1,0 +1,59 @@
+//! Who a request acts for: the headers that the OpenAPI files demand, endpoint by endpoint.
+//!
+//! `/profiles/*` takes `Authorization: Bearer` and `client-id`; `/dr/*` takes `auth`, except the
+//! appointment list, whose file names `Authorization`. A request may carry both token headers, as
+//! long as they carry the same token, and any `client-id` must be the token's own.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::endpoint::Endpoint;
+use super::refusal::Refusal;
+use super::request::Incoming;
+use super::tokens::Tokens;
+
+/// The client id that a request acts for, once its token has been checked.
+pub fn demand(incoming: &Incoming, tokens: &Tokens, now: Timestamp) -> Result<Arc<str>, Refusal> {
+    let (bearer, auth) = (incoming.bearer(), incoming.header("auth"));
+    let (demanded, missing) = match incoming.route.endpoint {
+        endpoint if endpoint.is_profile() || endpoint == Endpoint::AppointmentList => {
+            (bearer, "Authorization: Bearer is missing")
+        }
+        _ => (auth, "The auth header is missing"),
+    };
+    let token = demanded.ok_or(Refusal::Unauthorized(missing))?;
+    if [bearer, auth]
+        .into_iter()
+        .flatten()
+        .any(|other| other != token)
+    {
+        return Err(Refusal::Unauthorized("Authorization and auth differ"));
+    }
+    let owner = tokens
+        .owner(token, now)
+        .ok_or(Refusal::Unauthorized("The token is unknown"))?;
+    if !owner.live {
+        return Err(Refusal::Unauthorized("The token has expired"));
+    }
+    match incoming.header("client-id") {
+        Some(id) if id != &*owner.client_id => Err(Refusal::Forbidden),
+        None if incoming.route.endpoint.is_profile() => {
+            Err(Refusal::field("client-id", "header is required"))
+        }
+        _ => Ok(owner.client_id),
+    }
+}
+
+/// The client id to file a request under before anything is checked.
+pub fn presumed(incoming: &Incoming, tokens: &Tokens, now: Timestamp) -> Option<String> {
+    if incoming.route.endpoint.is_login() {
+        return incoming.claimed_client().map(str::to_owned);
+    }
+    let token = incoming.bearer().or_else(|| incoming.header("auth"));
+    let owner = token.and_then(|token| tokens.owner(token, now));
+    match owner {
+        Some(owner) => Some(owner.client_id.to_string()),
+        None => incoming.header("client-id").map(str::to_owned),
+    }
+}

@@ -1,0 +1,281 @@
+//! Organization keys and credential versions, sealed.
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::rows::{get, get_name, get_organization_id, get_time, get_time_or_none};
+use super::{Store, StoreError, Write};
+use crate::domain::credential::{CredentialState, CredentialVersionId, ProfileKey};
+use crate::domain::organization::OrganizationId;
+use crate::domain::provider::ProviderName;
+use crate::domain::tenant::{Environment, Tenant};
+
+/// The sealed key of a tenant.
+pub struct StoredKey {
+    pub id: Uuid,
+    pub kek_id: String,
+    pub sealed: Vec<u8>,
+}
+
+/// A version to be stored.
+pub struct NewCredential<'a> {
+    pub id: CredentialVersionId,
+    pub profile: &'a ProfileKey,
+    pub flow: Option<&'a str>,
+    pub issued_at: Timestamp,
+    pub entered_at: Timestamp,
+    pub entered_by: &'a str,
+}
+
+/// A sealed field to be stored with its version.
+pub struct SealedField<'a> {
+    pub name: &'a str,
+    pub key_id: Uuid,
+    pub sealed: Vec<u8>,
+    pub fingerprint: String,
+}
+
+/// A stored version without its values.
+pub struct StoredCredential {
+    pub id: CredentialVersionId,
+    pub organization: OrganizationId,
+    pub environment: Environment,
+    pub provider: ProviderName,
+    pub version: i64,
+    pub state: CredentialState,
+    pub flow: Option<String>,
+    pub issued_at: Timestamp,
+    pub entered_at: Timestamp,
+    pub entered_by: String,
+    pub verified_at: Option<Timestamp>,
+}
+
+/// A stored field; `sealed` is gone once the version is revoked.
+pub struct StoredField {
+    pub name: String,
+    pub sealed: Option<Vec<u8>>,
+    pub fingerprint: String,
+}
+
+impl Store {
+    pub async fn organization_key(&self, tenant: &Tenant) -> Result<Option<StoredKey>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        select_key(&mut connection, tenant).await
+    }
+
+    /// The active versions of all tenants: what a running server works with.
+    pub async fn active_credentials(&self) -> Result<Vec<StoredCredential>, StoreError> {
+        sqlx::query("SELECT * FROM credential_versions WHERE state = 'active'")
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(stored)
+            .collect()
+    }
+
+    /// All versions of one organization, newest first within each profile.
+    pub async fn credentials_of(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<Vec<StoredCredential>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM credential_versions WHERE organization_id = ?
+             ORDER BY environment, provider, version DESC",
+        )
+        .bind(organization.0)
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(stored)
+        .collect()
+    }
+
+    /// The fields of one version of that tenant.
+    pub async fn credential_fields(
+        &self,
+        tenant: &Tenant,
+        version: CredentialVersionId,
+    ) -> Result<Vec<StoredField>, StoreError> {
+        sqlx::query(
+            "SELECT f.* FROM credential_fields f
+             JOIN credential_versions v ON v.id = f.version_id
+             WHERE v.id = ? AND v.organization_id = ? AND v.environment = ?
+             ORDER BY f.field",
+        )
+        .bind(version.0)
+        .bind(tenant.organization.0)
+        .bind(tenant.environment.as_str())
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(StoredField {
+                name: get(row, "field")?,
+                sealed: get(row, "sealed")?,
+                fingerprint: get(row, "fingerprint")?,
+            })
+        })
+        .collect()
+    }
+}
+
+impl Write {
+    pub async fn organization_key(
+        &mut self,
+        tenant: &Tenant,
+    ) -> Result<Option<StoredKey>, StoreError> {
+        select_key(&mut self.transaction, tenant).await
+    }
+
+    pub async fn insert_organization_key(
+        &mut self,
+        tenant: &Tenant,
+        key: &StoredKey,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO organization_keys
+                 (id, organization_id, environment, kek_id, sealed, created_at)
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(key.id)
+        .bind(tenant.organization.0)
+        .bind(tenant.environment.as_str())
+        .bind(&key.kek_id)
+        .bind(&key.sealed)
+        .bind(now.as_millisecond())
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| StoreError::unique(error, "the key of this organization"))?;
+        Ok(())
+    }
+
+    /// Revokes the profile's active version, if it has one: its sealed bytes are overwritten.
+    pub async fn revoke_active(&mut self, profile: &ProfileKey) -> Result<(), StoreError> {
+        let revoked: Option<Uuid> = sqlx::query_scalar(
+            "UPDATE credential_versions SET state = 'revoked'
+             WHERE organization_id = ? AND environment = ? AND provider = ? AND state = 'active'
+             RETURNING id",
+        )
+        .bind(profile.tenant.organization.0)
+        .bind(profile.tenant.environment.as_str())
+        .bind(profile.provider.as_str())
+        .fetch_optional(&mut *self.transaction)
+        .await?;
+        if let Some(id) = revoked {
+            sqlx::query("UPDATE credential_fields SET sealed = NULL WHERE version_id = ?")
+                .bind(id)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Stores an active version and answers its number within the profile.
+    pub async fn insert_credential(
+        &mut self,
+        new: &NewCredential<'_>,
+        fields: &[SealedField<'_>],
+    ) -> Result<i64, StoreError> {
+        let tenant = &new.profile.tenant;
+        let number: i64 = sqlx::query_scalar(
+            "INSERT INTO credential_versions
+                 (id, organization_id, environment, provider, version, state,
+                  flow, issued_at, entered_at, entered_by)
+             VALUES (?1, ?2, ?3, ?4,
+                 (SELECT COALESCE(MAX(version), 0) + 1 FROM credential_versions
+                  WHERE organization_id = ?2 AND environment = ?3 AND provider = ?4),
+                 'active', ?5, ?6, ?7, ?8)
+             RETURNING version",
+        )
+        .bind(new.id.0)
+        .bind(tenant.organization.0)
+        .bind(tenant.environment.as_str())
+        .bind(new.profile.provider.as_str())
+        .bind(new.flow)
+        .bind(new.issued_at.as_millisecond())
+        .bind(new.entered_at.as_millisecond())
+        .bind(new.entered_by)
+        .fetch_one(&mut *self.transaction)
+        .await
+        .map_err(|error| StoreError::unique(error, "an active version of this credential"))?;
+        for field in fields {
+            self.insert_field(new.id, field).await?;
+        }
+        Ok(number)
+    }
+
+    async fn insert_field(
+        &mut self,
+        version: CredentialVersionId,
+        field: &SealedField<'_>,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO credential_fields (version_id, field, key_id, sealed, fingerprint)
+             VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(version.0)
+        .bind(field.name)
+        .bind(field.key_id)
+        .bind(&field.sealed)
+        .bind(&field.fingerprint)
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that a login with this version succeeded.
+    pub async fn set_verified(
+        &mut self,
+        version: CredentialVersionId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE credential_versions SET verified_at = ? WHERE id = ?")
+            .bind(now.as_millisecond())
+            .bind(version.0)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(())
+    }
+}
+
+async fn select_key(
+    connection: &mut sqlx::SqliteConnection,
+    tenant: &Tenant,
+) -> Result<Option<StoredKey>, StoreError> {
+    let row = sqlx::query(
+        "SELECT id, kek_id, sealed FROM organization_keys
+         WHERE organization_id = ? AND environment = ?",
+    )
+    .bind(tenant.organization.0)
+    .bind(tenant.environment.as_str())
+    .fetch_optional(connection)
+    .await?;
+    row.map(|row| {
+        Ok(StoredKey {
+            id: get(&row, "id")?,
+            kek_id: get(&row, "kek_id")?,
+            sealed: get(&row, "sealed")?,
+        })
+    })
+    .transpose()
+}
+
+fn stored(row: &SqliteRow) -> Result<StoredCredential, StoreError> {
+    let label: String = get(row, "state")?;
+    Ok(StoredCredential {
+        id: CredentialVersionId(get(row, "id")?),
+        organization: get_organization_id(row, "organization_id")?,
+        environment: get_name(row, "environment")?,
+        provider: get_name(row, "provider")?,
+        version: get(row, "version")?,
+        state: CredentialState::from_label(&label)
+            .ok_or(StoreError::Content("an unknown credential state"))?,
+        flow: get(row, "flow")?,
+        issued_at: get_time(row, "issued_at")?,
+        entered_at: get_time(row, "entered_at")?,
+        entered_by: get(row, "entered_by")?,
+        verified_at: get_time_or_none(row, "verified_at")?,
+    })
+}

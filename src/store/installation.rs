@@ -1,0 +1,68 @@
+//! The one row that says which database this is and which key ring belongs to it.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use uuid::Uuid;
+
+use super::rows::get;
+use super::{BUSY_TIMEOUT, StoreError, Write};
+
+/// What a key ring is checked against before anything is written.
+pub struct Installation {
+    pub database_id: Uuid,
+    pub kek_id: String,
+    pub key_check: Vec<u8>,
+}
+
+/// Reads the row through a read-only connection: a database whose key is wrong stays as it is.
+pub async fn peek(path: &Path) -> Result<Installation, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::NoDatabase(path.to_owned()));
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let row = sqlx::query("SELECT database_id, kek_id, key_check FROM installation")
+        .fetch_optional(&mut connection)
+        .await;
+    let row = match row {
+        Ok(row) => row,
+        Err(sqlx::Error::Database(error)) if error.message().contains("no such table") => None,
+        Err(error) => return Err(error.into()),
+    };
+    let row = row.ok_or_else(|| StoreError::Uninitialized(path.to_owned()))?;
+    let installation = Installation {
+        database_id: get(&row, "database_id")?,
+        kek_id: get(&row, "kek_id")?,
+        key_check: get(&row, "key_check")?,
+    };
+    connection.close().await?;
+    Ok(installation)
+}
+
+impl Write {
+    /// Writes the row of a new database.
+    pub async fn insert_installation(
+        &mut self,
+        installation: &Installation,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO installation (id, database_id, kek_id, key_check, created_at)
+             VALUES (1, ?, ?, ?, ?)",
+        )
+        .bind(installation.database_id)
+        .bind(&installation.kek_id)
+        .bind(&installation.key_check)
+        .bind(now.as_millisecond())
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| StoreError::unique(error, "the installation"))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! Gateway keys and their grants.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+
+use super::rows::{get, get_hash, get_organization_id, get_scope, get_time, get_time_or_none};
+use super::{Store, StoreError, Write};
+use crate::domain::bearer_secret::SecretHash;
+use crate::domain::organization::OrganizationId;
+use crate::domain::principal::{Grant, Scope, ToolFilter};
+use crate::domain::tenant::Environment;
+use crate::domain::tool::ToolName;
+
+/// A key to be stored.
+pub struct NewGatewayKey<'a> {
+    pub id: &'a str,
+    pub name: &'a str,
+    pub hash: SecretHash,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A grant to be stored with its key.
+pub struct NewGrant<'a> {
+    pub organization: OrganizationId,
+    pub environments: &'a Scope<Environment>,
+    pub tools: &'a Scope<ToolName>,
+    pub read_only: bool,
+}
+
+/// A stored key with its grants.
+pub struct GatewayKeyRow {
+    pub id: String,
+    pub name: String,
+    pub hash: SecretHash,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+    pub grants: Vec<Grant>,
+}
+
+impl Store {
+    /// All keys, oldest first, revoked ones too.
+    pub async fn gateway_keys(&self) -> Result<Vec<GatewayKeyRow>, StoreError> {
+        let mut grants: HashMap<String, Vec<Grant>> = HashMap::new();
+        let rows = sqlx::query("SELECT * FROM gateway_key_grants ORDER BY key_id, organization_id")
+            .fetch_all(&self.readers)
+            .await?;
+        for row in &rows {
+            grants
+                .entry(get(row, "key_id")?)
+                .or_default()
+                .push(grant(row)?);
+        }
+        sqlx::query("SELECT * FROM gateway_keys ORDER BY created_at, id")
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| {
+                let id: String = get(row, "id")?;
+                Ok(GatewayKeyRow {
+                    grants: grants.remove(&id).unwrap_or_default(),
+                    name: get(row, "name")?,
+                    hash: get_hash(row, "hash")?,
+                    created_at: get_time(row, "created_at")?,
+                    expires_at: get_time_or_none(row, "expires_at")?,
+                    revoked_at: get_time_or_none(row, "revoked_at")?,
+                    id,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Write {
+    pub async fn insert_gateway_key(&mut self, new: &NewGatewayKey<'_>) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO gateway_keys (id, name, hash, created_at, expires_at)
+             VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(new.id)
+        .bind(new.name)
+        .bind(new.hash.as_slice())
+        .bind(new.created_at.as_millisecond())
+        .bind(new.expires_at.map(|time| time.as_millisecond()))
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| StoreError::unique(error, "a key of this id"))?;
+        Ok(())
+    }
+
+    pub async fn insert_grant(&mut self, key: &str, new: &NewGrant<'_>) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO gateway_key_grants
+                 (key_id, organization_id, environments, tools, read_only)
+             VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(key)
+        .bind(new.organization.0)
+        .bind(scope_text(new.environments)?)
+        .bind(scope_text(new.tools)?)
+        .bind(new.read_only)
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| StoreError::unique(error, "a grant for this organization"))?;
+        Ok(())
+    }
+
+    /// Revokes a key; `false` when there is none that still works.
+    pub async fn revoke_gateway_key(
+        &mut self,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "UPDATE gateway_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
+        )
+        .bind(now.as_millisecond())
+        .bind(id)
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+fn grant(row: &SqliteRow) -> Result<Grant, StoreError> {
+    Ok(Grant {
+        organization: get_organization_id(row, "organization_id")?,
+        environments: get_scope(row, "environments")?,
+        filter: ToolFilter {
+            tools: get_scope(row, "tools")?,
+            read_only: get(row, "read_only")?,
+        },
+    })
+}
+
+fn scope_text<T: Ord + Serialize>(scope: &Scope<T>) -> Result<Option<String>, StoreError> {
+    match scope {
+        Scope::All => Ok(None),
+        Scope::Only(items) => serde_json::to_string(items)
+            .map(Some)
+            .map_err(|_| StoreError::Content("a list that is no JSON")),
+    }
+}

@@ -1,0 +1,141 @@
+//! The store: one SQLite file, one writer connection and a pool of readers.
+//!
+//! Every query about a tenant takes the tenant. Writes go through [`Write`], a transaction that
+//! bumps the revision counter when it commits, so that a running server notices. Values arrive
+//! here sealed or hashed; the store has no key to anything.
+
+mod admin_tokens;
+mod credentials;
+mod error;
+mod installation;
+mod keys;
+mod organizations;
+mod rows;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+
+pub use admin_tokens::NewAdminToken;
+pub use credentials::{NewCredential, SealedField, StoredCredential, StoredField, StoredKey};
+pub use error::StoreError;
+pub use installation::{Installation, peek};
+pub use keys::{GatewayKeyRow, NewGatewayKey, NewGrant};
+
+/// Older libraries can lose committed writes in WAL mode with two connections
+/// (SQLite release notes, 3.51.3).
+const MINIMUM_SQLITE: (u32, u32, u32) = (3, 51, 3);
+const READERS: u32 = 4;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// An open database.
+#[derive(Clone)]
+pub struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+/// A change in progress. Dropped without [`Write::commit`], it leaves nothing behind.
+pub struct Write {
+    transaction: Transaction<'static, Sqlite>,
+}
+
+impl Store {
+    /// Opens the database and brings its schema up to date; `create` makes a missing file.
+    pub async fn open(path: &Path, create: bool) -> Result<Self, StoreError> {
+        if !create && !path.exists() {
+            return Err(StoreError::NoDatabase(path.to_owned()));
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(create)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .pragma("secure_delete", "ON")
+            .busy_timeout(BUSY_TIMEOUT);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await?;
+        assert_version(&writer).await?;
+        MIGRATIONS
+            .run(&writer)
+            .await
+            .map_err(|error| StoreError::migration(path, error))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
+            .await?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Starts a change; waits for the one before it.
+    pub async fn write(&self) -> Result<Write, StoreError> {
+        Ok(Write {
+            transaction: self.writer.begin_with("BEGIN IMMEDIATE").await?,
+        })
+    }
+
+    /// A number that every committed change raises.
+    pub async fn revision(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT value FROM revision")
+            .fetch_one(&self.readers)
+            .await?)
+    }
+
+    /// SQLite's own check of the file, for `locum check`: empty when all is well.
+    pub async fn integrity_problems(&self) -> Result<Vec<String>, StoreError> {
+        let lines: Vec<String> = sqlx::query_scalar("PRAGMA quick_check")
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// Waits for running queries and closes the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+impl Write {
+    /// Makes the change durable and visible to a running server.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        sqlx::query("UPDATE revision SET value = value + 1")
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+/// The file that a `sqlite:` URL names, relative to `base`.
+pub fn database_path(url: &str, base: &Path) -> Result<PathBuf, StoreError> {
+    let path = url
+        .strip_prefix("sqlite:")
+        .ok_or_else(|| StoreError::Url(url.to_owned()))?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.contains('?') || path == ":memory:" {
+        return Err(StoreError::Url(url.to_owned()));
+    }
+    Ok(base.join(path))
+}
+
+async fn assert_version(pool: &SqlitePool) -> Result<(), StoreError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(pool)
+        .await?;
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    if (next(), next(), next()) >= MINIMUM_SQLITE {
+        Ok(())
+    } else {
+        Err(StoreError::OldSqlite(version))
+    }
+}

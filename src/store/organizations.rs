@@ -1,0 +1,75 @@
+//! Organizations.
+
+use super::rows::organization;
+use super::{Store, StoreError, Write};
+use crate::domain::organization::{
+    Organization, OrganizationId, OrganizationSlug, OrganizationState,
+};
+
+impl Store {
+    /// All organizations, by slug.
+    pub async fn organizations(&self) -> Result<Vec<Organization>, StoreError> {
+        sqlx::query("SELECT * FROM organizations ORDER BY slug")
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(organization)
+            .collect()
+    }
+
+    pub async fn organization(
+        &self,
+        slug: &OrganizationSlug,
+    ) -> Result<Option<Organization>, StoreError> {
+        sqlx::query("SELECT * FROM organizations WHERE slug = ?")
+            .bind(slug.as_str())
+            .fetch_optional(&self.readers)
+            .await?
+            .as_ref()
+            .map(organization)
+            .transpose()
+    }
+}
+
+impl Write {
+    pub async fn insert_organization(&mut self, new: &Organization) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO organizations (id, slug, name, state, created_at) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(new.id.0)
+        .bind(new.slug.as_str())
+        .bind(&new.name)
+        .bind(new.state.as_str())
+        .bind(new.created_at.as_millisecond())
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| StoreError::unique(error, "an organization of this id"))?;
+        Ok(())
+    }
+
+    pub async fn rename_organization(
+        &mut self,
+        id: OrganizationId,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE organizations SET name = ? WHERE id = ?")
+            .bind(name)
+            .bind(id.0)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    pub async fn set_organization_state(
+        &mut self,
+        id: OrganizationId,
+        state: OrganizationState,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE organizations SET state = ? WHERE id = ?")
+            .bind(state.as_str())
+            .bind(id.0)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! Columns to domain types: a value that does not parse is an error, never a default.
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Sqlite};
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::domain::organization::{
+    Organization, OrganizationId, OrganizationSlug, OrganizationState,
+};
+use crate::domain::principal::Scope;
+
+pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &str) -> Result<T, StoreError>
+where
+    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
+{
+    Ok(row.try_get(column)?)
+}
+
+pub(super) fn time(milliseconds: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(milliseconds)
+        .map_err(|_| StoreError::Content("a time out of range"))
+}
+
+pub(super) fn get_time(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
+    time(get(row, column)?)
+}
+
+pub(super) fn get_time_or_none(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<Option<Timestamp>, StoreError> {
+    get::<Option<i64>>(row, column)?.map(time).transpose()
+}
+
+/// Reads a slug or another name that parses from text.
+pub(super) fn get_name<T: std::str::FromStr>(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<T, StoreError> {
+    get::<String>(row, column)?
+        .parse()
+        .map_err(|_| StoreError::Content("a malformed name"))
+}
+
+pub(super) fn get_organization_id(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<OrganizationId, StoreError> {
+    Ok(OrganizationId(get::<Uuid>(row, column)?))
+}
+
+pub(super) fn get_hash(row: &SqliteRow, column: &str) -> Result<[u8; 32], StoreError> {
+    let bytes: Vec<u8> = get(row, column)?;
+    bytes
+        .try_into()
+        .map_err(|_| StoreError::Content("a malformed hash"))
+}
+
+/// Reads a JSON list of names; NULL stands for all.
+pub(super) fn get_scope<T>(row: &SqliteRow, column: &str) -> Result<Scope<T>, StoreError>
+where
+    T: Ord + DeserializeOwned,
+{
+    match get::<Option<String>>(row, column)? {
+        None => Ok(Scope::All),
+        Some(text) => serde_json::from_str(&text)
+            .map(Scope::Only)
+            .map_err(|_| StoreError::Content("a malformed list")),
+    }
+}
+
+pub(super) fn organization(row: &SqliteRow) -> Result<Organization, StoreError> {
+    let label: String = get(row, "state")?;
+    Ok(Organization {
+        id: get_organization_id(row, "id")?,
+        slug: get_name::<OrganizationSlug>(row, "slug")?,
+        name: get(row, "name")?,
+        state: OrganizationState::from_label(&label)
+            .ok_or(StoreError::Content("an unknown organization state"))?,
+        created_at: get_time(row, "created_at")?,
+    })
+}

@@ -1,0 +1,86 @@
+//! Why there is no token; the texts are fit for logs and for clients.
+
+use std::time::Duration;
+
+use crate::net::NetFailure;
+
+/// A login that did not yield a token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    #[error("the login endpoint refused the credential: HTTP {status}{message}")]
+    Refused { status: u16, message: String },
+    #[error("the login endpoint limits requests (HTTP 429)")]
+    RateLimited { retry_after: Option<Duration> },
+    #[error("the login endpoint answered HTTP {status}")]
+    Unavailable {
+        status: u16,
+        retry_after: Option<Duration>,
+    },
+    #[error("the login endpoint: {0}")]
+    Unreachable(NetFailure),
+    #[error("the login endpoint's answer has {0}")]
+    Malformed(&'static str),
+    #[error("the credential has no field `{field}`, which the login flow `{flow}` needs")]
+    MissingField { field: String, flow: String },
+    #[error("the provider has no login flow `{0}` any more")]
+    UnknownFlow(String),
+    #[error("the token of a fresh login was rejected")]
+    Rejected,
+    #[error("the credential could not be opened: {0}")]
+    Sealed(String),
+    #[error("{cause}; the next attempt is in {} s", wait.as_secs().max(1))]
+    Waiting {
+        wait: Duration,
+        cause: Box<LoginError>,
+    },
+}
+
+impl LoginError {
+    /// The error of a call during a back-off.
+    pub(super) fn waiting(&self, wait: Duration) -> Self {
+        Self::Waiting {
+            wait,
+            cause: Box::new(self.clone()),
+        }
+    }
+
+    /// The endpoint said no to what was presented, rather than nothing or "later".
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Malformed(_))
+    }
+
+    /// How long upstream, or the back-off, asks to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } | Self::Unavailable { retry_after, .. } => {
+                *retry_after
+            }
+            Self::Waiting { wait, .. } => Some(*wait),
+            _ => None,
+        }
+    }
+
+    /// The status of the login endpoint, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } | Self::Unavailable { status, .. } => Some(*status),
+            Self::RateLimited { .. } => Some(429),
+            Self::Waiting { cause, .. } => cause.status(),
+            _ => None,
+        }
+    }
+
+    /// A stable word for the kind of failure.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "credential_refused",
+            Self::RateLimited { .. } => "login_rate_limited",
+            Self::Unavailable { .. } | Self::Unreachable(_) => "login_unavailable",
+            Self::Malformed(_) => "login_malformed",
+            Self::MissingField { .. } | Self::UnknownFlow(_) => "credential_incomplete",
+            Self::Rejected => "token_rejected",
+            Self::Sealed(_) => "credential_sealed",
+            Self::Waiting { cause, .. } => cause.code(),
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Login flows: one request, one answer, one token. Knows nothing of caches.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::error::LoginError;
+use super::life;
+use crate::domain::bearer::AppliedHeader;
+use crate::domain::clock::SharedClock;
+use crate::domain::credential::{OpenedCredential, SecretFields};
+use crate::domain::provider::{LoginFlow, LoginRequest, LoginResponse, Provider};
+use crate::domain::template::Values;
+use crate::domain::tenant::Tenant;
+use crate::net::{self, Answer, Net};
+
+/// Login answers are small; more than this is none.
+const MAX_ANSWER: usize = 64 * 1024;
+const MAX_MESSAGE: usize = 200;
+
+/// Where a tenant logs in.
+pub struct LoginSite {
+    pub provider: Arc<Provider>,
+    pub base_url: Arc<Url>,
+}
+
+/// A token, and the headers that carry it upstream. No `Debug`: it holds secrets.
+pub struct LoginOutcome {
+    pub tenant: Tenant,
+    pub generation: u64,
+    pub expires_at: Timestamp,
+    pub renew_at: Timestamp,
+    pub headers: Arc<[AppliedHeader]>,
+    access_token: SecretString,
+    refresh: Option<(SecretString, Option<Timestamp>)>,
+}
+
+/// Runs login flows.
+pub struct Login {
+    net: Net,
+    clock: SharedClock,
+    generations: AtomicU64,
+}
+
+/// What templates of a login may name.
+struct LoginValues<'a> {
+    fields: &'a SecretFields,
+    access_token: Option<&'a SecretString>,
+    refresh_token: Option<&'a SecretString>,
+}
+
+impl LoginValues<'_> {
+    fn secret(&self, name: &str) -> Option<&str> {
+        let secret = match name {
+            "access_token" => self.access_token,
+            "refresh_token" => self.refresh_token,
+            field => self.fields.get(field),
+        };
+        secret.map(ExposeSecret::expose_secret)
+    }
+}
+
+impl Values for LoginValues<'_> {
+    fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.secret(name).map(Cow::Borrowed)
+    }
+
+    fn write_json(&self, name: &str, out: &mut Vec<u8>) -> bool {
+        self.secret(name)
+            .is_some_and(|text| serde_json::to_writer(out, text).is_ok())
+    }
+}
+
+impl Login {
+    pub fn new(net: Net, clock: SharedClock) -> Self {
+        Self {
+            net,
+            clock,
+            generations: AtomicU64::new(1),
+        }
+    }
+
+    /// Logs in with an opened credential.
+    pub async fn log_in(
+        &self,
+        site: &LoginSite,
+        credential: &OpenedCredential,
+    ) -> Result<LoginOutcome, LoginError> {
+        let flow = flow(site, credential)?;
+        check_fields(site, flow, &credential.fields)?;
+        let values = LoginValues {
+            fields: &credential.fields,
+            access_token: None,
+            refresh_token: None,
+        };
+        self.run(site, credential, &flow.request, &flow.response, &values)
+            .await
+    }
+
+    /// Refreshes a token; `None` when the flow or the token has no way to.
+    pub async fn refresh(
+        &self,
+        site: &LoginSite,
+        credential: &OpenedCredential,
+        previous: &LoginOutcome,
+    ) -> Option<Result<LoginOutcome, LoginError>> {
+        let (request, response) = flow(site, credential).ok()?.refresh.as_ref()?;
+        let (refresh_token, end) = previous.refresh.as_ref()?;
+        if end.is_some_and(|end| end <= self.clock.now()) {
+            return None;
+        }
+        let values = LoginValues {
+            fields: &credential.fields,
+            access_token: Some(&previous.access_token),
+            refresh_token: Some(refresh_token),
+        };
+        Some(self.run(site, credential, request, response, &values).await)
+    }
+
+    async fn run(
+        &self,
+        site: &LoginSite,
+        credential: &OpenedCredential,
+        template: &LoginRequest,
+        shape: &LoginResponse,
+        values: &LoginValues<'_>,
+    ) -> Result<LoginOutcome, LoginError> {
+        let request = request(&site.base_url, template, values)?;
+        let answer = self
+            .net
+            .send(request, MAX_ANSWER)
+            .await
+            .map_err(LoginError::Unreachable)?;
+        let now = self.clock.now();
+        let body = body_of(&answer, site, values)?;
+        let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
+        let access_token = text(&shape.access_token)
+            .filter(|token| !token.is_empty())
+            .map(SecretString::from)
+            .ok_or(LoginError::Malformed("no access token"))?;
+        let stated = shape
+            .expires_in
+            .as_deref()
+            .and_then(|pointer| body.pointer(pointer));
+        let life = life::of(stated, access_token.expose_secret(), now);
+        let headers = headers(&site.provider, values.fields, &access_token)?;
+        Ok(LoginOutcome {
+            tenant: credential.key.tenant.clone(),
+            generation: self.generations.fetch_add(1, Ordering::Relaxed),
+            expires_at: life.expires_at,
+            renew_at: life.renew_at,
+            headers,
+            refresh: refresh_token(&body, shape, now),
+            access_token,
+        })
+    }
+}
+
+fn flow<'a>(
+    site: &'a LoginSite,
+    credential: &OpenedCredential,
+) -> Result<&'a LoginFlow, LoginError> {
+    let name = credential.flow.as_deref();
+    site.provider
+        .login
+        .flow(name)
+        .map(AsRef::as_ref)
+        .ok_or_else(|| {
+            LoginError::UnknownFlow(name.unwrap_or(&site.provider.login.default).to_owned())
+        })
+}
+
+fn check_fields(
+    site: &LoginSite,
+    flow: &LoginFlow,
+    fields: &SecretFields,
+) -> Result<(), LoginError> {
+    let shape = &site.provider.credential.fields;
+    let required = shape
+        .iter()
+        .filter(|(_, field)| field.required)
+        .map(|(name, _)| name);
+    match required
+        .chain(&flow.requires)
+        .find(|name| !fields.contains_key(*name))
+    {
+        None => Ok(()),
+        Some(field) => Err(LoginError::MissingField {
+            field: field.clone(),
+            flow: flow.name.clone(),
+        }),
+    }
+}
+
+fn request(
+    base_url: &Url,
+    template: &LoginRequest,
+    values: &LoginValues<'_>,
+) -> Result<reqwest::Request, LoginError> {
+    let mut url = base_url.clone();
+    url.set_path(&format!(
+        "{}{}",
+        base_url.path().trim_end_matches('/'),
+        template.path
+    ));
+    let mut request = reqwest::Request::new(template.method.clone(), url);
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in &template.headers {
+        if let Some(text) = value.render(values).map(Zeroizing::new) {
+            headers.insert(name.clone(), sensitive(&text)?);
+        }
+    }
+    let mut body = Vec::with_capacity(512);
+    template.json.render(values, &mut body);
+    // The buffer travels into the HTTP client, where nobody can wipe it; it lives for one request.
+    *request.body_mut() = Some(body.into());
+    Ok(request)
+}
+
+fn sensitive(text: &str) -> Result<HeaderValue, LoginError> {
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| LoginError::Malformed("a value that does not fit into a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn body_of(
+    answer: &Answer,
+    site: &LoginSite,
+    values: &LoginValues<'_>,
+) -> Result<Value, LoginError> {
+    let retry_after = net::retry_after(&answer.headers);
+    match answer.status {
+        status if status.is_success() => serde_json::from_slice(&answer.body)
+            .map_err(|_| LoginError::Malformed("a body that is no JSON")),
+        StatusCode::TOO_MANY_REQUESTS => Err(LoginError::RateLimited { retry_after }),
+        status if status.is_client_error() => Err(LoginError::Refused {
+            status: status.as_u16(),
+            message: message(&answer.body, site, values),
+        }),
+        status => Err(LoginError::Unavailable {
+            status: status.as_u16(),
+            retry_after,
+        }),
+    }
+}
+
+/// Upstream's own words, short and without what was sent.
+fn message(body: &[u8], site: &LoginSite, values: &LoginValues<'_>) -> String {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return String::new();
+    };
+    let pointers = &site.provider.errors.message;
+    let found = pointers
+        .iter()
+        .find_map(|pointer| body.pointer(pointer)?.as_str());
+    let Some(text) = found else {
+        return String::new();
+    };
+    let mut text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let sent = values
+        .fields
+        .values()
+        .chain(values.access_token)
+        .chain(values.refresh_token);
+    for secret in sent
+        .map(ExposeSecret::expose_secret)
+        .filter(|secret| !secret.is_empty())
+    {
+        text = text.replace(secret, "***");
+    }
+    format!(" ({})", text.chars().take(MAX_MESSAGE).collect::<String>())
+}
+
+fn headers(
+    provider: &Provider,
+    fields: &SecretFields,
+    access_token: &SecretString,
+) -> Result<Arc<[AppliedHeader]>, LoginError> {
+    let values = LoginValues {
+        fields,
+        access_token: Some(access_token),
+        refresh_token: None,
+    };
+    let applied = provider.headers.iter().filter_map(|rule| {
+        let text = Zeroizing::new(rule.value.render(&values)?);
+        Some(sensitive(&text).map(|value| AppliedHeader {
+            path: rule.path.clone(),
+            name: rule.name.clone(),
+            value,
+        }))
+    });
+    applied.collect()
+}
+
+fn refresh_token(
+    body: &Value,
+    shape: &LoginResponse,
+    now: Timestamp,
+) -> Option<(SecretString, Option<Timestamp>)> {
+    let token = body.pointer(shape.refresh_token.as_deref()?)?.as_str()?;
+    let end = shape
+        .refresh_expires_in
+        .as_deref()
+        .and_then(|pointer| body.pointer(pointer))
+        .and_then(life::seconds)
+        .and_then(|seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok());
+    Some((SecretString::from(token), end))
+}

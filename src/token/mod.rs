@@ -1,0 +1,289 @@
+//! Access tokens: one cached per credential version, renewed before it expires.
+//!
+//! ```text
+//! bearer ─ slot has a live token ───────────────→ Bearer      (no lock, no store, no decryption)
+//!        │   └ its margin has begun: renewal starts in the background, nobody waits
+//!        └ none: gate (one login at a time, per credential) → back-off? → refresh or login → Bearer
+//! ```
+//!
+//! A token is valid until `expires_at` of our own clock. The gate is per credential version, so
+//! one tenant's failing login never makes another's calls wait.
+
+mod backoff;
+mod error;
+mod life;
+mod login;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
+use moka::future::Cache;
+use tokio::sync::{Mutex, MutexGuard};
+
+use backoff::Backoff;
+pub use error::LoginError;
+pub use login::{Login, LoginOutcome, LoginSite};
+
+use crate::domain::bearer::Bearer;
+use crate::domain::call::AuthorizedCall;
+use crate::domain::clock::SharedClock;
+use crate::domain::credential::{CredentialRef, CredentialSource, CredentialVersionId};
+
+/// Slots beyond this are dropped, least recently used first; a dropped one costs one login.
+const MAX_SLOTS: u64 = 100_000;
+/// A slot that nobody used for this long is dropped, and its token with it.
+const IDLE_SLOT: Duration = Duration::from_secs(3600);
+
+/// One credential version's token and what stands around it.
+struct Slot {
+    current: ArcSwapOption<LoginOutcome>,
+    gate: Mutex<Backoff>,
+    renewing: AtomicBool,
+    /// Raised when a fresh token is rejected too: then another login would not help.
+    rejections: std::sync::Mutex<Backoff>,
+}
+
+/// The tokens of all tenants.
+pub struct Tokens {
+    slots: Cache<CredentialVersionId, Arc<Slot>>,
+    work: Arc<Work>,
+}
+
+/// What a login takes, shared with renewals in the background.
+struct Work {
+    login: Login,
+    source: Arc<dyn CredentialSource>,
+    clock: SharedClock,
+}
+
+impl Tokens {
+    pub fn new(login: Login, source: Arc<dyn CredentialSource>, clock: SharedClock) -> Self {
+        let slots = Cache::builder()
+            .max_capacity(MAX_SLOTS)
+            .time_to_idle(IDLE_SLOT)
+            .build();
+        Self {
+            slots,
+            work: Arc::new(Work {
+                login,
+                source,
+                clock,
+            }),
+        }
+    }
+
+    /// The bearer for an authorized call, from the cache or by a login.
+    pub async fn bearer(
+        &self,
+        call: &AuthorizedCall<'_>,
+        credential: &Arc<CredentialRef>,
+        site: &Arc<LoginSite>,
+    ) -> Result<Bearer, LoginError> {
+        let slot = self.slot(credential.id).await;
+        let now = self.work.clock.now();
+        let token = match slot
+            .current
+            .load_full()
+            .filter(|token| now < token.expires_at)
+        {
+            Some(token) => {
+                if now >= token.renew_at {
+                    self.renew_in_background(&slot, &token, credential, site);
+                }
+                token
+            }
+            None => self.work.obtain(&slot, credential, site).await?,
+        };
+        Ok(Bearer::for_call(
+            call,
+            token.tenant.clone(),
+            credential.id,
+            token.generation,
+            token.headers.clone(),
+        ))
+    }
+
+    /// Drops the very token that upstream rejected and says whether a login may help.
+    pub async fn reject(&self, bearer: &Bearer) -> bool {
+        let slot = self.slot(bearer.version()).await;
+        let now = self.work.clock.now();
+        if backoff::lock(&slot.rejections).remaining(now).is_some() {
+            return false;
+        }
+        if let Some(token) = slot.current.load_full()
+            && token.generation == bearer.generation()
+        {
+            slot.current.compare_and_swap(&token, None);
+        }
+        true
+    }
+
+    /// Notes that the token of a login made for this call was rejected as well.
+    pub async fn rejected_again(&self, bearer: &Bearer) {
+        let slot = self.slot(bearer.version()).await;
+        let now = self.work.clock.now();
+        backoff::lock(&slot.rejections).fail(bearer.version(), now, &LoginError::Rejected);
+    }
+
+    /// Forgets the tokens of credential versions that are no longer in use.
+    pub async fn retain(&self, in_use: impl Fn(CredentialVersionId) -> bool) {
+        let gone: Vec<_> = self
+            .slots
+            .iter()
+            .map(|(id, _)| *id)
+            .filter(|id| !in_use(*id))
+            .collect();
+        for id in gone {
+            self.slots.invalidate(&id).await;
+        }
+    }
+
+    async fn slot(&self, id: CredentialVersionId) -> Arc<Slot> {
+        match self.slots.get(&id).await {
+            Some(slot) => slot,
+            None => {
+                self.slots
+                    .get_with(id, async { Arc::new(Slot::empty()) })
+                    .await
+            }
+        }
+    }
+
+    fn renew_in_background(
+        &self,
+        slot: &Arc<Slot>,
+        token: &Arc<LoginOutcome>,
+        credential: &Arc<CredentialRef>,
+        site: &Arc<LoginSite>,
+    ) {
+        if slot.renewing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (work, slot, token) = (self.work.clone(), slot.clone(), token.clone());
+        let (credential, site) = (credential.clone(), site.clone());
+        tokio::spawn(async move {
+            work.renew(&slot, &token, &credential, &site).await;
+            slot.renewing.store(false, Ordering::Release);
+        });
+    }
+}
+
+impl Slot {
+    fn empty() -> Self {
+        Self {
+            current: ArcSwapOption::empty(),
+            gate: Mutex::new(Backoff::default()),
+            renewing: AtomicBool::new(false),
+            rejections: std::sync::Mutex::new(Backoff::default()),
+        }
+    }
+
+    fn live(&self, now: Timestamp) -> Option<Arc<LoginOutcome>> {
+        self.current
+            .load_full()
+            .filter(|token| now < token.expires_at)
+    }
+}
+
+impl Work {
+    /// Logs in, unless another call did while this one waited at the gate.
+    async fn obtain(
+        &self,
+        slot: &Slot,
+        credential: &CredentialRef,
+        site: &LoginSite,
+    ) -> Result<Arc<LoginOutcome>, LoginError> {
+        let gate = slot.gate.lock().await;
+        if let Some(token) = slot.live(self.clock.now()) {
+            return Ok(token);
+        }
+        let expired = slot.current.load_full();
+        self.attempt(gate, slot, expired.as_deref(), credential, site)
+            .await
+    }
+
+    /// Replaces a token whose margin has begun; a failure matters only once it has expired.
+    async fn renew(
+        &self,
+        slot: &Slot,
+        token: &LoginOutcome,
+        credential: &CredentialRef,
+        site: &LoginSite,
+    ) {
+        let gate = slot.gate.lock().await;
+        let replaced = slot
+            .current
+            .load()
+            .as_ref()
+            .is_none_or(|now| now.generation != token.generation);
+        if replaced || gate.remaining(self.clock.now()).is_some() {
+            return;
+        }
+        let outcome = self
+            .attempt(gate, slot, Some(token), credential, site)
+            .await;
+        if let Err(error) = outcome {
+            tracing::warn!(
+                tenant = %credential.key.tenant,
+                provider = %credential.key.provider,
+                %error,
+                "token not renewed; the present one is used until it expires"
+            );
+        }
+    }
+
+    async fn attempt(
+        &self,
+        mut gate: MutexGuard<'_, Backoff>,
+        slot: &Slot,
+        previous: Option<&LoginOutcome>,
+        credential: &CredentialRef,
+        site: &LoginSite,
+    ) -> Result<Arc<LoginOutcome>, LoginError> {
+        if let Some((wait, cause)) = gate.remaining(self.clock.now()) {
+            return Err(cause.waiting(wait));
+        }
+        let result = self.log_in(previous, credential, site).await;
+        let now = self.clock.now();
+        match result {
+            Ok(token) => {
+                gate.succeed();
+                let token = Arc::new(token);
+                slot.current.store(Some(token.clone()));
+                Ok(token)
+            }
+            Err(error) => {
+                gate.fail(credential.id, now, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Refreshes where that is possible; a refused refresh is followed by a login.
+    async fn log_in(
+        &self,
+        previous: Option<&LoginOutcome>,
+        credential: &CredentialRef,
+        site: &LoginSite,
+    ) -> Result<LoginOutcome, LoginError> {
+        let opened = self
+            .source
+            .open(credential)
+            .await
+            .map_err(|e| LoginError::Sealed(e.0))?;
+        if let Some(previous) = previous {
+            match self.login.refresh(site, &opened, previous).await {
+                Some(Ok(token)) => return Ok(token),
+                Some(Err(error)) if !error.is_refusal() => return Err(error),
+                Some(Err(error)) => {
+                    tracing::debug!(tenant = %opened.key.tenant, %error, "refresh refused");
+                }
+                None => {}
+            }
+        }
+        self.login.log_in(site, &opened).await
+    }
+}

@@ -1,0 +1,12 @@
+//! Why an upstream gave no answer to work with.
+
+use crate::net::NetFailure;
+
+/// A request that was not made or not answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    #[error("argument `{0}` must not be empty, `.` or `..`: it is a part of the request's path")]
+    PathArgument(String),
+    #[error("the provider: {0}")]
+    Net(NetFailure),
+}

@@ -1,0 +1,7 @@
+//! Requests to upstreams, for authorized calls and nothing else.
+
+mod error;
+mod rest;
+
+pub use error::UpstreamError;
+pub use rest::{Rest, UpstreamReply};

@@ -1,0 +1,194 @@
+//! A tool's request template and a call's arguments become one HTTP request.
+//!
+//! No argument changes method, host, the number of path segments or the names of query keys: an
+//! argument fills exactly one percent-encoded segment or one query value.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use url::Url;
+
+use super::UpstreamError;
+use crate::domain::bearer::Bearer;
+use crate::domain::call::{Arguments, AuthorizedCall};
+use crate::domain::template::Values;
+use crate::domain::tool::{PathSegment, QueryRule, RequestTemplate};
+use crate::net::{self, Net};
+
+/// Everything but the unreserved characters (RFC 3986, section 2.3).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// What an upstream answered.
+#[derive(Debug)]
+pub struct UpstreamReply {
+    pub status: StatusCode,
+    pub retry_after: Option<Duration>,
+    pub body: Bytes,
+}
+
+/// Sends REST requests.
+pub struct Rest {
+    net: Net,
+    max_answer: usize,
+}
+
+struct ArgumentValues<'a>(&'a Arguments);
+
+impl Values for ArgumentValues<'_> {
+    fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        match self.0.get(name)? {
+            Value::String(text) => Some(Cow::Borrowed(text)),
+            Value::Number(number) => Some(Cow::Owned(number.to_string())),
+            Value::Bool(flag) => Some(Cow::Borrowed(if *flag { "true" } else { "false" })),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    fn write_json(&self, name: &str, out: &mut Vec<u8>) -> bool {
+        self.0
+            .get(name)
+            .is_some_and(|value| serde_json::to_writer(out, value).is_ok())
+    }
+}
+
+impl Rest {
+    pub fn new(net: Net, max_answer: usize) -> Self {
+        Self { net, max_answer }
+    }
+
+    /// Sends the call's request with the tenant's bearer.
+    pub async fn send(
+        &self,
+        call: &AuthorizedCall<'_>,
+        bearer: &Bearer,
+        base_url: &Url,
+    ) -> Result<UpstreamReply, UpstreamError> {
+        assert!(
+            bearer.tenant() == call.tenant(),
+            "INVARIANT: a bearer goes upstream for its own tenant only"
+        );
+        let template = &call.tool().request;
+        let path = path(template, call.arguments())?;
+        let mut request = request(template, &path, call.arguments(), base_url);
+        for header in bearer.headers_for(&path) {
+            request
+                .headers_mut()
+                .insert(header.name.clone(), header.value.clone());
+        }
+        let answer = self
+            .net
+            .send(request, self.max_answer)
+            .await
+            .map_err(UpstreamError::Net)?;
+        Ok(UpstreamReply {
+            status: answer.status,
+            retry_after: net::retry_after(&answer.headers),
+            body: answer.body,
+        })
+    }
+}
+
+fn request(
+    template: &RequestTemplate,
+    path: &str,
+    arguments: &Arguments,
+    base_url: &Url,
+) -> reqwest::Request {
+    let mut url = base_url.clone();
+    match base_url.path().trim_end_matches('/') {
+        "" => url.set_path(path),
+        prefix => url.set_path(&format!("{prefix}{path}")),
+    }
+    url.set_query(query(&template.query, arguments).as_deref());
+    let mut request = reqwest::Request::new(template.method.clone(), url);
+    request
+        .headers_mut()
+        .insert(ACCEPT, HeaderValue::from_static("application/json"));
+    if let Some(body) = &template.body {
+        let mut bytes = Vec::new();
+        if body.render(&ArgumentValues(arguments), &mut bytes) {
+            let json = HeaderValue::from_static("application/json");
+            request.headers_mut().insert(CONTENT_TYPE, json);
+            *request.body_mut() = Some(bytes.into());
+        }
+    }
+    request
+}
+
+fn path(template: &RequestTemplate, arguments: &Arguments) -> Result<String, UpstreamError> {
+    let mut path = String::with_capacity(64);
+    for segment in &template.path {
+        path.push('/');
+        match segment {
+            PathSegment::Literal(text) => path.push_str(text),
+            PathSegment::Argument(name) => {
+                let values = ArgumentValues(arguments);
+                // URL parsers treat dot segments as steps, percent-encoded ones too.
+                let text = values
+                    .text(name)
+                    .filter(|text| !matches!(&**text, "" | "." | ".."));
+                let text = text.ok_or_else(|| UpstreamError::PathArgument(name.clone()))?;
+                let _ = write!(path, "{}", utf8_percent_encode(&text, ENCODED));
+            }
+        }
+    }
+    Ok(path)
+}
+
+/// The query, or `None` when no key has a value.
+fn query(rules: &[QueryRule], arguments: &Arguments) -> Option<String> {
+    let values = ArgumentValues(arguments);
+    let sent = |rule: &QueryRule| {
+        let empty = |name: &str| arguments.get(name).is_none_or(is_empty);
+        if !rule.always && rule.value.names().any(empty) {
+            return None;
+        }
+        rule.value.render(&values)
+    };
+    let alone = rules
+        .iter()
+        .filter(|rule| rule.alone)
+        .find_map(|rule| Some((rule, sent(rule)?)));
+    if let Some((rule, value)) = alone {
+        return Some(pair(String::new(), rule, &value));
+    }
+    rules
+        .iter()
+        .filter_map(|rule| Some((rule, sent(rule)?)))
+        .fold(None, |query, (rule, value)| {
+            Some(pair(query.unwrap_or_default(), rule, &value))
+        })
+}
+
+fn pair(mut query: String, rule: &QueryRule, value: &str) -> String {
+    if !query.is_empty() {
+        query.push('&');
+    }
+    let name = utf8_percent_encode(&rule.name, ENCODED);
+    let _ = write!(query, "{name}={}", utf8_percent_encode(value, ENCODED));
+    query
+}
+
+/// An optional argument that stands for "not given".
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

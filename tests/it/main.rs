@@ -1,0 +1,14 @@
+//! The integration tests: one binary, one theme a file, all on the real composition root or the
+//! real program, with a real SQLite file and real HTTP.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so"
+)]
+
+mod support;
+
+mod architecture;
+mod mcp;
+mod sdk_clients;

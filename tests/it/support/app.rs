@@ -1,0 +1,240 @@
+//! `TestApp`: the real root on port 0 with a temporary SQLite file, and a sandbox upstream. Both
+//! read one clock, which stands still until a test moves it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use locum::admin::{Admin, CredentialInput, KeyRequest};
+use locum::app::{self, App, Running, Surroundings};
+use locum::config::Loaded;
+use locum::domain::bearer_secret::reveal;
+use locum::domain::clock::{ManualClock, SharedClock};
+use locum::domain::credential::SecretFields;
+use locum::domain::organization::OrganizationSlug;
+use locum::domain::principal::Scope;
+use locum::domain::tenant::Environment;
+use locum::sandbox::{self, Sandbox, Settings};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::client::McpClient;
+
+pub const PROVIDER: &str = "eka-care";
+
+/// A running gateway in front of a running sandbox.
+pub struct TestApp {
+    pub running: Running,
+    pub sandbox: Sandbox,
+    pub clock: Arc<ManualClock>,
+    pub folder: TempDir,
+    _upstream: watch::Sender<bool>,
+}
+
+/// What is there before the gateway starts.
+#[derive(Default)]
+pub struct TestAppBuilder {
+    organizations: Vec<(String, Vec<&'static str>)>,
+    config: String,
+    base_url: Option<String>,
+}
+
+impl TestAppBuilder {
+    /// An organization with an active credential in each of `environments` (`dev`, `prod`). Its
+    /// client id in the sandbox is `{slug}-{environment}`.
+    pub fn org(mut self, slug: &str, environments: &[&'static str]) -> Self {
+        self.organizations
+            .push((slug.to_owned(), environments.to_vec()));
+        self
+    }
+
+    /// More of `locum.toml`.
+    pub fn config(mut self, text: &str) -> Self {
+        self.config.push_str(text);
+        self
+    }
+
+    /// An upstream of the test's own instead of the sandbox.
+    pub fn upstream(mut self, base_url: &str) -> Self {
+        self.base_url = Some(base_url.to_owned());
+        self
+    }
+
+    pub async fn start(self) -> TestApp {
+        app::install_crypto_provider();
+        let start: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
+        let clock = Arc::new(ManualClock::new(start));
+        let shared: SharedClock = clock.clone();
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::new(Settings::default(), shared.clone());
+        let (upstream, address) = serve_sandbox(sandbox.clone()).await;
+        let base_url = self.base_url.unwrap_or_else(|| format!("http://{address}"));
+        let installed = app::install(folder.path(), Path::new("locum.toml"), &shared)
+            .await
+            .unwrap();
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [providers.{PROVIDER}.environments.dev]\nbase_url = \"{base_url}\"\n\
+             [providers.{PROVIDER}.environments.prod]\nbase_url = \"{base_url}\"\n{}",
+            self.config
+        );
+        std::fs::write(&installed.config, &text).unwrap();
+        let loaded = Loaded::read(&installed.config, []).unwrap();
+        let app = App::open(loaded, &Surroundings::default(), shared)
+            .await
+            .unwrap();
+        let admin = app.admin();
+        for (slug, environments) in &self.organizations {
+            add_organization(&admin, slug, environments).await;
+        }
+        let running = app.start().await.unwrap();
+        TestApp {
+            running,
+            sandbox,
+            clock,
+            folder,
+            _upstream: upstream,
+        }
+    }
+}
+
+impl TestApp {
+    pub fn builder() -> TestAppBuilder {
+        TestAppBuilder::default()
+    }
+
+    pub fn admin(&self) -> Admin {
+        self.running.app().admin()
+    }
+
+    /// `http://ADDRESS` of the MCP listener.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.running.mcp)
+    }
+
+    /// A client with a new key for these organizations and environments (none: all).
+    pub async fn client(&self, organizations: &[&str], environments: &[&str]) -> McpClient {
+        McpClient::new(
+            &self.url(),
+            &self.key(organizations, environments, &[], false).await,
+        )
+    }
+
+    /// A new key; waits until the gateway knows it. Empty lists stand for all.
+    pub async fn key(
+        &self,
+        organizations: &[&str],
+        environments: &[&str],
+        tools: &[&str],
+        read_only: bool,
+    ) -> String {
+        let request = KeyRequest {
+            name: "test".to_owned(),
+            organizations: organizations.iter().map(|slug| org(slug)).collect(),
+            environments: scope(environments),
+            tools: scope(tools),
+            read_only,
+            expires: None,
+        };
+        let issued = self.admin().create_key(&request).await.unwrap();
+        self.settle().await;
+        reveal(&issued.key).to_owned()
+    }
+
+    /// Adds an organization while the gateway runs.
+    pub async fn add_org(&self, slug: &str, environments: &[&str]) {
+        add_organization(&self.admin(), slug, environments).await;
+        self.settle().await;
+    }
+
+    /// Waits until the gateway has noticed every change in the store.
+    pub async fn settle(&self) {
+        let wanted = self.revision_of_store().await;
+        let url = format!("http://{}/readyz", self.running.admin);
+        let client = reqwest_client();
+        for _ in 0..100 {
+            let body: serde_json::Value =
+                client.get(&url).send().await.unwrap().json().await.unwrap();
+            if body["revision"].as_i64() >= Some(wanted) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the gateway did not notice a change within five seconds");
+    }
+
+    async fn revision_of_store(&self) -> i64 {
+        let path = self.running.app().loaded.database().unwrap();
+        let store = locum::store::Store::open(&path, false).await.unwrap();
+        let revision = store.revision().await.unwrap();
+        store.close().await;
+        revision
+    }
+}
+
+/// A plain HTTP client of the tests' own.
+#[allow(clippy::disallowed_methods, reason = "a client outside of the gateway")]
+pub fn reqwest_client() -> reqwest::Client {
+    app::install_crypto_provider();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// A parsed slug.
+pub fn org(slug: &str) -> OrganizationSlug {
+    OrganizationSlug::parse(slug).unwrap()
+}
+
+fn scope<T: Ord + std::str::FromStr>(names: &[&str]) -> Scope<T> {
+    if names.is_empty() {
+        return Scope::All;
+    }
+    Scope::Only(
+        names
+            .iter()
+            .map(|name| name.parse().ok().unwrap())
+            .collect(),
+    )
+}
+
+/// Enters a credential for the sandbox; `secret` tells versions apart.
+pub async fn set_credential(admin: &Admin, slug: &str, environment: &str, secret: &str) {
+    let input = CredentialInput {
+        organization: org(slug),
+        environment: Environment::parse(environment).unwrap(),
+        provider: PROVIDER.to_owned(),
+        flow: None,
+        issued: None,
+        entered_by: "test".to_owned(),
+    };
+    let fields = SecretFields::from([
+        (
+            "client_id".to_owned(),
+            SecretString::from(format!("{slug}-{environment}")),
+        ),
+        ("client_secret".to_owned(), SecretString::from(secret)),
+    ]);
+    admin.set_credential(input, fields).await.unwrap();
+}
+
+async fn add_organization(admin: &Admin, slug: &str, environments: &[&str]) {
+    admin
+        .create_organization(org(slug), &format!("Clinic {slug}"))
+        .await
+        .unwrap();
+    for environment in environments {
+        set_credential(admin, slug, environment, "synthetic-secret").await;
+    }
+}
+
+async fn serve_sandbox(sandbox: Sandbox) -> (watch::Sender<bool>, std::net::SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, mut signal) = watch::channel(false);
+    tokio::spawn(sandbox::serve(listener, sandbox, async move {
+        let _ = signal.wait_for(|stop| *stop).await;
+    }));
+    (stop, address)
+}

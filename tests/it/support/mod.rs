@@ -1,0 +1,9 @@
+//! What the tests stand on.
+
+pub mod app;
+pub mod client;
+pub mod program;
+pub mod sdk;
+
+pub use app::{TestApp, TestAppBuilder};
+pub use client::{McpClient, Reply};
