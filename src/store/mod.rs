@@ -60,17 +60,13 @@ impl Store {
             .foreign_keys(true)
             .pragma("secure_delete", "ON")
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await?;
+        let writer = pool_of(1).connect_with(options.clone()).await?;
         assert_version(&writer).await?;
         MIGRATIONS
             .run(&writer)
             .await
             .map_err(|error| StoreError::migration(path, error))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
+        let readers = pool_of(READERS)
             .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
             .await?;
         Ok(Self { writer, readers })
@@ -125,6 +121,16 @@ pub fn database_path(url: &str, base: &Path) -> Result<PathBuf, StoreError> {
         return Err(StoreError::Url(url.to_owned()));
     }
     Ok(base.join(path))
+}
+
+/// A pool whose connections live as long as it does. sqlx's task that ends old ones is not wanted:
+/// when it counts idle connections between a release's two steps, the count is below zero and the
+/// task turns without end on one of the runtime's threads (sqlx issue 3645; open in 0.9.0).
+fn pool_of(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
 }
 
 async fn assert_version(pool: &SqlitePool) -> Result<(), StoreError> {
