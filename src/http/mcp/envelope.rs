@@ -38,19 +38,25 @@ struct Raw<'a> {
     error: Option<&'a RawValue>,
 }
 
+const BATCH: BadEnvelope =
+    BadEnvelope::Invalid("batches are not supported: send one message a request");
+
 /// Keeps `null` apart from absence.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 pub(super) fn parse(body: &[u8]) -> Result<Envelope<'_>, BadEnvelope> {
+    let is_array = body.trim_ascii_start().starts_with(b"[");
     let raw: Raw<'_> = serde_json::from_slice(body).map_err(|error| match error.classify() {
-        Category::Data if body.trim_ascii_start().starts_with(b"[") => {
-            BadEnvelope::Invalid("batches are not supported: send one message a request")
-        }
+        Category::Data if is_array => BATCH,
         Category::Data => BadEnvelope::Invalid("the body is no JSON-RPC request"),
         _ => BadEnvelope::Syntax,
     })?;
+    if is_array {
+        // serde reads an array as the members in order: `["2.0", 1, "ping"]` is no request.
+        return Err(BATCH);
+    }
     if raw.jsonrpc.as_deref() != Some("2.0") {
         return Err(BadEnvelope::Invalid("`jsonrpc` is to be \"2.0\""));
     }
@@ -76,6 +82,9 @@ pub(super) fn peek_id(body: &[u8]) -> Option<&RawValue> {
     struct Id<'a> {
         #[serde(borrow)]
         id: &'a RawValue,
+    }
+    if body.trim_ascii_start().starts_with(b"[") {
+        return None;
     }
     serde_json::from_slice::<Id<'_>>(body)
         .ok()
@@ -106,6 +115,7 @@ mod tests {
         }
         for body in [
             "[]",
+            r#"["2.0",1,"ping"]"#,
             "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]",
             "1",
             "{}",

@@ -10,7 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::HeaderMap;
 use rmcp::model::{ErrorCode, ProtocolVersion};
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::envelope::Envelope;
@@ -45,7 +46,7 @@ pub(super) fn supported() -> impl Iterator<Item = &'static ProtocolVersion> {
 struct Common<'a> {
     #[serde(borrow, default)]
     name: Option<Cow<'a, str>>,
-    #[serde(borrow, default, rename = "_meta")]
+    #[serde(borrow, default, rename = "_meta", deserialize_with = "meta")]
     meta: Option<Meta<'a>>,
 }
 
@@ -92,9 +93,25 @@ pub(super) fn of(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Era, Er
 fn common<'a>(envelope: &Envelope<'a>) -> Result<Common<'a>, EraError> {
     match envelope.params {
         None => Ok(Common::default()),
-        Some(params) => serde_json::from_str(params.get())
-            .map_err(|_| invalid_params("`params` is no object of the form that MCP describes")),
+        Some(params) => object(params)
+            .ok_or_else(|| invalid_params("`params` is no object of the form that MCP describes")),
     }
+}
+
+fn meta<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Meta<'a>>, D::Error> {
+    let raw = <&RawValue>::deserialize(deserializer)?;
+    match raw.get() {
+        "null" => Ok(None),
+        _ => object(raw)
+            .map(Some)
+            .ok_or_else(|| D::Error::custom("`_meta` is to be an object")),
+    }
+}
+
+/// Reads an object. serde would take an array too, as the members in order.
+fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    let is_object = raw.get().starts_with('{');
+    is_object.then(|| serde_json::from_str(raw.get()).ok())?
 }
 
 fn header_text<'a>(
