@@ -216,7 +216,7 @@ impl Admin {
     /// Opens an active credential without using it; `check` does so with all.
     pub async fn open_credential(&self, metadata: &CredentialMetadata) -> Result<(), AdminError> {
         let slug = OrganizationSlug::parse(&metadata.organization)
-            .map_err(|_| AdminError::NoOrganization(metadata.organization.clone()))?;
+            .map_err(|_| AdminError::field("organization", "is malformed"))?;
         let organization = self.organization(&slug).await?;
         let key = ProfileKey {
             tenant: tenant(&organization, &metadata.environment),

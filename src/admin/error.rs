@@ -8,8 +8,8 @@ use crate::vault::VaultError;
 /// A refused use case.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    #[error("there is no organization `{0}`; `locum org list` shows all")]
-    NoOrganization(String),
+    #[error("there is no organization `{name}`{hint} (`locum org list` shows all)")]
+    NoOrganization { name: String, hint: String },
     #[error("there is already an organization `{0}`")]
     OrganizationExists(String),
     #[error("there is no provider `{name}`{hint}")]

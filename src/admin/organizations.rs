@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{Admin, AdminError};
+use crate::domain::document::near;
 use crate::domain::organization::{
     Organization, OrganizationId, OrganizationSlug, OrganizationState,
 };
@@ -42,8 +43,15 @@ impl Admin {
     }
 
     pub async fn organization(&self, slug: &OrganizationSlug) -> Result<Organization, AdminError> {
-        let found = self.store.organization(slug).await?;
-        found.ok_or_else(|| AdminError::NoOrganization(slug.to_string()))
+        if let Some(found) = self.store.organization(slug).await? {
+            return Ok(found);
+        }
+        let all = self.store.organizations().await?;
+        let known: Vec<&str> = all.iter().map(|known| known.slug.as_str()).collect();
+        Err(AdminError::NoOrganization {
+            name: slug.to_string(),
+            hint: near(slug.as_str(), &known),
+        })
     }
 
     pub async fn rename_organization(

@@ -149,16 +149,20 @@ fn explain(message: &str) -> String {
 
 /// `; did you mean …?` where a known word is near, the list of them where it is short.
 pub fn suggestion(unknown: &str, known: &[&str]) -> String {
+    match near(unknown, known) {
+        hint if !hint.is_empty() || known.is_empty() => hint,
+        _ => format!("; known here: {}", known.join(", ")),
+    }
+}
+
+/// The nearest word, if one is near; for lists that are too long to repeat.
+pub fn near(unknown: &str, known: &[&str]) -> String {
     let nearest = known
         .iter()
         .map(|word| (strsim::damerau_levenshtein(unknown, word), word))
         .min()
         .filter(|(distance, _)| *distance <= 1 + unknown.len() / 3);
-    match nearest {
-        Some((_, word)) => format!("; did you mean `{word}`?"),
-        None if known.is_empty() => String::new(),
-        None => format!("; known here: {}", known.join(", ")),
-    }
+    nearest.map_or_else(String::new, |(_, word)| format!("; did you mean `{word}`?"))
 }
 
 #[cfg(test)]
