@@ -178,6 +178,14 @@ async fn answer(request: Request) -> Response {
             let message = format!("cannot read {PATIENT_IN_ERROR}");
             (500, json!({"message": message, "patients": patients}))
         }
+        _ if query.contains("prefix=echo") => {
+            let token = parts
+                .headers
+                .get("authorization")
+                .and_then(|t| t.to_str().ok());
+            let message = format!("not with {}", token.unwrap_or_default());
+            (400, json!({"message": message, "code": ACCESS_TOKEN}))
+        }
         _ if query.contains("prefix=expired") => {
             (401, json!({"message": "expired", "patients": patients}))
         }
@@ -280,6 +288,7 @@ async fn converse(url: &str, key: &str) -> Vec<(String, Vec<u8>)> {
         ("north/prod", key, "search_patients", ARGUMENT),
         ("north/dev", key, "search_patients", "fail"),
         ("north/dev", key, "search_patients", "expired"),
+        ("north/dev", key, "search_patients", "echo"),
         ("refused/dev", key, "search_patients", ARGUMENT),
         ("refused/prod", key, "search_patients", ARGUMENT),
         ("refused/dev", key, "search_patients", ARGUMENT),

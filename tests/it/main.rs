@@ -10,5 +10,10 @@
 mod support;
 
 mod architecture;
+mod canary;
+mod cli;
+mod headers;
 mod mcp;
+mod rmcp_client;
 mod sdk_clients;
+mod vault;

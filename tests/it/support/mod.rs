@@ -2,8 +2,10 @@
 
 pub mod app;
 pub mod client;
+pub mod process;
 pub mod program;
 pub mod sdk;
+pub mod wire;
 
-pub use app::{TestApp, TestAppBuilder};
+pub use app::TestApp;
 pub use client::{McpClient, Reply};

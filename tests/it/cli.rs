@@ -1,0 +1,824 @@
+//! The command line on the real program: text and JSON, exit codes, what it refuses, and what a
+//! running server notices of it.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Child;
+
+use crate::support::McpClient;
+use crate::support::process::{end, serve_logged, soon};
+use crate::support::program::{self, Program, Server};
+
+const PLACE: [&str; 6] = ["--org", "north", "--env", "dev", "--provider", "eka-care"];
+
+/// The words of a command, and more after them.
+fn words<'a>(command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    command.split(' ').chain(more.iter().copied()).collect()
+}
+
+/// An installation in front of a sandbox, with organization north in dev.
+async fn clinic() -> (Program, Server) {
+    let sandbox = program::sandbox().await;
+    let program = Program::init().await;
+    program.configure_upstream(&sandbox.url);
+    program.organization("north", &["dev"]).await;
+    (program, sandbox)
+}
+
+/// Runs a command with this on its standard input.
+async fn fed(program: &Program, arguments: &[&str], input: &str) -> Output {
+    let mut command = program.command(arguments);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    child.wait_with_output().await.unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn init_shows_what_it_made_and_does_it_once() {
+    let program = Program::empty();
+    let text = program.ok(&["init", "--dir", "text"]).await;
+    assert!(
+        text.contains("text/data/master.key") && text.contains("lat_"),
+        "{text}"
+    );
+    let made = program.json(&["init"]).await;
+    assert_eq!(made["admin_token"]["role"], "owner");
+    for key in ["config", "master_key_file", "database"] {
+        assert!(program.path(made[key].as_str().unwrap()).exists(), "{key}");
+    }
+    for _ in 0..2 {
+        let (code, message) = program.fails(&["init"]).await;
+        assert_eq!(code, 1, "{message}");
+        assert!(message.contains("already exists"), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn organizations_live_through_text_and_json() {
+    let program = Program::init().await;
+    let created = program
+        .json(&["org", "create", "north", "--name", "North Clinic"])
+        .await;
+    assert_eq!(created["id"], "north");
+    assert_eq!(created["state"], "active");
+    let text = program
+        .ok(&["org", "create", "south", "--name", "South"])
+        .await;
+    assert_eq!(text, "Organization `south` created.\n");
+    let renamed = program
+        .json(&["org", "set", "south", "--name", "Süd"])
+        .await;
+    assert_eq!(renamed["name"], "Süd");
+    assert_eq!(
+        renamed["uuid"],
+        program.json(&["org", "show", "south"]).await["uuid"]
+    );
+    let suspended = program.json(&["org", "suspend", "south"]).await;
+    assert_eq!(suspended["state"], "suspended");
+    let list = program.json(&["org", "list"]).await;
+    let states = ["/items/0/state", "/items/1/state"].map(|at| list.pointer(at).cloned());
+    assert_eq!(states, [Some(json!("active")), Some(json!("suspended"))]);
+    let table = program.ok(&["org", "list"]).await;
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|l| l.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows[0], ["ID", "NAME", "STATE", "CREATED"]);
+    assert_eq!(rows[1][..4], ["north", "North", "Clinic", "active"]);
+    assert_eq!(rows[2][..3], ["south", "Süd", "suspended"]);
+    program.ok(&["org", "resume", "south"]).await;
+    let shown = program.json(&["org", "show", "south"]).await;
+    assert_eq!(
+        (&shown["state"], &shown["credentials"]),
+        (&json!("active"), &json!([]))
+    );
+    let shown = program.ok(&["org", "show", "south"]).await;
+    assert!(shown.contains("south") && shown.contains("FINGERPRINT") || shown.contains("FIELDS"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_done_says_why_and_exits_accordingly() {
+    let program = Program::init().await;
+    program.organization("north", &["dev"]).await;
+    let key = ["--name", "n", "--all-envs"];
+    let cases: &[(i32, Vec<&str>, &str)] = &[
+        (
+            1,
+            words("org create north --name x", &[]),
+            "already an organization `north`",
+        ),
+        (1, words("org show nroth", &[]), "no organization `nroth`"),
+        (
+            1,
+            words("org suspend nroth", &[]),
+            "no organization `nroth`",
+        ),
+        (1, words("org set north --name", &[" "]), "field `name`"),
+        (
+            1,
+            words("key create --org nroth", &key),
+            "no organization `nroth`",
+        ),
+        (
+            1,
+            words("key create --org north --tool serch_patients", &key),
+            "did you mean `search_patients`?",
+        ),
+        (
+            1,
+            words("key create --org north --name n --env de", &[]),
+            "did you mean `dev`?",
+        ),
+        (
+            1,
+            words("key create --org north --expires 2020-01-01", &key),
+            "is in the past",
+        ),
+        (
+            1,
+            words("key revoke abcdefghij", &[]),
+            "no gateway key `abcdefghij`",
+        ),
+        (
+            1,
+            words(
+                "credential test --org north --env dev --provider eka-car",
+                &[],
+            ),
+            "did you mean `eka-care`?",
+        ),
+        (
+            1,
+            words(
+                "credential test --org north --env prd --provider eka-care",
+                &[],
+            ),
+            "did you mean `prod`?",
+        ),
+        (
+            1,
+            words(
+                "credential test --org north --env prod --provider eka-care",
+                &[],
+            ),
+            "has no active credential",
+        ),
+        (
+            1,
+            words(
+                "credential show --org north --env prod --provider eka-care",
+                &[],
+            ),
+            "has no credential",
+        ),
+        (
+            1,
+            words("credential set --from-file nowhere.toml", &PLACE),
+            "nowhere.toml",
+        ),
+        (
+            1,
+            words(
+                "credential set --flow acount --from-file north-dev.toml",
+                &PLACE,
+            ),
+            "did you mean `account`?",
+        ),
+        (
+            1,
+            words(
+                "credential set --issued 2999-01-01 --from-file north-dev.toml",
+                &PLACE,
+            ),
+            "is in the future",
+        ),
+        (2, words("org create North --name x", &[]), "a-z, 0-9 and -"),
+        (2, words("org create", &[]), "required"),
+        (2, words("key create --org north --name n", &[]), "--env"),
+        (
+            2,
+            words("key create --org north --env dev", &key),
+            "cannot be used with",
+        ),
+        (
+            2,
+            words("key create --org north --expires soon", &key),
+            "90d",
+        ),
+        (
+            2,
+            words("credential set --issued soon --from-file x", &PLACE),
+            "YYYY-MM-DD",
+        ),
+        (2, words("orgs list", &[]), "org"),
+        (2, words("client-config emacs --org north", &[]), "cursor"),
+        (
+            78,
+            words("--config nowhere.toml org list", &[]),
+            "run `locum init`",
+        ),
+        (
+            78,
+            words("--config nowhere.toml serve", &[]),
+            "run `locum init`",
+        ),
+    ];
+    for (code, arguments, expected) in cases {
+        let (found, message) = program.fails(arguments).await;
+        assert_eq!(found, *code, "{arguments:?}: {message}");
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+    }
+    let (_, message) = program.fails(&["org", "show", "nroth", "--json"]).await;
+    let message: Value = serde_json::from_str(&message).unwrap();
+    let error = message["error"].as_str().unwrap();
+    assert!(error.contains("did you mean `north`?"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_are_set_listed_shown_and_tested_without_their_values() {
+    let (program, _sandbox) = clinic().await;
+    let fields = "client_id = \"north-2\"\nclient_secret = \"synthetic-second\"\n";
+    let set = words(
+        "credential set --from-file - --issued 2026-01-02 --json",
+        &PLACE,
+    );
+    let output = fed(&program, &set, fields).await;
+    let stored: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&stored["version"], &stored["state"]),
+        (&json!(2), &json!("active"))
+    );
+    assert_eq!(stored["fields"], json!(["client_id", "client_secret"]));
+    let listed = program
+        .json(&["credential", "list", "--org", "north"])
+        .await;
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    assert_eq!(listed["items"][0]["issued"], "2026-01-02T00:00:00Z");
+    let all = program.json(&["credential", "list", "--all"]).await;
+    let states = ["/items/0/state", "/items/1/state"].map(|at| all.pointer(at).cloned());
+    assert_eq!(states, [Some(json!("active")), Some(json!("revoked"))]);
+    let shown = program.ok(&words("credential show", &PLACE)).await;
+    assert!(
+        shown.contains("revoked") && shown.contains("2026-01-02"),
+        "{shown}"
+    );
+    assert!(shown.contains("never"), "not verified yet: {shown}");
+    let tested = program.ok(&words("credential test", &PLACE)).await;
+    assert_eq!(tested, "Authentication successful\n");
+    assert_eq!(
+        program.json(&words("credential test", &PLACE)).await["ok"],
+        true
+    );
+    let shown = program.json(&words("credential show", &PLACE)).await;
+    assert!(shown["items"][0]["verified_at"].is_string(), "{shown}");
+    for text in [shown.to_string(), all.to_string(), stored.to_string()] {
+        assert!(!text.contains("synthetic-"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_in_secrets_are_named_and_not_repeated() {
+    let program = Program::init().await;
+    program.ok(&["org", "create", "north", "--name", "x"]).await;
+    let set = words("credential set --from-file -", &PLACE);
+    let import = words("credential import -", &PLACE);
+    let cases = [
+        (
+            &set,
+            "client_id = \"a\"\nclient_secret = \"hunter2\n",
+            "-:2:",
+        ),
+        (
+            &set,
+            "client_id = \"a\"\n\nclient_secret = [\"hunter2\"]\n",
+            "-:3:",
+        ),
+        (&set, "client_id = \"a\"\nclient_secret = hunter2\n", "-:2:"),
+        (&set, "hunter2", "-:1:"),
+        (
+            &set,
+            "client_id = \"hunter2\"\n",
+            "field `client_secret`: is missing",
+        ),
+        (
+            &set,
+            "client_id = \"a\"\nclient_secert = \"hunter2\"\n",
+            "did you mean `client_secret`?",
+        ),
+        (
+            &set,
+            "client_id = \"a\"\nclient_secret = \" hunter2\"\n",
+            "has blanks around it",
+        ),
+        (
+            &set,
+            "client_id = \"a\"\nclient_secret = \"\"\n",
+            "field `client_secret`",
+        ),
+        (
+            &import,
+            "EKA_CLIENT_ID=a\nhunter2\n",
+            "-: line 2: expected NAME=value",
+        ),
+        (
+            &import,
+            "EKA_CLIENT_ID=a\nEKA_CLIENT_SECRET='hunter2\n",
+            "line 2: a quote",
+        ),
+        (
+            &import,
+            "EKA_CLIENT_SECRET=hunter2\n",
+            "field `client_id`: is missing",
+        ),
+    ];
+    for (arguments, input, expected) in cases {
+        let output = fed(&program, arguments, input).await;
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{input}: {message}");
+        assert!(message.contains(expected), "{input}: {message}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+    assert_eq!(
+        program.json(&["credential", "list", "--all"]).await["items"],
+        json!([])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dotenv_files_of_both_environments_are_imported() {
+    let (program, _sandbox) = clinic().await;
+    let file = |name: &str, url: &str| {
+        let text = format!(
+            "# Eka\nEKA_CLIENT_ID=north-{name}\nexport EKA_CLIENT_SECRET=\"synthetic # {name}\"\n\
+             EKA_API_KEY='synthetic-key'\nEKA_API_BASE_URL={url}\nEKA_LOG_LEVEL=DEBUG\nFOO=bar\n\
+             EKA_SHARING_KEY=\n"
+        );
+        fs::write(program.path(&format!(".env.{name}")), text).unwrap();
+    };
+    file("development", "https://api-dev.eka.care");
+    file("production", "https://api.eka.care/");
+    file("elsewhere", "https://api.example");
+    let import = |env: &'static str, file: &'static str| {
+        [
+            "credential",
+            "import",
+            "--org",
+            "north",
+            "--env",
+            env,
+            "--provider",
+            "eka-care",
+            file,
+        ]
+    };
+    for (env, file) in [("dev", ".env.development"), ("prod", ".env.production")] {
+        let output = program.run(&import(env, file)).await;
+        let notices = stderr(&output);
+        assert!(output.status.success(), "{notices}");
+        for expected in [
+            "EKA_LOG_LEVEL: ignored: Locum has its own",
+            "FOO: ignored: not known",
+            "EKA_SHARING_KEY: empty, not used",
+        ] {
+            assert!(notices.contains(expected), "{notices}");
+        }
+        assert_eq!(notices.lines().count(), 3, "{notices}");
+        let test = [
+            "credential",
+            "test",
+            "--org",
+            "north",
+            "--env",
+            env,
+            "--provider",
+            "eka-care",
+        ];
+        assert_eq!(program.ok(&test).await, "Authentication successful\n");
+        let imported = program.json(&import(env, file)).await;
+        assert_eq!(
+            imported["fields"],
+            json!(["api_key", "client_id", "client_secret"])
+        );
+        assert_eq!(imported["notices"].as_array().unwrap().len(), 3);
+    }
+    for (env, file, expected) in [
+        (
+            "dev",
+            ".env.production",
+            "belongs to environment `prod`; import it with --env prod",
+        ),
+        (
+            "prod",
+            ".env.development",
+            "belongs to environment `dev`; import it with --env dev",
+        ),
+        (
+            "dev",
+            ".env.elsewhere",
+            "EKA_API_BASE_URL`: is no address of `eka-care`",
+        ),
+        ("dev", ".env.nowhere", ".env.nowhere"),
+    ] {
+        let (code, message) = program.fails(&import(env, file)).await;
+        assert_eq!(code, 1, "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_shown_once_listed_and_revoked() {
+    let program = Program::init().await;
+    for slug in ["north", "south"] {
+        program.ok(&["org", "create", slug, "--name", slug]).await;
+    }
+    let text = program
+        .ok(&words("key create --org north --env dev --name", &["a b"]))
+        .await;
+    assert!(text.lines().nth(1).unwrap().starts_with("lgk_"), "{text}");
+    let limited = "key create --org north --org south --all-envs --read-only --expires 90d \
+                   --tool search_patients --name both";
+    let created = program
+        .json(&words(&limited.replace("                   ", ""), &[]))
+        .await;
+    let key = created["key"].as_str().unwrap();
+    let id = created["id"].as_str().unwrap();
+    assert!(key.starts_with(&format!("lgk_{id}_")), "{created}");
+    assert_eq!(created["grants"][1]["organization"], "south");
+    assert_eq!(created["grants"][1]["tools"], json!(["search_patients"]));
+    let list = program.ok(&["key", "list"]).await;
+    assert!(
+        list.contains("north/dev") && list.contains("south/* (1 tools, read-only)"),
+        "{list}"
+    );
+    let revoked = program.json(&["key", "revoke", id]).await;
+    assert_eq!(revoked, json!({"id": id, "state": "revoked"}));
+    let list = program.json(&["key", "list"]).await;
+    let states = ["/items/0/state", "/items/1/state"].map(|at| list.pointer(at).cloned());
+    assert_eq!(states, [Some(json!("active")), Some(json!("revoked"))]);
+    let again = program.fails(&["key", "revoke", id]).await;
+    assert_eq!(again.0, 1, "{}", again.1);
+    assert!(!list.to_string().contains(key));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_catalog_is_checked_and_shown() {
+    let program = Program::init().await;
+    program.organization("north", &["dev"]).await;
+    let checked = program.json(&["catalog", "check"]).await;
+    assert_eq!(checked["items"][0]["provider"], "eka-care");
+    assert_eq!(checked["items"][0]["tools"], 13);
+    let text = program.ok(&["catalog", "check"]).await;
+    assert!(
+        text.contains("dev, prod") && text.contains("account, token"),
+        "{text}"
+    );
+    for (more, count) in [
+        ("", 13),
+        (" --org north", 13),
+        (" --org north --env dev", 13),
+        (" --org north --env prod", 0),
+    ] {
+        let shown = program
+            .json(&words(&format!("catalog show{more}"), &[]))
+            .await;
+        assert_eq!(shown["items"].as_array().unwrap().len(), count, "{more}");
+        let table = program
+            .ok(&words(&format!("catalog show{more}"), &[]))
+            .await;
+        assert_eq!(table.lines().count(), 1 + count, "{more}");
+    }
+    fs::write(program.path("bad.toml"), "format = 1\nnmae = \"x\"\n").unwrap();
+    let (code, message) = program.fails(&["catalog", "check", "bad.toml"]).await;
+    assert_eq!(code, 78, "{message}");
+    assert!(
+        message.contains("bad.toml:2") && message.contains("`name`"),
+        "{message}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_client_gets_a_snippet_with_its_url_and_without_a_key() {
+    let program = Program::init().await;
+    program.configure("");
+    let url = "https://mcp.example/t/north/dev/mcp";
+    for client in [
+        "claude-desktop",
+        "claude-code",
+        "cursor",
+        "vscode",
+        "windsurf",
+        "zed",
+        "mcp-remote",
+        "curl",
+    ] {
+        for json in [true, false] {
+            let mut command =
+                program.command(&words("client-config --org north --env dev", &[client]));
+            command.env("LOCUM__SERVER__PUBLIC_URL", "https://mcp.example");
+            if json {
+                command.arg("--json");
+            }
+            let output = command.output().await.unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(text.contains(url), "{client}: {text}");
+            assert!(!text.contains("lgk_"), "{client}: {text}");
+            if json {
+                let snippet: Value = serde_json::from_str(&text).unwrap();
+                assert_eq!(
+                    (&snippet["client"], &snippet["url"]),
+                    (&json!(client), &json!(url))
+                );
+            } else {
+                assert!(text.starts_with("# "), "{client}: {text}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_finds_what_is_wrong_and_logs_in_when_told() {
+    let (program, _sandbox) = clinic().await;
+    let text = program.ok(&["check"]).await;
+    assert!(text.contains("opens; not tried (use --live)"), "{text}");
+    let live = program.ok(&["check", "--live"]).await;
+    assert!(live.contains("Authentication successful"), "{live}");
+    program.organization("south", &["prod"]).await;
+    let fields = "client_id = \"south\"\nclient_secret = \"wrong-one\"\n";
+    let set = "credential set --org south --env prod --provider eka-care --from-file -";
+    assert!(
+        fed(&program, &words(set, &[]), fields)
+            .await
+            .status
+            .success()
+    );
+    let output = program.run(&["check", "--live", "--json"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let items = report["items"].as_array().unwrap();
+    let of = |name: &str| items.iter().find(|item| item["check"] == name).unwrap();
+    assert_eq!(
+        of("credential north/dev/eka-care")["message"],
+        "Authentication successful"
+    );
+    let failed = of("credential south/prod/eka-care");
+    assert_eq!(failed["ok"], false);
+    let message = failed["message"].as_str().unwrap();
+    assert!(
+        message.contains("refused") && message.contains("401"),
+        "{message}"
+    );
+    assert!(!message.contains("wrong-one"), "{message}");
+    let (code, progress) = program.fails(&["check", "--live"]).await;
+    assert_eq!(code, 1);
+    assert!(
+        progress.contains("logging in: south/prod/eka-care"),
+        "{progress}"
+    );
+    let test = "credential test --org south --env prod --provider eka-care";
+    assert_eq!(program.fails(&words(test, &[])).await.0, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_tells_whether_the_gateway_of_this_configuration_runs() {
+    let program = Program::init().await;
+    let admin = free_address();
+    let health = async || {
+        let mut command = program.command(&["health"]);
+        command
+            .env("LOCUM__ADMIN__LISTEN", &admin)
+            .output()
+            .await
+            .unwrap()
+    };
+    let output = health().await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("not ready"), "{output:?}");
+    let (mut server, _) = serve_logged(&program, &[("LOCUM__ADMIN__LISTEN", &admin)]).await;
+    let output = health().await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(output.stdout, b"ready\n");
+    assert!(end(&mut server.child, Signal::TERM).await.success());
+    assert_eq!(health().await.status.code(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_is_read_from_file_and_environment_and_checked() {
+    let program = Program::init().await;
+    for (text, expected) in [
+        (
+            "[servr]\n",
+            "locum.toml:1: unknown key `servr`; did you mean `server`?",
+        ),
+        (
+            "\n[server]\nlisten_at = \"x\"\n",
+            "locum.toml:3: unknown key `listen_at`",
+        ),
+        ("[server]\nlisten = 7\n", "locum.toml:2:"),
+        ("[server\n", "locum.toml:1:"),
+        ("[store]\nurl = \"postgres://x\"\n", "store.url"),
+        (
+            "[upstream]\nallow_http_host = []\n",
+            "did you mean `allow_http_hosts`?",
+        ),
+    ] {
+        fs::write(program.path("locum.toml"), text).unwrap();
+        let (code, message) = program.fails(&["check"]).await;
+        assert_eq!(code, 78, "{text}: {message}");
+        assert!(message.contains(expected), "{text}: {message}");
+    }
+    program.configure("");
+    for (name, value, expected) in [
+        (
+            "LOCUM__SERVER__LISTN",
+            "127.0.0.1:0",
+            "did you mean `listen`?",
+        ),
+        ("LOCUM__SERVER__LISTEN", "nowhere", "LOCUM__SERVER__LISTEN"),
+        ("LOCUM__LIMITS__BODY", "much", "LOCUM__LIMITS__BODY"),
+    ] {
+        let output = program
+            .command(&["check"])
+            .env(name, value)
+            .output()
+            .await
+            .unwrap();
+        assert_eq!(output.status.code(), Some(78), "{name}: {output:?}");
+        assert!(stderr(&output).contains(expected), "{name}: {output:?}");
+    }
+    let listen = free_address();
+    let variables = [
+        ("LOCUM__SERVER__LISTEN", listen.as_str()),
+        (
+            "LOCUM__PROVIDERS__EKA_CARE__ENVIRONMENTS__DEV__BASE_URL",
+            "http://127.0.0.1:9",
+        ),
+    ];
+    let (server, _) = serve_logged(&program, &variables).await;
+    assert_eq!(server.url, format!("http://{listen}"));
+    let second = program
+        .command(&["serve"])
+        .envs(variables)
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(second.status.code(), Some(1), "{second:?}");
+    assert!(stderr(&second).contains("cannot listen on"), "{second:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_goes_away_is_no_reason_to_panic() {
+    let program = Program::init().await;
+    for arguments in [
+        &["catalog", "show"][..],
+        &["catalog", "show", "--json"],
+        &["org", "list"],
+        &["--help"],
+    ] {
+        let mut command = program.command(arguments);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().await.unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        assert_eq!(stderr(&output), "", "{arguments:?}");
+    }
+}
+
+/// A demo in a folder for temporary files of its own, and what it printed.
+async fn demo(program: &Program) -> (Child, String) {
+    let mut command = program.command(&["demo", "--listen", "127.0.0.1:0"]);
+    command.env("TMPDIR", program.folder.path());
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut text = String::new();
+    while !text.contains("The log follows") {
+        let line = lines.next_line().await.unwrap().expect("the demo goes on");
+        text.push_str(&line);
+        text.push('\n');
+    }
+    // The last line is printed when the demo is stopped; until then somebody has to listen.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    (child, text)
+}
+
+fn demo_folders(program: &Program) -> Vec<PathBuf> {
+    let entries = fs::read_dir(program.folder.path()).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_that_the_demo_prints_works_and_nothing_is_left_of_it() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let program = Program::empty();
+        let (mut child, text) = demo(&program).await;
+        assert_eq!(demo_folders(&program).len(), 1);
+        let start = text.find("curl -s").unwrap();
+        let line = &text[start..start + text[start..].find("\n\n").unwrap()];
+        let shell = tokio::process::Command::new("sh")
+            .args(["-c", line])
+            .output();
+        let output = shell.await.unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(answer["result"]["isError"], false, "{answer}");
+        let patients = answer["result"]["structuredContent"].to_string();
+        assert!(patients.contains("north-clinic-dev"), "{patients}");
+        assert!(end(&mut child, signal).await.success(), "{signal:?}");
+        assert_eq!(demo_folders(&program), Vec::<PathBuf>::new(), "{signal:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_ends_well_on_both_signals() {
+    let program = Program::init().await;
+    for signal in [Signal::INT, Signal::TERM] {
+        let (mut server, log) = serve_logged(&program, &[]).await;
+        assert!(end(&mut server.child, signal).await.success(), "{signal:?}");
+        let log = fs::read_to_string(log).unwrap();
+        assert!(log.contains("\"stopping\""), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_notices_what_commands_change() {
+    let (program, _sandbox) = clinic().await;
+    let (server, _) = serve_logged(&program, &[]).await;
+    let created = program
+        .json(&words("key create --name n --all-envs --org north", &[]))
+        .await;
+    let key = created["key"].as_str().unwrap();
+    let north = McpClient::new(&server.url, key).at("north", "dev");
+    let status = async |client: &McpClient| client.legacy("ping", json!({})).await.status;
+    soon("a new key", async || status(&north).await == 200).await;
+    program.ok(&["org", "suspend", "north"]).await;
+    soon("a suspension", async || status(&north).await == 403).await;
+    program.ok(&["org", "resume", "north"]).await;
+    soon("a resumption", async || status(&north).await == 200).await;
+
+    let clinic = async || {
+        let arguments = json!({"clinic_id": "C2001"});
+        north
+            .call("get_clinic_details_basic", arguments)
+            .await
+            .content()
+            .to_string()
+    };
+    assert!(clinic().await.contains("north-dev"));
+    let fields = "client_id = \"another\"\nclient_secret = \"synthetic\"\n";
+    let set = words("credential set --from-file -", &PLACE);
+    assert!(fed(&program, &set, fields).await.status.success());
+    soon("a new credential", async || {
+        clinic().await.contains("another")
+    })
+    .await;
+
+    let prod = north.at("north", "prod");
+    let tools = async || {
+        let list = prod.legacy("tools/list", json!({})).await;
+        list.body["result"]["tools"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(tools().await, 0);
+    let set = "credential set --org north --env prod --provider eka-care --from-file -";
+    assert!(
+        fed(&program, &words(set, &[]), fields)
+            .await
+            .status
+            .success()
+    );
+    soon("the first credential of an environment", async || {
+        tools().await == 13
+    })
+    .await;
+
+    program
+        .ok(&["key", "revoke", created["id"].as_str().unwrap()])
+        .await;
+    soon("a revocation", async || status(&north).await == 401).await;
+}
