@@ -11,7 +11,8 @@ use tokio::sync::watch;
 
 use super::context::Context;
 use super::output::Output;
-use super::{CliError, serve, telemetry};
+use super::serve::StopSignal;
+use super::{CliError, telemetry};
 use crate::admin::{Admin, CredentialInput, KeyRequest};
 use crate::app::{self, App, Running};
 use crate::config::Loaded;
@@ -44,6 +45,7 @@ struct DemoKey {
 }
 
 pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Result<(), CliError> {
+    let stop_signal = StopSignal::catch()?;
     let folder = tempfile::Builder::new()
         .prefix("locum-demo-")
         .tempdir()
@@ -55,7 +57,7 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let running = app.start().await?;
     print(&running, upstream, &folder, &keys, output);
     telemetry::start(&running.app().loaded.config.log);
-    serve::wait_for_stop().await?;
+    stop_signal.wait().await;
     output.say("\nStopping; the temporary folder goes with it.");
     let _ = stop.send(true);
     running

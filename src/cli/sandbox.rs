@@ -7,7 +7,8 @@ use tokio::net::TcpListener;
 
 use super::context::Context;
 use super::output::Output;
-use super::{CliError, serve, telemetry};
+use super::serve::StopSignal;
+use super::{CliError, telemetry};
 use crate::config::LogSection;
 use crate::domain::units::parse_duration;
 use crate::sandbox::{self, Sandbox, Settings};
@@ -24,6 +25,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Result<(), CliError> {
     telemetry::start(&LogSection::default());
+    let stop = StopSignal::catch()?;
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| CliError::Failed(format!("cannot listen on {}: {error}", args.listen)))?;
@@ -41,10 +43,7 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
          Point an environment here, in locum.toml:\n\n  \
          [providers.eka-care.environments.dev]\n  base_url = \"http://{address}\"\n"
     ));
-    let stop = async {
-        let _ = serve::wait_for_stop().await;
-    };
-    sandbox::serve(listener, sandbox, stop)
+    sandbox::serve(listener, sandbox, stop.wait())
         .await
         .map_err(|error| CliError::Failed(format!("sandbox: {error}")))
 }

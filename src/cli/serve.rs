@@ -1,6 +1,6 @@
 //! `locum serve`
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::context::Context;
 use super::{CliError, telemetry};
@@ -8,8 +8,9 @@ use super::{CliError, telemetry};
 pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     let loaded = context.load()?;
     telemetry::start(&loaded.config.log);
+    let stop = StopSignal::catch()?;
     let running = context.open_loaded(loaded).await?.start().await?;
-    wait_for_stop().await?;
+    stop.wait().await;
     tracing::info!("stopping");
     running
         .stop()
@@ -17,14 +18,26 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
         .map_err(|error| CliError::Failed(format!("stopping: {error}")))
 }
 
-/// Returns on SIGINT and on SIGTERM.
-pub(super) async fn wait_for_stop() -> Result<(), CliError> {
-    let failed = |error: std::io::Error| CliError::Failed(format!("signals: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// SIGINT and SIGTERM, caught from the moment that this exists.
+pub(super) struct StopSignal {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignal {
+    /// Made before anything that a stop has to tidy up.
+    pub(super) fn catch() -> Result<Self, CliError> {
+        let failed = |error: std::io::Error| CliError::Failed(format!("signals: {error}"));
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+        })
     }
-    Ok(())
+
+    pub(super) async fn wait(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
