@@ -5,5 +5,4 @@ pub mod client;
 pub mod program;
 pub mod sdk;
 
-pub use app::{TestApp, TestAppBuilder};
-pub use client::{McpClient, Reply};
+pub use app::TestApp;
