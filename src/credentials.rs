@@ -170,7 +170,10 @@ impl CredentialSource for Credentials {
         Box::pin(async {
             Credentials::open(self, credential)
                 .await
-                .map_err(|e| OpenFailed(e.to_string()))
+                .map_err(|error| match error {
+                    CredentialError::Gone => OpenFailed::Revoked,
+                    error => OpenFailed::Sealed(error.to_string()),
+                })
         })
     }
 }

@@ -1,4 +1,54 @@
-//! Locum
+//! Locum: a multi-tenant, config-driven MCP gateway.
+//!
+//! A clinic group runs several organizations; each has credentials of its own at the APIs it uses,
+//! for dev and for prod. Locum holds them sealed, keeps their access tokens fresh, and sends every
+//! MCP request to the right upstream as the right organization. Providers and their tools are TOML
+//! files, not code.
+//!
+//! # A request, step by step
+//!
+//! ```text
+//!  MCP client ── POST /mcp, X-Tenant-Id ──▶ http::router      an id for the request, a net under panics
+//!   1  http::mcp            Host and Origin lists; headers that may occur once
+//!   2  gateway::authenticate  PresentedKey               → Arrival: whose key it is
+//!   3  gateway::visit       selection + grants           → Visit: that principal at one tenant
+//!   4  http::mcp            body → envelope → revision   → method
+//!   5  gateway::call        name in the tenant's list    → Entry; arguments against its schema
+//!   6  domain::call         AuthorizedCall::authorize    → AuthorizedCall
+//!   7  token                cached, or one login         → Bearer
+//!   8  upstream             template + arguments + bearer → UpstreamReply (asserts the tenant)
+//!   9  gateway::outcome     what the client is told; one log line
+//!  10  http::mcp            the answer, written once into one buffer
+//! ```
+//!
+//! [`domain::call::AuthorizedCall`] is the only key to a bearer and to the upstream, and its only
+//! constructor checks the principal's grants: the compiler keeps the order of steps 6 to 8. A call
+//! with a cached token takes no lock that tenants share, reads no database and opens no secret.
+//!
+//! # The house
+//!
+//! In reading order; `tests/it/architecture.rs` has the table of allowed imports and fails on
+//! anything else.
+//!
+//! - [`domain`]: the words as types. No I/O, no protocol.
+//! - Leaves, each knowing the domain only: [`catalog`] (profiles → providers and tools), [`vault`]
+//!   (envelope encryption; bytes in, bytes out), [`store`] (SQLite), [`net`] (the only constructor
+//!   of HTTP clients), [`token`] (login flows and the token cache), [`upstream`] (REST requests).
+//! - [`credentials`]: seal and save, load and open; the only meeting point of store and vault.
+//! - Use cases, knowing no HTTP: [`gateway`] (the request path), [`admin`] (organizations,
+//!   credentials, keys).
+//! - [`http`]: the edge: MCP front door for both protocol generations, health.
+//! - Process: [`config`], [`app`] (the composition root), [`cli`], [`sandbox`] (an Eka-shaped
+//!   upstream to develop against; knows nothing of the gateway).
+//!
+//! # Deliberately absent
+//!
+//! - A default tenant, and a mode without authentication.
+//! - Redirects, system proxies and cookies towards upstreams; client headers on upstream requests.
+//! - Rust code for a tool: what a profile cannot say, the profile format has to learn.
+//! - Repository traits and mocks: tests run the real root on a real SQLite file and real HTTP.
+//! - A way to read a secret back: it goes in, and from then on only login requests carry it.
+
 pub mod admin;
 pub mod app;
 pub mod catalog;

@@ -76,7 +76,7 @@ impl Admin {
         let (provider, _) = self.upstream(&input.provider, &input.environment)?;
         check_flow(provider, input.flow.as_deref())?;
         check_fields(provider, input.flow.as_deref(), &fields)?;
-        let now = self.clock.now();
+        let now = self.now();
         let issued_at = input.issued.unwrap_or(now);
         if issued_at > now {
             return Err(AdminError::field("issued", "is in the future"));
@@ -249,7 +249,7 @@ impl Admin {
         let opened = self.credentials.open(&credential).await?;
         self.login.log_in(site, &opened).await?;
         let mut write = self.store.write().await?;
-        write.set_verified(active.id, self.clock.now()).await?;
+        write.set_verified(active.id, self.now()).await?;
         Ok(write.commit().await?)
     }
 

@@ -65,7 +65,7 @@ impl Admin {
             id: &issued.id,
             name: &request.name,
             hash: issued.hash,
-            created_at: self.clock.now(),
+            created_at: self.now(),
             expires_at: request.expires,
         };
         let mut write = self.store.write().await?;
@@ -113,7 +113,7 @@ impl Admin {
 
     pub async fn revoke_key(&self, id: &str) -> Result<(), AdminError> {
         let mut write = self.store.write().await?;
-        if !write.revoke_gateway_key(id, self.clock.now()).await? {
+        if !write.revoke_gateway_key(id, self.now()).await? {
             return Err(AdminError::NoKey(id.to_owned()));
         }
         Ok(write.commit().await?)
@@ -129,7 +129,7 @@ impl Admin {
                 "a key opens at least one organization",
             ));
         }
-        if request.expires.is_some_and(|end| end <= self.clock.now()) {
+        if request.expires.is_some_and(|end| end <= self.now()) {
             return Err(AdminError::field("expires", "is in the past"));
         }
         self.check_environments(&request.environments)?;
@@ -180,7 +180,7 @@ impl Admin {
         row: GatewayKeyRow,
         slugs: &HashMap<OrganizationId, OrganizationSlug>,
     ) -> KeySummary {
-        let expired = row.expires_at.is_some_and(|end| end <= self.clock.now());
+        let expired = row.expires_at.is_some_and(|end| end <= self.now());
         KeySummary {
             state: match (row.revoked_at, expired) {
                 (Some(_), _) => "revoked",

@@ -11,6 +11,8 @@ mod organizations;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 pub use credentials::{CredentialInput, ImportNotice, NewCredential, TestReport};
 pub use dotenv::{DotenvError, Variables, parse as parse_dotenv};
 pub use error::AdminError;
@@ -46,6 +48,12 @@ impl Admin {
             login,
             clock,
         }
+    }
+
+    /// The time as the store keeps it: in milliseconds.
+    fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
     pub fn catalog(&self) -> &Catalog {

@@ -22,7 +22,7 @@ impl Admin {
             slug,
             name: checked_name(name)?,
             state: OrganizationState::Active,
-            created_at: self.clock.now(),
+            created_at: self.now(),
         };
         let mut write = self.store.write().await?;
         write

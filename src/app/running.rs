@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::{App, AppError, watcher};
 use crate::config::Loaded;
-use crate::gateway::{Directory, Gateway};
+use crate::gateway::Gateway;
 use crate::http::hosts::HostPolicy;
 use crate::http::mcp::{Mcp, McpSettings};
 use crate::http::{router, server};
@@ -52,8 +52,7 @@ impl App {
                 signal.clone(),
             )),
             tokio::spawn({
-                let watch =
-                    watcher::watch(self.store.clone(), self.catalog.clone(), gateway, signal);
+                let watch = watcher::watch(gateway, signal);
                 async {
                     watch.await;
                     Ok(())
@@ -71,7 +70,6 @@ impl App {
     }
 
     async fn gateway(&self) -> Result<Gateway, AppError> {
-        let directory = Directory::load(&self.store, &self.catalog).await?;
         let login = Login::new(self.net.clone(), self.clock.clone());
         let tokens = Tokens::new(
             login,
@@ -79,13 +77,14 @@ impl App {
             self.clock.clone(),
         );
         let rest = Rest::new(self.net.clone(), self.loaded.config.limits.answer);
-        Ok(Gateway::new(
-            directory,
+        Ok(Gateway::open(
+            self.store.clone(),
             self.catalog.clone(),
             tokens,
             rest,
             self.clock.clone(),
-        ))
+        )
+        .await?)
     }
 }
 
@@ -128,14 +127,22 @@ fn address(key: &'static str, listener: &TcpListener) -> Result<SocketAddr, AppE
     })
 }
 
+/// Loopback, the public URL, what the operator allowed, and the addresses listened on.
 fn host_policy(loaded: &Loaded) -> HostPolicy {
-    let server = &loaded.config.server;
+    let config = &loaded.config;
     let public = loaded.public_url();
-    let hosts = public.host_str().map(str::to_owned).into_iter();
+    let listeners = [config.server.listen, config.admin.listen].map(|address| address.ip());
+    let own = listeners
+        .into_iter()
+        .filter(|ip| !ip.is_unspecified())
+        .map(|ip| ip.to_string());
+    let named = public.host_str().map(str::to_owned).into_iter();
     let origins = std::iter::once(public.origin().ascii_serialization());
     HostPolicy::new(
-        hosts.chain(server.allowed_hosts.iter().cloned()),
-        origins.chain(server.allowed_origins.iter().cloned()),
+        named
+            .chain(own)
+            .chain(config.server.allowed_hosts.iter().cloned()),
+        origins.chain(config.server.allowed_origins.iter().cloned()),
     )
 }
 

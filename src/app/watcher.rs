@@ -5,26 +5,19 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::catalog::Catalog;
-use crate::gateway::{Directory, Gateway};
-use crate::store::{Store, StoreError};
+use crate::gateway::Gateway;
 
 const PERIOD: Duration = Duration::from_millis(500);
 
 /// Keeps the gateway's directory up to date until `stop` turns true.
-pub(super) async fn watch(
-    store: Store,
-    catalog: Arc<Catalog>,
-    gateway: Arc<Gateway>,
-    mut stop: watch::Receiver<bool>,
-) {
+pub(super) async fn watch(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
     let mut failing = false;
     loop {
         tokio::select! {
             () = tokio::time::sleep(PERIOD) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        match refresh(&store, &catalog, &gateway).await {
+        match gateway.refresh().await {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;
@@ -33,14 +26,4 @@ pub(super) async fn watch(
             Err(_) => {}
         }
     }
-}
-
-async fn refresh(store: &Store, catalog: &Catalog, gateway: &Gateway) -> Result<(), StoreError> {
-    if store.revision().await? == gateway.revision() {
-        return Ok(());
-    }
-    let directory = Directory::load(store, catalog).await?;
-    tracing::info!(revision = directory.revision(), "directory reloaded");
-    gateway.replace_directory(directory).await;
-    Ok(())
 }

@@ -61,7 +61,7 @@ pub(super) fn profile(
     }
     let name = ProviderName::parse(&raw.name).map_err(|e| root.at("name").complain(e))?;
     let tools = tools::compile(&root.at("tools"), &name, raw.tools)?;
-    let fields = fields(raw.credential.fields);
+    let fields = fields(&root.at("credential").at("fields"), raw.credential.fields)?;
     let provider = Provider {
         environments: environments(&root.at("environments"), raw.environments, allow_http_hosts)?,
         login: login(&root.at("login"), raw.login, &fields)?,
@@ -85,22 +85,31 @@ pub(super) fn profile(
     Ok((provider, tools))
 }
 
-fn fields(raw: BTreeMap<String, raw::Field>) -> BTreeMap<String, FieldShape> {
+/// Names that templates have another meaning for.
+const RESERVED: [&str; 2] = ["access_token", "refresh_token"];
+
+fn fields(place: &Place<'_>, raw: BTreeMap<String, raw::Field>) -> Result<Fields, Complaint> {
     raw.into_iter()
         .map(|(name, field)| {
+            let place = place.at(name.as_str());
+            let template = TextTemplate::parse(&format!("{{{name}}}"));
+            template.map_err(|e| place.complain(e))?;
+            if RESERVED.contains(&name.as_str()) {
+                return Err(place.complain("this name stands for what a login answers"));
+            }
             let raw::Field {
                 required,
                 description,
                 env,
             } = field;
-            (
+            Ok((
                 name,
                 FieldShape {
                     required,
                     description,
                     env,
                 },
-            )
+            ))
         })
         .collect()
 }
@@ -232,6 +241,15 @@ fn headers(
         .enumerate()
         .map(|(index, header)| {
             let place = place.at(index);
+            if header
+                .path
+                .as_deref()
+                .is_some_and(|path| !path.starts_with('/'))
+            {
+                return Err(place
+                    .at("path")
+                    .complain("the beginning of a path starts with /"));
+            }
             Ok(HeaderRule {
                 path: header.path.clone(),
                 name: header_name(&place.at("name"), &header.name)?,
@@ -266,7 +284,7 @@ fn result(place: &Place<'_>, raw: Option<toml::Value>) -> Result<ResultShape, Co
     let frame = serde_json::to_string(&raw).map_err(|e| place.complain(e))?;
     let mark = format!("\"{DATA_MARK}\"");
     match frame.split(&mark).collect::<Vec<_>>().as_slice() {
-        [before, after] => Ok(ResultShape {
+        [before, after] if !after.starts_with(':') => Ok(ResultShape {
             before: (*before).to_owned(),
             after: (*after).to_owned(),
         }),

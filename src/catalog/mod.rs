@@ -251,7 +251,7 @@ fn profile_files(folder: &Path) -> Result<Vec<PathBuf>, CatalogError> {
 
 /// https anywhere; http to loopback or to a host that the operator named.
 pub fn check_base_url(url: &Url, allow_http_hosts: &[String]) -> Result<(), String> {
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+    if url.query().is_some() || url.fragment().is_some() || has_user(url) {
         return Err("a base URL has no user, query or fragment".to_owned());
     }
     let Some(host) = url.host_str() else {
@@ -268,6 +268,10 @@ pub fn check_base_url(url: &Url, allow_http_hosts: &[String]) -> Result<(), Stri
         )),
         other => Err(format!("`{other}` is not supported; use https")),
     }
+}
+
+fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -65,27 +65,24 @@ fn input_schema(place: &Place<'_>, raw: toml::Table) -> Result<Map<String, Value
         return Ok(schema);
     }
     match serde_json::to_value(raw) {
-        Ok(Value::Object(schema)) => match mirrored_property(&schema) {
-            None => Ok(schema),
-            Some(name) => Err(place
-                .at("properties")
-                .at(name)
-                .complain("x-mcp-header is not supported; leave it out")),
-        },
+        Ok(schema) if is_mirrored(&schema) => {
+            Err(place.complain("x-mcp-header is not supported; leave it out"))
+        }
+        Ok(Value::Object(schema)) => Ok(schema),
         _ => Err(place.complain("a JSON Schema is a table")),
     }
 }
 
-/// A property that asks clients to mirror it into a header (MCP 2026-07-28, `x-mcp-header`).
-fn mirrored_property(schema: &Map<String, Value>) -> Option<&str> {
-    let properties = schema.get("properties")?.as_object()?;
-    let mirrored = properties.iter().find(|(_, property)| {
-        property.get("x-mcp-header").is_some()
-            || property
-                .as_object()
-                .is_some_and(|inner| mirrored_property(inner).is_some())
-    })?;
-    Some(mirrored.0)
+/// Whether some property asks clients to mirror it into a header (MCP 2026-07-28,
+/// `x-mcp-header`), wherever in the schema it is.
+fn is_mirrored(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => {
+            members.contains_key("x-mcp-header") || members.values().any(is_mirrored)
+        }
+        Value::Array(items) => items.iter().any(is_mirrored),
+        _ => false,
+    }
 }
 
 fn annotations(place: &Place<'_>, raw: &raw::Annotations) -> Result<Annotations, Complaint> {
@@ -153,8 +150,11 @@ fn path_segment(
         let message = format!("`{segment}`: an argument fills a whole segment of the path");
         return Err(place.complain(message));
     }
-    if matches!(segment, "." | "..") {
-        return Err(place.complain("a path has no . and no .. segments"));
+    // Characters that stand for themselves in a segment (RFC 3986, section 3.3).
+    let literal = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@".contains(c);
+    if matches!(segment, "." | "..") || !segment.chars().all(literal) {
+        let message = format!("`{segment}`: use letters, digits and -._~ in fixed segments");
+        return Err(place.complain(message));
     }
     Ok(PathSegment::Literal(segment.to_owned()))
 }

@@ -53,7 +53,7 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         Finding::ok(
             "profiles",
             format!(
-                "{} providers, {} tools",
+                "providers: {}, tools: {}",
                 catalog.providers().count(),
                 catalog.tools().count()
             ),

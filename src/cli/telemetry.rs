@@ -5,16 +5,21 @@ use tracing_subscriber::fmt;
 
 use crate::config::{LogFormat, LogSection};
 
-/// Starts logging. A second call changes nothing.
+/// Starts logging. A second call changes nothing. A bare level is Locum's own; libraries are at
+/// `warn` unless a directive names them.
 pub(super) fn start(section: &LogSection) {
-    // Libraries below are quiet unless the directives name them.
-    let directives = format!(
-        "warn,locum={0},{0},rmcp=warn,hyper=warn,reqwest=warn,sqlx=warn,h2=warn",
-        section.level
-    );
-    let filter = EnvFilter::try_new(&directives)
-        .or_else(|_| EnvFilter::try_new(&section.level))
-        .unwrap_or_else(|_| EnvFilter::new("info"));
+    let directives: Vec<String> = section
+        .level
+        .split(',')
+        .map(|part| {
+            if part.contains('=') {
+                part.to_owned()
+            } else {
+                format!("locum={part}")
+            }
+        })
+        .collect();
+    let filter = EnvFilter::new(format!("warn,{}", directives.join(",")));
     let builder = fmt::Subscriber::builder()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

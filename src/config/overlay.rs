@@ -34,7 +34,7 @@ pub(super) fn apply(
         let plain = Value::String(text);
         let attempt = |value: Value| {
             let mut table = table.clone();
-            set(&mut table, &path, value);
+            set(&mut table, &path, value)?;
             let config: Config = Value::Table(table.clone()).try_into()?;
             Ok::<_, toml::de::Error>((table, config))
         };
@@ -68,19 +68,22 @@ fn path(variable: &str) -> Vec<String> {
     path
 }
 
-fn set(table: &mut Table, path: &[String], value: Value) {
+fn set(table: &mut Table, path: &[String], value: Value) -> Result<(), toml::de::Error> {
     let Some((key, rest)) = path.split_first() else {
-        return;
+        return Ok(());
     };
     if rest.is_empty() {
         table.insert(key.clone(), value);
-        return;
+        return Ok(());
     }
     let inner = table
         .entry(key.clone())
         .or_insert_with(|| Value::Table(Table::new()));
-    if let Value::Table(inner) = inner {
-        set(inner, rest, value);
+    match inner {
+        Value::Table(inner) => set(inner, rest, value),
+        _ => Err(serde::de::Error::custom(format!(
+            "`{key}` is a value and not a section"
+        ))),
     }
 }
 

@@ -249,17 +249,22 @@ impl Config {
     }
 }
 
-/// A level, or several `target=level`, separated by commas.
+/// Levels, or `target=level`, separated by commas.
 fn is_log_level(text: &str) -> bool {
     text.split(',').all(|directive| {
-        let level = directive.rsplit('=').next().unwrap_or_default();
-        ["error", "warn", "info", "debug", "trace", "off"].contains(&level)
+        let (target, level) = directive.split_once('=').unwrap_or(("locum", directive));
+        let known = ["error", "warn", "info", "debug", "trace", "off"].contains(&level);
+        known && !target.is_empty() && !target.contains(char::is_whitespace)
     })
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse_duration(&text).map_err(serde::de::Error::custom)
+    match parse_duration(&text) {
+        Ok(duration) if duration.is_zero() => Err(serde::de::Error::custom("0 is no time at all")),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(serde::de::Error::custom(error)),
+    }
 }
 
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {

@@ -103,8 +103,13 @@ pub struct CredentialRef {
 
 /// A credential that would not open; the text is fit for logs.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct OpenFailed(pub String);
+pub enum OpenFailed {
+    /// Another version has taken its place since it was looked up.
+    #[error("the credential has no values any more: it was revoked")]
+    Revoked,
+    #[error("{0}")]
+    Sealed(String),
+}
 
 /// What [`CredentialSource::open`] answers with, in time.
 pub type Opening<'a> =

@@ -12,7 +12,7 @@ pub struct Complaint {
     pub file: PathBuf,
     /// Counted from 1.
     pub line: Option<usize>,
-    /// Dotted path of the key, such as `tools.search_patients.request.path`.
+    /// Dotted path of the key, such as `tools[3].request.path`.
     pub field: Option<String>,
     pub message: String,
 }

@@ -51,10 +51,10 @@ impl OrganizationState {
 /// A customer of the group.
 #[derive(Debug, Clone, Serialize)]
 pub struct Organization {
-    #[serde(rename = "uuid")]
-    pub id: OrganizationId,
     #[serde(rename = "id")]
     pub slug: OrganizationSlug,
+    #[serde(rename = "uuid")]
+    pub id: OrganizationId,
     pub name: String,
     pub state: OrganizationState,
     pub created_at: Timestamp,

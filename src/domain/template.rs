@@ -306,7 +306,8 @@ mod tests {
 
         #[test]
         fn a_rendered_value_is_the_value(value in "\\PC{0,40}") {
-            prop_assert_eq!(render(r#"v = "{v}""#, json!({"v": value.clone()})), json!({"v": value}));
+            let given = json!({"v": value});
+            prop_assert_eq!(render(r#"v = "{v}""#, given.clone()), given);
         }
     }
 }

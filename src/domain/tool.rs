@@ -121,7 +121,7 @@ pub enum PathSegment {
 pub struct QueryRule {
     pub name: String,
     pub value: TextTemplate,
-    /// Send it also when the value is null, false, empty or 0.
+    /// Send it also when the value is false, empty or 0; `null` has no text and is never sent.
     pub always: bool,
     /// When this key has a value, no other key is sent.
     pub alone: bool,

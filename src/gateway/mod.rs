@@ -1,8 +1,9 @@
 //! The request path: who calls, for which tenant, which tool; then a token, a request, an answer.
 //!
 //! ```text
-//! enter   PresentedKey ─ authenticate → Principal ─ resolve (selection, grants) → Visit
-//! call    Visit, tool name, arguments
+//! authenticate   PresentedKey                    → Arrival (a principal)
+//! visit          Arrival, selection, grants      → Visit (that principal at one tenant)
+//! call           Visit, tool name, arguments
 //!           ├ look up      name in the tenant's list                → Entry
 //!           ├ check        arguments against the schema             → Arguments
 //!           ├ authorize    principal, tenant, tool, arguments       → AuthorizedCall
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::StatusCode;
+use tokio::sync::Mutex;
 
 pub use directory::{Directory, Route};
 pub use error::{Refusal, UnknownTool};
@@ -40,16 +42,26 @@ use crate::domain::clock::SharedClock;
 use crate::domain::principal::{Principal, ToolFilter};
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::Tenant;
+use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
 use crate::upstream::{Rest, UpstreamError, UpstreamReply};
 
 /// The request path with everything that it needs.
 pub struct Gateway {
+    store: Store,
     directory: ArcSwap<Directory>,
+    /// One reading of the store at a time; no call with a usable credential waits for it.
+    refreshing: Mutex<()>,
     catalog: Arc<Catalog>,
     tokens: Tokens,
     rest: Rest,
     clock: SharedClock,
+}
+
+/// An authenticated principal, and the directory that knew it.
+pub struct Arrival {
+    directory: Arc<Directory>,
+    principal: Arc<Principal>,
 }
 
 /// An authenticated principal at one tenant.
@@ -75,27 +87,38 @@ enum CallFailure {
 }
 
 impl Gateway {
-    pub fn new(
-        directory: Directory,
+    /// Reads the directory; no upstream is contacted.
+    pub async fn open(
+        store: Store,
         catalog: Arc<Catalog>,
         tokens: Tokens,
         rest: Rest,
         clock: SharedClock,
-    ) -> Self {
-        Self {
-            directory: ArcSwap::from_pointee(directory),
+    ) -> Result<Self, StoreError> {
+        let directory = ArcSwap::from_pointee(Directory::load(&store, &catalog).await?);
+        Ok(Self {
+            store,
+            directory,
+            refreshing: Mutex::new(()),
             catalog,
             tokens,
             rest,
             clock,
-        }
+        })
     }
 
-    /// Replaces the directory; calls in flight finish with the one they began with.
-    pub async fn replace_directory(&self, directory: Directory) {
-        let directory = Arc::new(directory);
+    /// Reads the store again if something was changed in it. Calls in flight finish with the
+    /// directory that they began with.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let _one = self.refreshing.lock().await;
+        if self.store.revision().await? == self.revision() {
+            return Ok(());
+        }
+        let directory = Arc::new(Directory::load(&self.store, &self.catalog).await?);
         self.directory.store(directory.clone());
         self.tokens.retain(|id| directory.uses(id)).await;
+        tracing::info!(revision = directory.revision(), "directory reloaded");
+        Ok(())
     }
 
     /// The revision of the store that the directory was read at.
@@ -107,14 +130,22 @@ impl Gateway {
         &self.catalog
     }
 
-    /// Authenticates a key and resolves the tenant that it may act for.
-    pub fn enter(
-        &self,
-        presented: Option<&PresentedKey>,
-        selection: &Selection,
-    ) -> Result<Visit, Refusal> {
-        let directory = self.directory.load();
+    /// Whose key this is.
+    pub fn authenticate(&self, presented: Option<&PresentedKey>) -> Result<Arrival, Refusal> {
+        let directory = self.directory.load_full();
         let principal = authenticate::principal(&directory, presented, self.clock.now())?;
+        Ok(Arrival {
+            directory,
+            principal,
+        })
+    }
+
+    /// The tenant that an authenticated principal comes for.
+    pub fn visit(&self, arrival: Arrival, selection: &Selection) -> Result<Visit, Refusal> {
+        let Arrival {
+            directory,
+            principal,
+        } = arrival;
         let tenant = resolve::tenant(&directory, &self.catalog, &principal, selection)?;
         let grant = principal
             .grant_for(&tenant)
@@ -146,23 +177,24 @@ impl Gateway {
         arguments: Arguments,
         request_id: &str,
     ) -> Result<CallOutcome, UnknownTool> {
-        let entry = self.catalog.tool(tool).ok_or(UnknownTool)?;
-        let arguments = match entry.schema.check(arguments) {
-            Ok(arguments) => arguments,
-            Err(mistakes) if visit.filter.admits(&entry.tool) => {
-                return Ok(CallOutcome::invalid_arguments(&mistakes, request_id));
-            }
-            Err(_) => return Err(UnknownTool),
-        };
-        let call =
-            AuthorizedCall::authorize(&visit.principal, &visit.tenant, &entry.tool, arguments)
-                .map_err(|_| UnknownTool)?;
         let started = self.clock.now();
-        let result = self.run(&call, visit).await;
-        let provider = self.catalog.provider(entry.tool.provider.as_str());
-        let outcome = CallOutcome::of(&call, provider.map(AsRef::as_ref), result, request_id);
+        let entry = self.catalog.tool(tool).ok_or(UnknownTool)?;
+        if !visit.filter.admits(&entry.tool) {
+            return Err(UnknownTool);
+        }
+        let outcome = match entry.schema.check(arguments) {
+            Err(mistakes) => CallOutcome::invalid_arguments(&mistakes, request_id),
+            Ok(arguments) => {
+                let (principal, tenant) = (&visit.principal, &visit.tenant);
+                let call = AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments)
+                    .map_err(|_| UnknownTool)?;
+                let result = self.run(&call, visit).await;
+                let provider = self.catalog.provider(entry.tool.provider.as_str());
+                CallOutcome::of(&call, provider.map(AsRef::as_ref), result, request_id)
+            }
+        };
         let elapsed = self.clock.now().duration_since(started);
-        outcome.log(&call, request_id, elapsed);
+        outcome.log(visit, &entry.tool, request_id, elapsed);
         Ok(outcome)
     }
 
@@ -171,11 +203,12 @@ impl Gateway {
         call: &AuthorizedCall<'_>,
         visit: &Visit,
     ) -> Result<UpstreamReply, CallFailure> {
-        let route = visit
-            .routes
-            .get(&call.tool().provider)
-            .ok_or(CallFailure::NoCredential)?;
-        let (bearer, reply) = self.send_once(call, route).await?;
+        let route = route(&visit.routes, call)?;
+        let sent = match self.send_once(call, route).await {
+            Err(CallFailure::Login(LoginError::Revoked)) => self.send_replaced(call).await,
+            sent => sent,
+        };
+        let (bearer, reply) = sent?;
         let rejected = reply.status == StatusCode::UNAUTHORIZED;
         if !rejected || !self.tokens.reject(&bearer).await {
             return Ok(reply);
@@ -185,6 +218,18 @@ impl Gateway {
             self.tokens.rejected_again(&bearer).await;
         }
         Ok(reply)
+    }
+
+    /// The credential was replaced after the visit began: sends with the one that is active now.
+    async fn send_replaced(
+        &self,
+        call: &AuthorizedCall<'_>,
+    ) -> Result<(Bearer, UpstreamReply), CallFailure> {
+        if let Err(error) = self.refresh().await {
+            tracing::error!(%error, "the database cannot be read");
+        }
+        let routes = self.directory.load().routes(call.tenant());
+        self.send_once(call, route(&routes, call)?).await
     }
 
     async fn send_once(
@@ -200,6 +245,15 @@ impl Gateway {
         let reply = self.rest.send(call, &bearer, &route.site.base_url).await;
         Ok((bearer, reply.map_err(CallFailure::Upstream)?))
     }
+}
+
+fn route<'a>(
+    routes: &'a directory::Routes,
+    call: &AuthorizedCall<'_>,
+) -> Result<&'a Route, CallFailure> {
+    routes
+        .get(&call.tool().provider)
+        .ok_or(CallFailure::NoCredential)
 }
 
 impl Visit {

@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::CallFailure;
+use super::{CallFailure, Visit};
 use crate::catalog::InvalidArguments;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::provider::Provider;
-use crate::domain::tool::ResponseKind;
+use crate::domain::tool::{ResponseKind, Tool};
 use crate::token::LoginError;
 use crate::upstream::{UpstreamError, UpstreamReply};
 
@@ -154,7 +154,7 @@ impl CallOutcome {
                  an administrator has to look at it."
                     .to_owned()
             }
-            "credential_incomplete" | "credential_sealed" => {
+            "credential_incomplete" | "credential_sealed" | "credential_revoked" => {
                 "The organization's credential cannot be used; an administrator has to look at it."
                     .to_owned()
             }
@@ -204,13 +204,19 @@ impl CallOutcome {
     }
 
     /// The one line that a call leaves: who, for whom, what, how it ended.
-    pub(super) fn log(&self, call: &AuthorizedCall<'_>, request_id: &str, elapsed: SignedDuration) {
+    pub(super) fn log(
+        &self,
+        visit: &Visit,
+        tool: &Tool,
+        request_id: &str,
+        elapsed: SignedDuration,
+    ) {
         tracing::info!(
             target: "locum::call",
             request_id,
-            tenant = %call.tenant(),
-            principal = &*call.principal().id,
-            tool = %call.tool().name,
+            tenant = %visit.tenant(),
+            principal = &*visit.principal().id,
+            tool = %tool.name,
             outcome = self.code,
             status = self.status,
             micros = u64::try_from(elapsed.as_micros()).unwrap_or(0),

@@ -25,8 +25,9 @@ pub fn mcp(front: Arc<Mcp>) -> Router {
     let endpoint = axum::routing::any(mcp::handle);
     let routes = Router::new()
         .route("/mcp", endpoint.clone())
-        .route("/t/{organization}/mcp", endpoint.clone())
-        .route("/t/{organization}/{environment}/mcp", endpoint)
+        // The front door reads the names itself, byte for byte: `/t/{organization}/mcp` and
+        // `/t/{organization}/{environment}/mcp`.
+        .route("/t/{*tenant}", endpoint)
         .fallback(not_found)
         .with_state(front);
     with_middleware(routes)

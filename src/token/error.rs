@@ -28,6 +28,8 @@ pub enum LoginError {
     Rejected,
     #[error("the credential could not be opened: {0}")]
     Sealed(String),
+    #[error("the credential was revoked")]
+    Revoked,
     #[error("{cause}; the next attempt is in {} s", wait.as_secs().max(1))]
     Waiting {
         wait: Duration,
@@ -80,6 +82,7 @@ impl LoginError {
             Self::MissingField { .. } | Self::UnknownFlow(_) => "credential_incomplete",
             Self::Rejected => "token_rejected",
             Self::Sealed(_) => "credential_sealed",
+            Self::Revoked => "credential_revoked",
             Self::Waiting { cause, .. } => cause.code(),
         }
     }

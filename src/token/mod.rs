@@ -30,7 +30,7 @@ pub use login::{Login, LoginOutcome, LoginSite};
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::clock::SharedClock;
-use crate::domain::credential::{CredentialRef, CredentialSource, CredentialVersionId};
+use crate::domain::credential::{CredentialRef, CredentialSource, CredentialVersionId, OpenFailed};
 
 /// Slots beyond this are dropped, least recently used first; a dropped one costs one login.
 const MAX_SLOTS: u64 = 100_000;
@@ -165,9 +165,18 @@ impl Tokens {
         let (work, slot, token) = (self.work.clone(), slot.clone(), token.clone());
         let (credential, site) = (credential.clone(), site.clone());
         tokio::spawn(async move {
+            let _renewing = Renewing(&slot);
             work.renew(&slot, &token, &credential, &site).await;
-            slot.renewing.store(false, Ordering::Release);
         });
+    }
+}
+
+/// Ends the renewal of a slot, however it ends.
+struct Renewing<'a>(&'a Slot);
+
+impl Drop for Renewing<'_> {
+    fn drop(&mut self) {
+        self.0.renewing.store(false, Ordering::Release);
     }
 }
 
@@ -255,7 +264,10 @@ impl Work {
                 slot.current.store(Some(token.clone()));
                 Ok(token)
             }
+            Err(LoginError::Revoked) => Err(LoginError::Revoked),
             Err(error) => {
+                let tenant = &credential.key.tenant;
+                tracing::warn!(%tenant, provider = %credential.key.provider, %error, "login failed");
                 gate.fail(credential.id, now, &error);
                 Err(error)
             }
@@ -273,7 +285,10 @@ impl Work {
             .source
             .open(credential)
             .await
-            .map_err(|e| LoginError::Sealed(e.0))?;
+            .map_err(|failed| match failed {
+                OpenFailed::Revoked => LoginError::Revoked,
+                OpenFailed::Sealed(reason) => LoginError::Sealed(reason),
+            })?;
         if let Some(previous) = previous {
             match self.login.refresh(site, &opened, previous).await {
                 Some(Ok(token)) => return Ok(token),

@@ -48,7 +48,9 @@ pub enum KeyFileError {
     Owner(PathBuf),
     #[error("the key file {path} has mode {mode:04o}; run: chmod 600 {path}")]
     Mode { path: PathBuf, mode: u32 },
-    #[error("the folder {0} of the key file is writable by others; run: chmod go-w {0}")]
+    #[error(
+        "the folder {0} of the key file can be changed by others; give it to the user that runs locum and run: chmod go-w {0}"
+    )]
     Parent(PathBuf),
     #[error("the key ring in {origin} is not readable: {source}")]
     Content {
@@ -156,7 +158,9 @@ fn check_parent(path: &Path) -> Result<(), KeyFileError> {
         path: parent.to_owned(),
         source: error.into(),
     })?;
-    if status.st_mode & 0o022 == 0 {
+    let owner = status.st_uid;
+    let trusted = owner == 0 || owner == rustix::process::geteuid().as_raw();
+    if trusted && status.st_mode & 0o022 == 0 {
         Ok(())
     } else {
         Err(KeyFileError::Parent(parent.to_owned()))

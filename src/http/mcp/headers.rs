@@ -12,20 +12,15 @@ pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-pro
 pub(super) const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
 pub(super) const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
 
-/// Headers that two readers could each take another value of.
-const SINGLE: [(HeaderName, &str); 6] = [
-    (AUTHORIZATION, "Authorization"),
-    (PROTOCOL_VERSION, "MCP-Protocol-Version"),
-    (MCP_METHOD, "Mcp-Method"),
-    (MCP_NAME, "Mcp-Name"),
-    (HeaderName::from_static("mcp-session-id"), "Mcp-Session-Id"),
-    (CONTENT_TYPE, "Content-Type"),
-];
-
+/// A header that two readers could each take another value of: `Authorization`, `Content-Type` and
+/// everything of MCP. `Host` and the tenant's are counted where they are read.
 pub(super) fn refuse_duplicates(headers: &HeaderMap) -> Result<(), Rejection> {
-    let twice = |name: &HeaderName| headers.get_all(name).iter().nth(1).is_some();
-    match SINGLE.iter().find(|(name, _)| twice(name)) {
-        Some((_, name)) => Err(Rejection::Duplicate(name)),
+    let single = |name: &&HeaderName| {
+        **name == AUTHORIZATION || **name == CONTENT_TYPE || name.as_str().starts_with("mcp-")
+    };
+    let twice = |name: &&HeaderName| headers.get_all(*name).iter().nth(1).is_some();
+    match headers.keys().filter(single).find(twice) {
+        Some(name) => Err(Rejection::Duplicate(name.clone())),
         None => Ok(()),
     }
 }
@@ -57,14 +52,13 @@ pub(super) fn selection(parts: &Parts, settings: &McpSettings) -> Result<Selecti
     .map_err(|_| Refusal::TenantInvalid)
 }
 
-/// `/t/{organization}/mcp` and `/t/{organization}/{environment}/mcp`.
+/// `/t/{organization}/mcp` and `/t/{organization}/{environment}/mcp`. Other paths below `/t/` name
+/// something that is no slug.
 fn path_names(path: &str) -> (Option<&str>, Option<&str>) {
     let Some(rest) = path.strip_prefix("/t/") else {
         return (None, None);
     };
-    let Some(names) = rest.strip_suffix("/mcp") else {
-        return (None, None);
-    };
+    let names = rest.strip_suffix("/mcp").unwrap_or("");
     match names.split_once('/') {
         Some((organization, environment)) => (Some(organization), Some(environment)),
         None => (Some(names), None),

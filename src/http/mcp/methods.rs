@@ -157,7 +157,7 @@ async fn call(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body>
         Err(_) => {
             tracing::warn!(
                 request_id = message.request_id,
-                "call ended by limits.timeout"
+                "call ended by limits.call_timeout"
             );
             in_band(
                 message,

@@ -1,7 +1,7 @@
 //! The front door for MCP clients of every revision, on one URL.
 //!
 //! ```text
-//! POST ─ Host and Origin → key → tenant (gateway::enter) → body → envelope → era → method → answer
+//! POST ─ Host and Origin → key (authenticate) → tenant (visit) → body → envelope → era → method → answer
 //! ```
 //!
 //! Authentication and tenant are settled before the body is looked at, so a refusal is the same
@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response};
 
@@ -69,52 +70,49 @@ impl Mcp {
         self.hosts.check(&parts.uri, &parts.headers)?;
         headers::refuse_duplicates(&parts.headers)?;
         let presented = headers::presented_key(&parts.headers);
-        let selection = headers::selection(parts, &self.settings);
-        match (presented, selection) {
-            (None, _) => Err(crate::gateway::Refusal::Unauthenticated.into()),
-            (presented, Ok(selection)) => Ok(self.gateway.enter(presented.as_ref(), &selection)?),
-            (presented, Err(malformed)) => {
-                // A stranger learns nothing about tenants, not even what a malformed one is.
-                let nobody = crate::gateway::Selection::default();
-                match self.gateway.enter(presented.as_ref(), &nobody) {
-                    Err(refusal @ crate::gateway::Refusal::Unauthenticated) => Err(refusal.into()),
-                    _ => Err(malformed.into()),
-                }
-            }
-        }
+        // Who comes is settled first: a stranger learns nothing about tenants, not even what a
+        // malformed one is.
+        let arrival = self.gateway.authenticate(presented.as_ref())?;
+        let selection = headers::selection(parts, &self.settings)?;
+        Ok(self.gateway.visit(arrival, &selection)?)
     }
 }
 
 /// Every request to an MCP URL.
 pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
-    let request_id = request_id.unwrap_or_else(|| "".into());
+    let request_id = match parts.extensions.get::<RequestId>() {
+        Some(id) => id.0.clone(),
+        None => "".into(),
+    };
     let visit = mcp.enter(&parts);
-    let read = axum::body::to_bytes(body, mcp.settings.max_body);
-    let bytes = match tokio::time::timeout(mcp.settings.body_timeout, read).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(Rejection::BodyTooLarge(mcp.settings.max_body)),
-        Err(_) => Err(Rejection::BodyTooSlow),
+    let bytes = match read(body, &mcp.settings).await {
+        Ok(bytes) => bytes,
+        Err(broken) => return visit.err().unwrap_or(broken).respond(None, &request_id),
     };
-    let visit = match (visit, &bytes) {
-        (Ok(visit), Ok(_)) => visit,
-        (Err(rejection), bytes) => {
-            // The id goes back even so: some clients show an error only with their own id.
-            let id = bytes
-                .as_ref()
-                .ok()
-                .and_then(|bytes| envelope::peek_id(bytes));
-            return rejection.respond(id, &request_id);
-        }
-        (Ok(_), Err(_)) => {
-            let rejection = bytes.err().unwrap_or(Rejection::BodyTooSlow);
-            return rejection.respond(None, &request_id);
-        }
-    };
-    if parts.method != Method::POST {
-        return Rejection::Method.respond(None, &request_id);
+    // The id goes back with a refusal too: some clients show an error only with their own id.
+    let refuse = |rejection: Rejection| rejection.respond(envelope::peek_id(&bytes), &request_id);
+    match visit {
+        Err(rejection) => refuse(rejection),
+        Ok(_) if parts.method != Method::POST => refuse(Rejection::Method),
+        Ok(visit) => methods::answer(&mcp, &visit, &parts.headers, &bytes, &request_id).await,
     }
-    let bytes = bytes.unwrap_or_default();
-    methods::answer(&mcp, &visit, &parts.headers, &bytes, &request_id).await
+}
+
+async fn read(body: Body, settings: &McpSettings) -> Result<Bytes, Rejection> {
+    let limit = settings.max_body;
+    let whole = tokio::time::timeout(settings.body_timeout, axum::body::to_bytes(body, limit));
+    whole
+        .await
+        .map_err(|_| Rejection::BodyTooSlow)?
+        .map_err(|error| {
+            let source = std::error::Error::source(&error);
+            let too_large =
+                source.is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+            if too_large {
+                Rejection::BodyTooLarge(limit)
+            } else {
+                Rejection::BodyBroken
+            }
+        })
 }

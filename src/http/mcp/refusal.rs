@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::header::{ALLOW, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use rmcp::model::ErrorCode;
 use serde_json::value::RawValue;
 
@@ -16,11 +16,12 @@ pub(super) enum Rejection {
     Gateway(Refusal),
     Host(HostRefusal),
     /// A header that may occur once occurs twice.
-    Duplicate(&'static str),
+    Duplicate(HeaderName),
     Method,
     ContentType,
     BodyTooLarge(usize),
     BodyTooSlow,
+    BodyBroken,
 }
 
 impl From<Refusal> for Rejection {
@@ -51,6 +52,7 @@ impl Rejection {
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyBroken => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -65,6 +67,7 @@ impl Rejection {
             Self::ContentType => "content_type",
             Self::BodyTooLarge(_) => "body_too_large",
             Self::BodyTooSlow => "body_timeout",
+            Self::BodyBroken => "body_broken",
         }
     }
 
@@ -87,6 +90,7 @@ impl Rejection {
             Self::ContentType => "the body is JSON: Content-Type: application/json".to_owned(),
             Self::BodyTooLarge(limit) => format!("the body is larger than {limit} bytes"),
             Self::BodyTooSlow => "the body did not arrive in time".to_owned(),
+            Self::BodyBroken => "the body did not arrive whole".to_owned(),
         }
     }
 
