@@ -8,6 +8,9 @@ use super::call::AuthorizedCall;
 use super::credential::CredentialVersionId;
 use super::tenant::Tenant;
 
+/// Shorter words in a header are its scheme.
+const SHORTEST_SECRET: usize = 8;
+
 /// A header that a request carries where its path starts with `path` (everywhere when `None`).
 /// The value is marked sensitive, so it never shows in a `Debug` output.
 pub struct AppliedHeader {
@@ -65,5 +68,14 @@ impl Bearer {
                 .as_deref()
                 .is_none_or(|start| path.starts_with(start))
         })
+    }
+
+    /// A text of the upstream's without the secrets that were sent to it.
+    pub fn conceal(&self, text: &str) -> String {
+        let values = self.headers.iter().flat_map(|header| header.value.to_str());
+        let secrets = values
+            .flat_map(str::split_ascii_whitespace)
+            .filter(|word| word.len() >= SHORTEST_SECRET);
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 }

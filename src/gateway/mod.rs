@@ -202,7 +202,7 @@ impl Gateway {
         &self,
         call: &AuthorizedCall<'_>,
         visit: &Visit,
-    ) -> Result<UpstreamReply, CallFailure> {
+    ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         let route = route(&visit.routes, call)?;
         let sent = match self.send_once(call, route).await {
             Err(CallFailure::Login(LoginError::Revoked)) => self.send_replaced(call).await,
@@ -211,13 +211,13 @@ impl Gateway {
         let (bearer, reply) = sent?;
         let rejected = reply.status == StatusCode::UNAUTHORIZED;
         if !rejected || !self.tokens.reject(&bearer).await {
-            return Ok(reply);
+            return Ok((bearer, reply));
         }
         let (bearer, reply) = self.send_once(call, route).await?;
         if reply.status == StatusCode::UNAUTHORIZED {
             self.tokens.rejected_again(&bearer).await;
         }
-        Ok(reply)
+        Ok((bearer, reply))
     }
 
     /// The credential was replaced after the visit began: sends with the one that is active now.

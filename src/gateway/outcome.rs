@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{CallFailure, Visit};
 use crate::catalog::InvalidArguments;
+use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::provider::Provider;
 use crate::domain::tool::{ResponseKind, Tool};
@@ -51,11 +52,14 @@ impl CallOutcome {
     pub(super) fn of(
         call: &AuthorizedCall<'_>,
         provider: Option<&Provider>,
-        result: Result<UpstreamReply, CallFailure>,
+        result: Result<(Bearer, UpstreamReply), CallFailure>,
         request_id: &str,
     ) -> Self {
         match (result, provider) {
-            (Ok(reply), Some(provider)) => Self::of_reply(call, provider, &reply, request_id),
+            (Ok((bearer, reply)), Some(provider)) if !reply.status.is_success() => {
+                Self::of_error_reply(call, provider, &bearer, &reply, request_id)
+            }
+            (Ok((_, reply)), Some(provider)) => Self::of_reply(call, provider, &reply, request_id),
             (Err(CallFailure::Login(error)), _) => Self::of_login(&error, request_id),
             (Err(CallFailure::Upstream(error)), _) => Self::of_upstream(&error, request_id),
             (Err(CallFailure::NoCredential) | Ok(_), _) => Self::no_credential(call, request_id),
@@ -85,9 +89,6 @@ impl CallOutcome {
         reply: &UpstreamReply,
         request_id: &str,
     ) -> Self {
-        if !reply.status.is_success() {
-            return Self::of_error_reply(call, provider, reply, request_id);
-        }
         match data(call, reply) {
             Some(data) => Self {
                 json: [
@@ -111,12 +112,14 @@ impl CallOutcome {
     fn of_error_reply(
         call: &AuthorizedCall<'_>,
         provider: &Provider,
+        bearer: &Bearer,
         reply: &UpstreamReply,
         request_id: &str,
     ) -> Self {
         let status = reply.status.as_u16();
         let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-        let words = |pointers: &[String]| pointers.iter().find_map(|p| text(body.pointer(p)?));
+        let words =
+            |pointers: &[String]| pointers.iter().find_map(|p| text(body.pointer(p)?, bearer));
         let mut message = match words(&provider.errors.message) {
             Some(message) => format!("The provider answered {status}: {message}"),
             None => format!("The provider answered {status}."),
@@ -247,10 +250,11 @@ fn data<'a>(
     }
 }
 
-/// A message or code: a short string, or a number.
-fn text(value: &Value) -> Option<String> {
+/// A message or code: a short string, or a number. An upstream may repeat what it was sent.
+fn text(value: &Value, bearer: &Bearer) -> Option<String> {
     let text = match value {
-        Value::String(text) => text
+        Value::String(text) => bearer
+            .conceal(text)
             .chars()
             .filter(|c| !c.is_control())
             .take(MAX_MESSAGE)

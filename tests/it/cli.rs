@@ -114,7 +114,10 @@ async fn organizations_live_through_text_and_json() {
         (&json!("active"), &json!([]))
     );
     let shown = program.ok(&["org", "show", "south"]).await;
-    assert!(shown.contains("south") && shown.contains("FIELDS"), "{shown}");
+    assert!(
+        shown.contains("south") && shown.contains("FIELDS"),
+        "{shown}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
