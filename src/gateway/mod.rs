@@ -214,8 +214,9 @@ impl Gateway {
             return Ok(reply);
         }
         let (bearer, reply) = self.send_once(call, route).await?;
-        if reply.status == StatusCode::UNAUTHORIZED {
-            self.tokens.rejected_again(&bearer).await;
+        match reply.status {
+            StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
+            _ => self.tokens.accepted(&bearer).await,
         }
         Ok(reply)
     }
