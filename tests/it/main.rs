@@ -10,5 +10,6 @@
 mod support;
 
 mod architecture;
+mod isolation;
 mod mcp;
 mod sdk_clients;
