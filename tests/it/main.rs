@@ -13,3 +13,4 @@ mod architecture;
 mod isolation;
 mod mcp;
 mod sdk_clients;
+mod tokens;
