@@ -14,3 +14,4 @@ mod isolation;
 mod mcp;
 mod sdk_clients;
 mod tokens;
+mod tools;
