@@ -15,3 +15,4 @@ mod mcp;
 mod sdk_clients;
 mod tokens;
 mod tools;
+mod upstream_faults;
