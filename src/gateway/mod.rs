@@ -203,21 +203,29 @@ impl Gateway {
         call: &AuthorizedCall<'_>,
         visit: &Visit,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let route = route(&visit.routes, call)?;
-        let sent = match self.send_once(call, route).await {
-            Err(CallFailure::Login(LoginError::Revoked)) => self.send_replaced(call).await,
-            sent => sent,
-        };
-        let (bearer, reply) = sent?;
+        let (bearer, reply) = self.send_current(call, visit).await?;
         let rejected = reply.status == StatusCode::UNAUTHORIZED;
         if !rejected || !self.tokens.reject(&bearer).await {
             return Ok((bearer, reply));
         }
-        let (bearer, reply) = self.send_once(call, route).await?;
-        if reply.status == StatusCode::UNAUTHORIZED {
-            self.tokens.rejected_again(&bearer).await;
+        let (bearer, reply) = self.send_current(call, visit).await?;
+        match reply.status {
+            StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
+            _ => self.tokens.accepted(&bearer).await,
         }
         Ok((bearer, reply))
+    }
+
+    /// Sends with the visit's credential, or with the one that has replaced it since.
+    async fn send_current(
+        &self,
+        call: &AuthorizedCall<'_>,
+        visit: &Visit,
+    ) -> Result<(Bearer, UpstreamReply), CallFailure> {
+        match self.send_once(call, route(&visit.routes, call)?).await {
+            Err(CallFailure::Login(LoginError::Revoked)) => self.send_replaced(call).await,
+            sent => sent,
+        }
     }
 
     /// The credential was replaced after the visit began: sends with the one that is active now.

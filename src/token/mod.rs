@@ -128,6 +128,13 @@ impl Tokens {
         backoff::lock(&slot.rejections).fail(bearer.version(), now, &LoginError::Rejected);
     }
 
+    /// Notes that the token of a login made for this call was accepted: the next rejection is a
+    /// first one again.
+    pub async fn accepted(&self, bearer: &Bearer) {
+        let slot = self.slot(bearer.version()).await;
+        backoff::lock(&slot.rejections).succeed();
+    }
+
     /// Forgets the tokens of credential versions that are no longer in use.
     pub async fn retain(&self, in_use: impl Fn(CredentialVersionId) -> bool) {
         let gone: Vec<_> = self

@@ -99,7 +99,9 @@ const HOMES: &[(&str, &[&str])] = &[
     // Nothing in the domain waits or talks.
     (
         "tokio",
-        &["app", "cli", "http", "main.rs", "sandbox", "token"],
+        &[
+            "app", "cli", "gateway", "http", "main.rs", "sandbox", "token",
+        ],
     ),
 ];
 

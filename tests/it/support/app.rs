@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use locum::admin::{Admin, CredentialInput, KeyRequest};
+use locum::admin::{Admin, AdminError, CredentialInput, KeyRequest, NewCredential};
 use locum::app::{self, App, Running, Surroundings};
 use locum::config::Loaded;
 use locum::domain::bearer_secret::reveal;
@@ -131,6 +131,21 @@ impl TestApp {
         tools: &[&str],
         read_only: bool,
     ) -> String {
+        let key = self
+            .issue_key(organizations, environments, tools, read_only)
+            .await;
+        self.settle().await;
+        key
+    }
+
+    /// A new key that the gateway may not know yet: who issues many of them settles once.
+    pub async fn issue_key(
+        &self,
+        organizations: &[&str],
+        environments: &[&str],
+        tools: &[&str],
+        read_only: bool,
+    ) -> String {
         let request = KeyRequest {
             name: "test".to_owned(),
             organizations: organizations.iter().map(|slug| org(slug)).collect(),
@@ -140,7 +155,6 @@ impl TestApp {
             expires: None,
         };
         let issued = self.admin().create_key(&request).await.unwrap();
-        self.settle().await;
         reveal(&issued.key).to_owned()
     }
 
@@ -201,22 +215,34 @@ fn scope<T: Ord + std::str::FromStr>(names: &[&str]) -> Scope<T> {
 
 /// Enters a credential for the sandbox; `secret` tells versions apart.
 pub async fn set_credential(admin: &Admin, slug: &str, environment: &str, secret: &str) {
+    let fields = [("client_secret", secret)];
+    let entered = enter_credential(admin, slug, environment, None, &fields).await;
+    entered.unwrap();
+}
+
+/// Enters a credential with a login flow and fields of the test's choice.
+pub async fn enter_credential(
+    admin: &Admin,
+    slug: &str,
+    environment: &str,
+    flow: Option<&str>,
+    fields: &[(&str, &str)],
+) -> Result<NewCredential, AdminError> {
     let input = CredentialInput {
         organization: org(slug),
         environment: Environment::parse(environment).unwrap(),
         provider: PROVIDER.to_owned(),
-        flow: None,
+        flow: flow.map(str::to_owned),
         issued: None,
         entered_by: "test".to_owned(),
     };
-    let fields = SecretFields::from([
-        (
-            "client_id".to_owned(),
-            SecretString::from(format!("{slug}-{environment}")),
-        ),
-        ("client_secret".to_owned(), SecretString::from(secret)),
-    ]);
-    admin.set_credential(input, fields).await.unwrap();
+    let client_id = format!("{slug}-{environment}");
+    let fields: SecretFields = [("client_id", client_id.as_str())]
+        .iter()
+        .chain(fields)
+        .map(|(name, value)| ((*name).to_owned(), SecretString::from(*value)))
+        .collect();
+    admin.set_credential(input, fields).await
 }
 
 async fn add_organization(admin: &Admin, slug: &str, environments: &[&str]) {

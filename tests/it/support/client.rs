@@ -36,6 +36,16 @@ impl Reply {
     pub fn is_error(&self) -> bool {
         self.body["result"]["isError"] == json!(true)
     }
+
+    /// A call's result without an error.
+    pub fn is_ok(&self) -> bool {
+        self.status == 200 && self.body["result"]["isError"] == json!(false)
+    }
+
+    /// The error object of a call's result: `message`, `status_code`, `error_code`, `request_id`.
+    pub fn failure(&self) -> &Value {
+        &self.content()["error"]
+    }
 }
 
 impl McpClient {
@@ -46,6 +56,14 @@ impl McpClient {
             key: key.to_owned(),
             org: None,
             env: None,
+        }
+    }
+
+    /// The same connections, presenting another key.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            ..self.clone()
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod client;
+pub mod load;
 pub mod process;
 pub mod program;
 pub mod sdk;
