@@ -60,7 +60,7 @@ impl Bearer {
         self.generation
     }
 
-    /// The headers for a request to `path`, the path as the profile writes it.
+    /// The headers for a request whose path begins with the fixed text `path`.
     pub fn headers_for<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a AppliedHeader> {
         self.headers.iter().filter(move |header| {
             header
@@ -73,9 +73,14 @@ impl Bearer {
     /// A text of the upstream's without the secrets that were sent to it.
     pub fn conceal(&self, text: &str) -> String {
         let values = self.headers.iter().flat_map(|header| header.value.to_str());
-        let secrets = values
+        let mut secrets: Vec<&str> = values
             .flat_map(str::split_ascii_whitespace)
-            .filter(|word| word.len() >= SHORTEST_SECRET);
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+            .filter(|word| word.len() >= SHORTEST_SECRET)
+            .collect();
+        // The longest first: one value may be the beginning of another.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets
+            .into_iter()
+            .fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 }

@@ -24,6 +24,7 @@ mod resolve;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use http::StatusCode;
@@ -52,6 +53,7 @@ pub struct Gateway {
     directory: ArcSwap<Directory>,
     /// One reading of the store at a time; no call with a usable credential waits for it.
     refreshing: Mutex<()>,
+    stale: AtomicBool,
     catalog: Arc<Catalog>,
     tokens: Tokens,
     rest: Rest,
@@ -100,6 +102,7 @@ impl Gateway {
             store,
             directory,
             refreshing: Mutex::new(()),
+            stale: AtomicBool::new(false),
             catalog,
             tokens,
             rest,
@@ -111,6 +114,18 @@ impl Gateway {
     /// directory that they began with.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _one = self.refreshing.lock().await;
+        let result = self.reload().await;
+        self.stale.store(result.is_err(), Ordering::Release);
+        result
+    }
+
+    /// Whether the store could not be read when it was last tried: what was revoked or suspended
+    /// since is not known here.
+    pub fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Acquire)
+    }
+
+    async fn reload(&self) -> Result<(), StoreError> {
         if self.store.revision().await? == self.revision() {
             return Ok(());
         }

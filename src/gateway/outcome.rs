@@ -22,8 +22,10 @@ use crate::upstream::{UpstreamError, UpstreamReply};
 /// A longer message of an upstream is cut.
 const MAX_MESSAGE: usize = 300;
 
-/// The result of a call.
-#[derive(Debug)]
+/// A longer error body is not looked into.
+const MAX_ERROR_BODY: usize = 64 * 1024;
+
+/// The result of a call. No `Debug`: it may hold secrets or patient data.
 pub struct CallOutcome {
     /// JSON: data as the profile shapes it, or the error object.
     pub json: String,
@@ -117,7 +119,12 @@ impl CallOutcome {
         request_id: &str,
     ) -> Self {
         let status = reply.status.as_u16();
-        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        // A tree of values is many times as large as its text: no message is looked for in a long one.
+        let small = reply.body.len() <= MAX_ERROR_BODY;
+        let body = small
+            .then(|| serde_json::from_slice::<Value>(&reply.body).ok())
+            .flatten();
+        let body = body.unwrap_or_default();
         let words =
             |pointers: &[String]| pointers.iter().find_map(|p| text(body.pointer(p)?, bearer));
         let mut message = match words(&provider.errors.message) {
@@ -171,7 +178,7 @@ impl CallOutcome {
 
     fn of_upstream(error: &UpstreamError, request_id: &str) -> Self {
         let code = match error {
-            UpstreamError::PathArgument(_) => "invalid_arguments",
+            UpstreamError::PathArgument(_) | UpstreamError::TooLong => "invalid_arguments",
             UpstreamError::Net(_) => "upstream_unavailable",
         };
         let mut message = error.to_string();

@@ -30,6 +30,8 @@ pub enum LoginError {
     Sealed(String),
     #[error("the credential was revoked")]
     Revoked,
+    #[error("the login was aborted")]
+    Aborted,
     #[error("{cause}; the next attempt is in {} s", wait.as_secs().max(1))]
     Waiting {
         wait: Duration,
@@ -77,7 +79,7 @@ impl LoginError {
         match self {
             Self::Refused { .. } => "credential_refused",
             Self::RateLimited { .. } => "login_rate_limited",
-            Self::Unavailable { .. } | Self::Unreachable(_) => "login_unavailable",
+            Self::Unavailable { .. } | Self::Unreachable(_) | Self::Aborted => "login_unavailable",
             Self::Malformed(_) => "login_malformed",
             Self::MissingField { .. } | Self::UnknownFlow(_) => "credential_incomplete",
             Self::Rejected => "token_rejected",

@@ -273,10 +273,10 @@ fn message(body: &[u8], site: &LoginSite, values: &LoginValues<'_>) -> String {
         .values()
         .chain(values.access_token)
         .chain(values.refresh_token);
-    for secret in sent
-        .map(ExposeSecret::expose_secret)
-        .filter(|secret| !secret.is_empty())
-    {
+    let mut sent: Vec<&str> = sent.map(ExposeSecret::expose_secret).collect();
+    // The longest first: one value may be the beginning of another.
+    sent.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    for secret in sent.into_iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "***");
     }
     format!(" ({})", text.chars().take(MAX_MESSAGE).collect::<String>())

@@ -21,7 +21,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use moka::future::Cache;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use backoff::Backoff;
 pub use error::LoginError;
@@ -40,7 +40,7 @@ const IDLE_SLOT: Duration = Duration::from_secs(3600);
 /// One credential version's token and what stands around it.
 struct Slot {
     current: ArcSwapOption<LoginOutcome>,
-    gate: Mutex<Backoff>,
+    gate: Arc<Mutex<Backoff>>,
     renewing: AtomicBool,
     /// Raised when a fresh token is rejected too: then another login would not help.
     rejections: std::sync::Mutex<Backoff>,
@@ -191,7 +191,7 @@ impl Slot {
     fn empty() -> Self {
         Self {
             current: ArcSwapOption::empty(),
-            gate: Mutex::new(Backoff::default()),
+            gate: Arc::new(Mutex::new(Backoff::default())),
             renewing: AtomicBool::new(false),
             rejections: std::sync::Mutex::new(Backoff::default()),
         }
@@ -205,20 +205,26 @@ impl Slot {
 }
 
 impl Work {
-    /// Logs in, unless another call did while this one waited at the gate.
+    /// Logs in, unless another call did while this one waited at the gate. The login outlives a
+    /// caller that gives up: the next one finds its token, or its back-off.
     async fn obtain(
-        &self,
-        slot: &Slot,
-        credential: &CredentialRef,
-        site: &LoginSite,
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        credential: &Arc<CredentialRef>,
+        site: &Arc<LoginSite>,
     ) -> Result<Arc<LoginOutcome>, LoginError> {
-        let gate = slot.gate.lock().await;
+        let gate = slot.gate.clone().lock_owned().await;
         if let Some(token) = slot.live(self.clock.now()) {
             return Ok(token);
         }
         let expired = slot.current.load_full();
-        self.attempt(gate, slot, expired.as_deref(), credential, site)
-            .await
+        let (work, slot) = (self.clone(), slot.clone());
+        let (credential, site) = (credential.clone(), site.clone());
+        let login = tokio::spawn(async move {
+            work.attempt(gate, &slot, expired.as_deref(), &credential, &site)
+                .await
+        });
+        login.await.unwrap_or(Err(LoginError::Aborted))
     }
 
     /// Replaces a token whose margin has begun; a failure matters only once it has expired.
@@ -229,7 +235,7 @@ impl Work {
         credential: &CredentialRef,
         site: &LoginSite,
     ) {
-        let gate = slot.gate.lock().await;
+        let gate = slot.gate.clone().lock_owned().await;
         let replaced = slot
             .current
             .load()
@@ -238,22 +244,15 @@ impl Work {
         if replaced || gate.remaining(self.clock.now()).is_some() {
             return;
         }
-        let outcome = self
+        // A failure is in the log already, and the present token goes on until it expires.
+        let _ = self
             .attempt(gate, slot, Some(token), credential, site)
             .await;
-        if let Err(error) = outcome {
-            tracing::warn!(
-                tenant = %credential.key.tenant,
-                provider = %credential.key.provider,
-                %error,
-                "token not renewed; the present one is used until it expires"
-            );
-        }
     }
 
     async fn attempt(
         &self,
-        mut gate: MutexGuard<'_, Backoff>,
+        mut gate: OwnedMutexGuard<Backoff>,
         slot: &Slot,
         previous: Option<&LoginOutcome>,
         credential: &CredentialRef,
