@@ -44,15 +44,17 @@ pub struct Installed {
     pub admin_token: SecretString,
 }
 
-/// Makes an installation in `folder`, with `config` as the name of the configuration file.
-/// Refuses before it writes anything if one of its files is there already.
+/// Makes an installation with `config` as its configuration file; `LOCUM__…` variables say where
+/// key file and database are to be, as they do for every other command. Refuses before it writes
+/// anything if one of its files is there already.
 pub async fn install(
-    folder: &Path,
     config: &Path,
+    variables: impl IntoIterator<Item = (String, String)>,
     clock: &SharedClock,
 ) -> Result<Installed, AppError> {
-    let config = folder.join(config);
-    let loaded = Loaded::parse(&config, TEMPLATE, [])?;
+    let config = config.to_owned();
+    let folder = config.parent().unwrap_or(Path::new("."));
+    let loaded = Loaded::parse(&config, TEMPLATE, variables)?;
     let (key_file, database) = (loaded.master_key_file(), loaded.database()?);
     for path in [&config, &key_file, &database] {
         if path.symlink_metadata().is_ok() {

@@ -83,6 +83,7 @@ impl AppError {
             Self::Store(error) => matches!(
                 error,
                 StoreError::NoDatabase(_)
+                    | StoreError::Unreachable { .. }
                     | StoreError::Url(_)
                     | StoreError::Uninitialized(_)
                     | StoreError::NewerSchema(_)

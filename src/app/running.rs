@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::hardening::raise_open_files;
 use super::{App, AppError, watcher};
 use crate::config::Loaded;
 use crate::gateway::Gateway;
@@ -16,6 +17,10 @@ use crate::http::mcp::{Mcp, McpSettings};
 use crate::http::{router, server};
 use crate::token::{Login, Tokens};
 use crate::upstream::Rest;
+
+/// More connections wait until one of these ends, whatever the system allows.
+const MAX_CONNECTIONS: usize = 50_000;
+const MAX_ADMIN_CONNECTIONS: usize = 256;
 
 /// A gateway that serves until it is stopped.
 pub struct Running {
@@ -39,16 +44,20 @@ impl App {
         );
         let hosts = host_policy(&self.loaded);
         let front = Mcp::new(gateway.clone(), hosts.clone(), mcp_settings(&self.loaded));
+        // The other half is for connections to upstreams, and for files.
+        let max_connections = (raise_open_files() / 2).clamp(16, MAX_CONNECTIONS);
         let (stop, signal) = watch::channel(false);
         let tasks = vec![
             tokio::spawn(server::serve(
                 mcp_listener,
                 router::mcp(Arc::new(front)),
+                max_connections,
                 signal.clone(),
             )),
             tokio::spawn(server::serve(
                 admin_listener,
                 router::admin(gateway.clone(), hosts),
+                MAX_ADMIN_CONNECTIONS,
                 signal.clone(),
             )),
             tokio::spawn({

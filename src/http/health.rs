@@ -25,10 +25,17 @@ async fn healthz() -> Response<Body> {
 }
 
 async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
+    let (status, text) = match gateway.is_stale() {
+        false => (StatusCode::OK, "ok"),
+        true => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "stale: the database cannot be read",
+        ),
+    };
     let body = json!({
-        "status": "ok",
+        "status": text,
         "revision": gateway.revision(),
         "tools": gateway.catalog().tools().count(),
     });
-    answer(StatusCode::OK, body.to_string())
+    answer(status, body.to_string())
 }

@@ -78,11 +78,13 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
         (None, _) => None,
         (Some(_), Some(_)) => return None,
     };
-    match (header, uri.authority()) {
+    let host = match (header, uri.authority()) {
         (Some(header), Some(authority)) if header != *authority => None,
         (Some(header), _) => Some(header),
         (None, authority) => authority.cloned(),
-    }
+    };
+    // `user@host` is no host, whatever a parser makes of it.
+    host.filter(|host| !host.as_str().contains('@'))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -132,6 +134,7 @@ mod tests {
             assert_eq!(check(&[host], None), Err(HostRefusal::Host), "{host}");
         }
         assert_eq!(check(&[], None), Err(HostRefusal::Malformed));
+        assert_eq!(check(&["x@localhost"], None), Err(HostRefusal::Malformed));
         assert_eq!(
             check(&["localhost", "localhost"], None),
             Err(HostRefusal::Malformed)

@@ -34,6 +34,9 @@ use super::hosts::HostPolicy;
 use super::router::RequestId;
 use crate::gateway::{Gateway, Visit};
 
+/// Size and time that a request gets whose sender is refused anyway.
+const REFUSED_BODY: (usize, Duration) = (16 * 1024, Duration::from_secs(5));
+
 /// What the front door needs.
 pub struct Mcp {
     gateway: Arc<Gateway>,
@@ -86,7 +89,12 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
         None => "".into(),
     };
     let visit = mcp.enter(&parts);
-    let bytes = match read(body, &mcp.settings).await {
+    // Of a refused request only as much is read as its id takes.
+    let (limit, time) = match &visit {
+        Ok(_) => (mcp.settings.max_body, mcp.settings.body_timeout),
+        Err(_) => REFUSED_BODY,
+    };
+    let bytes = match read(body, limit, time).await {
         Ok(bytes) => bytes,
         Err(broken) => return visit.err().unwrap_or(broken).respond(None, &request_id),
     };
@@ -99,9 +107,8 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
     }
 }
 
-async fn read(body: Body, settings: &McpSettings) -> Result<Bytes, Rejection> {
-    let limit = settings.max_body;
-    let whole = tokio::time::timeout(settings.body_timeout, axum::body::to_bytes(body, limit));
+async fn read(body: Body, limit: usize, time: Duration) -> Result<Bytes, Rejection> {
+    let whole = tokio::time::timeout(time, axum::body::to_bytes(body, limit));
     whole
         .await
         .map_err(|_| Rejection::BodyTooSlow)?
