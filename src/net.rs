@@ -41,8 +41,7 @@ pub enum NetFailure {
     Request,
 }
 
-/// An answer, read to its end.
-#[derive(Debug)]
+/// An answer, read to its end. No `Debug`: it may hold secrets or patient data.
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,

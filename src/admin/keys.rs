@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use super::{Admin, AdminError};
-use crate::domain::bearer_secret::{IssuedSecret, SecretKind};
+use crate::domain::bearer_secret::{IssuedSecret, PresentedKey, SecretKind};
 use crate::domain::document::suggestion;
 use crate::domain::organization::{OrganizationId, OrganizationSlug};
 use crate::domain::principal::{Grant, Scope};
@@ -112,6 +112,10 @@ impl Admin {
     }
 
     pub async fn revoke_key(&self, id: &str) -> Result<(), AdminError> {
+        if let Some(key) = PresentedKey::parse(SecretKind::GatewayKey, id) {
+            let message = format!("this is a whole key; its id alone is `{}`", key.id());
+            return Err(AdminError::field("id", message));
+        }
         let mut write = self.store.write().await?;
         if !write.revoke_gateway_key(id, self.now()).await? {
             return Err(AdminError::NoKey(id.to_owned()));

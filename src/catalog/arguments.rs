@@ -6,6 +6,8 @@ use crate::domain::call::Arguments;
 
 /// More mistakes than this are not listed.
 const MAX_MISTAKES: usize = 5;
+/// A longer mistake is cut: it repeats the argument.
+const MAX_MISTAKE: usize = 300;
 
 /// A tool's input schema, compiled; and the defaults of its top-level properties.
 #[derive(Debug)]
@@ -65,7 +67,7 @@ impl Schema {
             .take(MAX_MISTAKES)
             .map(|error| {
                 let path = error.instance_path().to_string();
-                let text = error.to_string();
+                let text: String = error.to_string().chars().take(MAX_MISTAKE).collect();
                 match path.strip_prefix('/') {
                     Some(name) if !name.is_empty() => format!("argument `{name}`: {text}"),
                     _ => text,

@@ -117,6 +117,7 @@ fn request(
         .map(|body| json(&place.at("body"), body, known));
     Ok(RequestTemplate {
         method: method(&place.at("method"), &raw.method)?,
+        prefix: raw.path.split('{').next().unwrap_or_default().to_owned(),
         path: path(&place.at("path"), &raw.path, known)?,
         query: query.collect::<Result<_, Complaint>>()?,
         body: body.transpose()?,

@@ -129,9 +129,13 @@ fn snippet(client: Client, url: &str, org: &OrganizationSlug) -> Snippet {
             "settings.json of Zed (put the key in place of YOUR_KEY)",
             json!({"context_servers": {name: {"url": url, "headers": header("YOUR_KEY")}}}),
         ),
+        // The program puts the key in place of ${AUTH_HEADER}: it is in no argument that ps shows.
         Client::McpRemote => command(
             "any client that starts a command",
-            format!("npx -y mcp-remote {url} --header \"Authorization: Bearer $LOCUM_KEY\""),
+            format!(
+                "AUTH_HEADER=\"Bearer $LOCUM_KEY\" \\\n  \
+                 npx -y mcp-remote {url} --header 'Authorization:${{AUTH_HEADER}}'"
+            ),
         ),
         Client::Curl => command("run in a shell where LOCUM_KEY holds the key", curl(url)),
     }

@@ -52,6 +52,11 @@ impl Context {
         }
     }
 
+    /// The `LOCUM__…` variables.
+    pub(super) fn variables(&self) -> Vec<(String, String)> {
+        self.variables.clone()
+    }
+
     pub(super) fn load(&self) -> Result<Loaded, CliError> {
         Ok(Loaded::read(&self.config, self.variables.iter().cloned())?)
     }

@@ -89,7 +89,7 @@ async fn open(
     upstream: SocketAddr,
     context: &Context,
 ) -> Result<App, CliError> {
-    let installed = app::install(folder, Path::new("locum.toml"), &context.clock).await?;
+    let installed = app::install(&folder.join("locum.toml"), [], &context.clock).await?;
     let listen = free_or_any(listen).await;
     let mut text = format!("[server]\nlisten = \"{listen}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n");
     for environment in ENVIRONMENTS {

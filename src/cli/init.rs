@@ -10,9 +10,9 @@ use crate::domain::bearer_secret::reveal;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The folder to make it in
-    #[arg(long, default_value = ".")]
-    dir: PathBuf,
+    /// The folder to make it in; that of --config when left out
+    #[arg(long)]
+    dir: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Result<(), CliError> {
@@ -21,7 +21,11 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         .file_name()
         .map(Path::new)
         .unwrap_or(Path::new("locum.toml"));
-    let installed = app::install(&args.dir, name, &context.clock).await?;
+    let config = match args.dir {
+        Some(folder) => folder.join(name),
+        None => context.config.clone(),
+    };
+    let installed = app::install(&config, context.variables(), &context.clock).await?;
     output.data(&serde_json::json!({
         "config": installed.config,
         "master_key_file": installed.key_file,
@@ -34,7 +38,8 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }));
     output.say(&format!(
         "Made {}\n     {}   keep a copy of this file apart from the database\n     {}\n\n\
-         First admin token, shown this once (for the admin API of a later version):\n  {}\n\n\
+         First admin token, shown this once. It is for the admin API of a later version and no\n\
+         gateway key: `locum key create` makes those.\n  {}\n\n\
          Next: locum --config {} org create my-clinic --name \"My Clinic\"",
         installed.config.display(),
         installed.key_file.display(),

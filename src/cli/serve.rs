@@ -18,10 +18,11 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
         .map_err(|error| CliError::Failed(format!("stopping: {error}")))
 }
 
-/// SIGINT and SIGTERM, caught from the moment that this exists.
+/// SIGINT, SIGTERM and SIGHUP (a closed terminal), caught from the moment that this exists.
 pub(super) struct StopSignal {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl StopSignal {
@@ -31,6 +32,7 @@ impl StopSignal {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            hangup: signal(SignalKind::hangup()).map_err(failed)?,
         })
     }
 
@@ -38,6 +40,7 @@ impl StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
     }
 }

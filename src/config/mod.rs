@@ -5,6 +5,7 @@
 
 mod overlay;
 mod sections;
+mod validate;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -70,9 +71,7 @@ impl Loaded {
     ) -> Result<Self, ConfigError> {
         let document = Document::new(file, text);
         let config: Config = document.read()?;
-        config
-            .validate()
-            .map_err(|(path, message)| document.complain(&path, message))?;
+        validate::check(&config).map_err(|(path, message)| document.complain(&path, message))?;
         let config = overlay::apply(&document, config, variables)?;
         let folder = match file.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),

@@ -47,7 +47,7 @@ pub(super) fn apply(
             message,
         };
         (table, config) = result.map_err(|error| failed(explain(error.message())))?;
-        config.validate().map_err(|(_, message)| failed(message))?;
+        super::validate::check(&config).map_err(|(_, message)| failed(message))?;
     }
     Ok(config)
 }

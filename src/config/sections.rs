@@ -9,7 +9,6 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use crate::domain::document::Step;
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::Environment;
 use crate::domain::units::{parse_duration, parse_size};
@@ -217,45 +216,6 @@ impl Default for UpstreamSection {
             allow_http_hosts: Vec::new(),
         }
     }
-}
-
-impl Config {
-    /// What types alone cannot say; answers the key and what is wrong with it.
-    pub(super) fn validate(&self) -> Result<(), (Vec<Step>, String)> {
-        let headers = [
-            ("header", &self.tenancy.header),
-            ("environment_header", &self.tenancy.environment_header),
-        ];
-        for (key, name) in headers {
-            if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-                let message = "not a header name (RFC 9110, section 5.1)".to_owned();
-                return Err((vec!["tenancy".into(), key.into()], message));
-            }
-        }
-        if self
-            .tenancy
-            .header
-            .eq_ignore_ascii_case(&self.tenancy.environment_header)
-        {
-            let path = vec!["tenancy".into(), "environment_header".into()];
-            return Err((path, "the same header as tenancy.header".to_owned()));
-        }
-        if !is_log_level(&self.log.level) {
-            let message = "use error, warn, info, debug or trace, or directives such as \
-                           info,hyper=debug";
-            return Err((vec!["log".into(), "level".into()], message.to_owned()));
-        }
-        Ok(())
-    }
-}
-
-/// Levels, or `target=level`, separated by commas.
-fn is_log_level(text: &str) -> bool {
-    text.split(',').all(|directive| {
-        let (target, level) = directive.split_once('=').unwrap_or(("locum", directive));
-        let known = ["error", "warn", "info", "debug", "trace", "off"].contains(&level);
-        known && !target.is_empty() && !target.contains(char::is_whitespace)
-    })
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

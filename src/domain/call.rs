@@ -22,8 +22,8 @@ pub enum Denied {
     Tool,
 }
 
-/// One `tools/call` by a principal for a tenant, checked against the principal's grants.
-#[derive(Debug)]
+/// One `tools/call` by a principal for a tenant, checked against the principal's grants. No
+/// `Debug`: arguments are patient data.
 pub struct AuthorizedCall<'a> {
     principal: &'a Principal,
     tenant: &'a Tenant,

@@ -105,6 +105,9 @@ pub struct RequestTemplate {
     pub method: Method,
     /// Segments of the path after the base URL; a trailing slash is an empty last one.
     pub path: Vec<PathSegment>,
+    /// The path up to its first argument: what decides which headers apply, so that no argument
+    /// does.
+    pub prefix: String,
     pub query: Vec<QueryRule>,
     pub body: Option<JsonTemplate>,
 }

@@ -9,6 +9,11 @@ use sqlx::migrate::MigrateError;
 pub enum StoreError {
     #[error("there is no database at {0}; run `locum init` first, or correct store.url")]
     NoDatabase(PathBuf),
+    #[error("the database {path} cannot be reached by this user: {source}")]
+    Unreachable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("store.url `{0}` is not supported; write sqlite:PATH")]
     Url(String),
     #[error("SQLite {0} can lose committed writes in WAL mode; 3.51.3 or newer is needed")]

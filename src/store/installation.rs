@@ -19,9 +19,7 @@ pub struct Installation {
 
 /// Reads the row through a read-only connection: a database whose key is wrong stays as it is.
 pub async fn peek(path: &Path) -> Result<Installation, StoreError> {
-    if !path.exists() {
-        return Err(StoreError::NoDatabase(path.to_owned()));
-    }
+    super::check_exists(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)

@@ -49,8 +49,8 @@ pub struct Write {
 impl Store {
     /// Opens the database and brings its schema up to date; `create` makes a missing file.
     pub async fn open(path: &Path, create: bool) -> Result<Self, StoreError> {
-        if !create && !path.exists() {
-            return Err(StoreError::NoDatabase(path.to_owned()));
+        if !create {
+            check_exists(path)?;
         }
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -131,6 +131,18 @@ fn pool_of(connections: u32) -> SqlitePoolOptions {
         .max_connections(connections)
         .idle_timeout(None)
         .max_lifetime(None)
+}
+
+/// A file that cannot be seen is not a missing one.
+fn check_exists(path: &Path) -> Result<(), StoreError> {
+    match path.try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(StoreError::NoDatabase(path.to_owned())),
+        Err(source) => Err(StoreError::Unreachable {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 async fn assert_version(pool: &SqlitePool) -> Result<(), StoreError> {

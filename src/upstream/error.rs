@@ -7,6 +7,8 @@ use crate::net::NetFailure;
 pub enum UpstreamError {
     #[error("argument `{0}` must not be empty, `.` or `..`: it is a part of the request's path")]
     PathArgument(String),
+    #[error("the arguments are too long for a request")]
+    TooLong,
     #[error("the provider: {0}")]
     Net(NetFailure),
 }

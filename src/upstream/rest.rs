@@ -28,8 +28,11 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// What an upstream answered.
-#[derive(Debug)]
+/// A longer URL is refused here rather than somewhere on the way (RFC 9110, section 4.1 recommends
+/// to support 8000 octets).
+const MAX_URL: usize = 8000;
+
+/// What an upstream answered. No `Debug`: it may hold secrets or patient data.
 pub struct UpstreamReply {
     pub status: StatusCode,
     pub retry_after: Option<Duration>,
@@ -80,7 +83,10 @@ impl Rest {
         let template = &call.tool().request;
         let path = path(template, call.arguments())?;
         let mut request = request(template, &path, call.arguments(), base_url);
-        for header in bearer.headers_for(&path) {
+        if request.url().as_str().len() > MAX_URL {
+            return Err(UpstreamError::TooLong);
+        }
+        for header in bearer.headers_for(&template.prefix) {
             request
                 .headers_mut()
                 .insert(header.name.clone(), header.value.clone());

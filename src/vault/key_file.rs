@@ -169,6 +169,7 @@ fn check_parent(path: &Path) -> Result<(), KeyFileError> {
 
 /// Writes a ring to a file that must not exist yet, readable by its owner alone.
 pub fn write_new_key_file(path: &Path, ring: &KeyRing) -> Result<(), KeyFileError> {
+    check_parent(path)?;
     let io = |source: std::io::Error| KeyFileError::Io {
         path: path.to_owned(),
         source,

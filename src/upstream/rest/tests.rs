@@ -20,6 +20,7 @@ fn rule(name: &str, always: bool, alone: bool) -> QueryRule {
 fn template(query: Vec<QueryRule>) -> RequestTemplate {
     RequestTemplate {
         method: Method::PATCH,
+        prefix: "/v1/".to_owned(),
         path: vec![
             PathSegment::Literal("v1".to_owned()),
             PathSegment::Argument("id".to_owned()),

@@ -1,7 +1,6 @@
 //! `TestApp`: the real root on port 0 with a temporary SQLite file, and a sandbox upstream. Both
 //! read one clock, which stands still until a test moves it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ pub struct TestApp {
     pub running: Running,
     pub sandbox: Sandbox,
     pub clock: Arc<ManualClock>,
-    pub folder: TempDir,
+    _folder: TempDir,
     _upstream: watch::Sender<bool>,
 }
 
@@ -72,7 +71,7 @@ impl TestAppBuilder {
         let sandbox = Sandbox::new(Settings::default(), shared.clone());
         let (upstream, address) = serve_sandbox(sandbox.clone()).await;
         let base_url = self.base_url.unwrap_or_else(|| format!("http://{address}"));
-        let installed = app::install(folder.path(), Path::new("locum.toml"), &shared)
+        let installed = app::install(&folder.path().join("locum.toml"), [], &shared)
             .await
             .unwrap();
         let text = format!(
@@ -95,7 +94,7 @@ impl TestAppBuilder {
             running,
             sandbox,
             clock,
-            folder,
+            _folder: folder,
             _upstream: upstream,
         }
     }
@@ -156,12 +155,6 @@ impl TestApp {
         };
         let issued = self.admin().create_key(&request).await.unwrap();
         reveal(&issued.key).to_owned()
-    }
-
-    /// Adds an organization while the gateway runs.
-    pub async fn add_org(&self, slug: &str, environments: &[&str]) {
-        add_organization(&self.admin(), slug, environments).await;
-        self.settle().await;
     }
 
     /// Waits until the gateway has noticed every change in the store.

@@ -1,0 +1,121 @@
+//! What types alone cannot say about a configuration: values that parse and cannot work.
+
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+use url::Url;
+
+use super::Config;
+use crate::domain::document::Step;
+
+/// A key and what is wrong with it.
+pub(super) type Mistake = (Vec<Step>, String);
+
+/// A request body beyond this would have to fit into memory many times over.
+const MAX_BODY: usize = 64 << 20;
+const MIN_SIZE: usize = 1 << 10;
+
+pub(super) fn check(config: &Config) -> Result<(), Mistake> {
+    tenancy(config)?;
+    log_level(&config.log.level)?;
+    public_url(config.server.public_url.as_ref())?;
+    hosts(config)?;
+    limits(config)
+}
+
+fn mistake<T>(section: &str, key: &str, message: &str) -> Result<T, Mistake> {
+    Err((vec![section.into(), key.into()], message.to_owned()))
+}
+
+fn tenancy(config: &Config) -> Result<(), Mistake> {
+    let taken = [AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN];
+    let names = [
+        ("header", &config.tenancy.header),
+        ("environment_header", &config.tenancy.environment_header),
+    ];
+    for (key, name) in names {
+        match HeaderName::from_bytes(name.as_bytes()) {
+            Err(_) => {
+                return mistake("tenancy", key, "not a header name (RFC 9110, section 5.1)");
+            }
+            Ok(name) if taken.contains(&name) || name.as_str().starts_with("mcp-") => {
+                return mistake("tenancy", key, "this header has a meaning of its own");
+            }
+            Ok(_) => {}
+        }
+    }
+    if config
+        .tenancy
+        .header
+        .eq_ignore_ascii_case(&config.tenancy.environment_header)
+    {
+        return mistake(
+            "tenancy",
+            "environment_header",
+            "the same header as tenancy.header",
+        );
+    }
+    Ok(())
+}
+
+/// Levels, or `target=level`, separated by commas.
+fn log_level(text: &str) -> Result<(), Mistake> {
+    let known = text.split(',').all(|directive| {
+        let (target, level) = directive.split_once('=').unwrap_or(("locum", directive));
+        let known = ["error", "warn", "info", "debug", "trace", "off"].contains(&level);
+        known && !target.is_empty() && !target.contains(char::is_whitespace)
+    });
+    if known {
+        return Ok(());
+    }
+    let message = "use error, warn, info, debug or trace, or directives such as info,hyper=debug";
+    mistake("log", "level", message)
+}
+
+fn public_url(url: Option<&Url>) -> Result<(), Mistake> {
+    let Some(url) = url else { return Ok(()) };
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if matches!(url.scheme(), "http" | "https") && url.has_host() && plain {
+        return Ok(());
+    }
+    let message = "an http or https URL without user, query and fragment is needed";
+    mistake("server", "public_url", message)
+}
+
+fn hosts(config: &Config) -> Result<(), Mistake> {
+    let name = |host: &String| !host.is_empty() && !host.contains(['/', ':', ' ', '*', '@']);
+    let address = |host: &String| host.parse::<std::net::IpAddr>().is_ok();
+    if !config
+        .server
+        .allowed_hosts
+        .iter()
+        .all(|host| name(host) || address(host))
+    {
+        let message = "names without scheme, port and wildcard, such as \"mcp.example\"";
+        return mistake("server", "allowed_hosts", message);
+    }
+    let origin = |text: &String| {
+        Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text.as_str())
+    };
+    if !config.server.allowed_origins.iter().all(origin) {
+        let message = "whole origins without a path, such as \"https://app.example\"";
+        return mistake("server", "allowed_origins", message);
+    }
+    Ok(())
+}
+
+fn limits(config: &Config) -> Result<(), Mistake> {
+    let limits = &config.limits;
+    if !(MIN_SIZE..=MAX_BODY).contains(&limits.body) {
+        return mistake("limits", "body", "between 1KiB and 64MiB");
+    }
+    if limits.answer < MIN_SIZE {
+        return mistake("limits", "answer", "at least 1KiB");
+    }
+    if limits.call_timeout < config.upstream.request_timeout {
+        let message = "at least upstream.request_timeout, or no call could take as long as that";
+        return mistake("limits", "call_timeout", message);
+    }
+    Ok(())
+}
