@@ -30,7 +30,7 @@ pub struct TestApp {
     pub running: Running,
     pub sandbox: Sandbox,
     pub clock: Arc<ManualClock>,
-    pub folder: TempDir,
+    _folder: TempDir,
     _upstream: watch::Sender<bool>,
 }
 
@@ -95,7 +95,7 @@ impl TestAppBuilder {
             running,
             sandbox,
             clock,
-            folder,
+            _folder: folder,
             _upstream: upstream,
         }
     }
@@ -156,12 +156,6 @@ impl TestApp {
         };
         let issued = self.admin().create_key(&request).await.unwrap();
         reveal(&issued.key).to_owned()
-    }
-
-    /// Adds an organization while the gateway runs.
-    pub async fn add_org(&self, slug: &str, environments: &[&str]) {
-        add_organization(&self.admin(), slug, environments).await;
-        self.settle().await;
     }
 
     /// Waits until the gateway has noticed every change in the store.
