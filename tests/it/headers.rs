@@ -241,8 +241,8 @@ async fn a_tenant_that_is_not_clear_is_refused_without_a_trace_upstream() {
         invalid("plus in path", with_key("/t/north+south/dev/mcp", key)),
         (
             "trailing slash",
-            404,
-            "not_found",
+            400,
+            "tenant_invalid",
             with_key("/t/north/dev/mcp/", key),
         ),
         (
@@ -253,9 +253,15 @@ async fn a_tenant_that_is_not_clear_is_refused_without_a_trace_upstream() {
         ),
         (
             "dots that climb",
+            400,
+            "tenant_invalid",
+            with_key("/t/north/../south/dev/mcp", key),
+        ),
+        (
+            "trailing slash without a tenant",
             404,
             "not_found",
-            with_key("/t/north/../south/dev/mcp", key),
+            with_key("/mcp/", key),
         ),
         (
             "doubled slash",

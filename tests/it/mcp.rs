@@ -18,6 +18,9 @@ const READERS: &[&str] = &[
     "show_appointments_basic",
 ];
 
+/// A name, the error's code (0: none), headers and body.
+type Case<'a> = (&'a str, i32, Vec<(&'a str, &'a str)>, &'a Value);
+
 async fn north() -> TestApp {
     TestApp::builder().org("north", &["dev"]).start().await
 }
@@ -385,7 +388,7 @@ async fn headers_that_disagree_with_the_body_are_refused() {
     let name = ("mcp-name", CLINIC);
     let all = [version, method, name];
     let encoded = "=?base64?Z2V0X2NsaW5pY19kZXRhaWxzX2Jhc2lj?=";
-    let cases: Vec<(&str, i32, Vec<(&str, &str)>, &Value)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("all as it should be", 0, all.to_vec(), &modern),
         (
             "name in Base64",
