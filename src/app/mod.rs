@@ -60,7 +60,9 @@ pub enum AppError {
     Store(#[from] StoreError),
     #[error("HTTP client: {0}")]
     Net(#[from] reqwest::Error),
-    #[error("cannot listen on {address} ({key}): {source}")]
+    #[error(
+        "cannot listen on {address} ({key}): {source}; is another locum running? Else change {key}"
+    )]
     Listen {
         key: &'static str,
         address: std::net::SocketAddr,

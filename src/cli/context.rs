@@ -43,7 +43,7 @@ impl Context {
                 .filter_map(|(name, value)| {
                     Some((name.into_string().ok()?, value.into_string().ok()?))
                 })
-                .filter(|(name, _)| name.starts_with("LOCUM__"))
+                .filter(|(name, _)| name.starts_with("LOCUM_"))
                 .collect(),
             surroundings: Surroundings {
                 credentials_directory: text("CREDENTIALS_DIRECTORY").map(PathBuf::from),
@@ -52,7 +52,7 @@ impl Context {
         }
     }
 
-    /// The `LOCUM__…` variables.
+    /// The variables that begin with `LOCUM_`.
     pub(super) fn variables(&self) -> Vec<(String, String)> {
         self.variables.clone()
     }

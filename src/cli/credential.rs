@@ -55,6 +55,7 @@ pub(super) enum Command {
     Import {
         #[command(flatten)]
         entry: Entry,
+        /// The `.env` file
         file: PathBuf,
     },
     /// List credentials: metadata, never values

@@ -23,7 +23,7 @@ pub(super) struct Create {
     /// An organization that the key opens; repeat it for several
     #[arg(long, required = true)]
     org: Vec<OrganizationSlug>,
-    /// An environment that the key opens; repeat it for several
+    /// An environment that the key opens; repeat it for several (or say --all-envs)
     #[arg(
         long,
         required_unless_present = "all_envs",
@@ -142,8 +142,8 @@ fn list(keys: &[KeySummary], output: &Output) {
                 let tools = match (&grant.tools, grant.read_only) {
                     (None, false) => String::new(),
                     (None, true) => " (read-only)".to_owned(),
-                    (Some(tools), false) => format!(" ({} tools)", tools.len()),
-                    (Some(tools), true) => format!(" ({} tools, read-only)", tools.len()),
+                    (Some(tools), false) => format!(" (tools: {})", tools.len()),
+                    (Some(tools), true) => format!(" (tools: {}, read-only)", tools.len()),
                 };
                 format!("{}/{environments}{tools}", grant.organization)
             })

@@ -37,11 +37,12 @@ struct Cli {
         long,
         global = true,
         env = "LOCUM_CONFIG",
-        default_value = "locum.toml"
+        default_value = "locum.toml",
+        help_heading = "Global options"
     )]
     config: PathBuf,
     /// Machine-readable output of commands that list, show or create
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     json: bool,
     #[command(subcommand)]
     command: Command,

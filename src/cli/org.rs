@@ -17,6 +17,7 @@ pub(super) enum Command {
     },
     /// Change an organization
     Set {
+        /// Its id
         id: OrganizationSlug,
         /// Its new name for people
         #[arg(long)]
@@ -25,11 +26,20 @@ pub(super) enum Command {
     /// List all organizations
     List,
     /// Show one organization and its credentials
-    Show { id: OrganizationSlug },
+    Show {
+        /// Its id
+        id: OrganizationSlug,
+    },
     /// Stop serving an organization; nothing is lost
-    Suspend { id: OrganizationSlug },
+    Suspend {
+        /// Its id
+        id: OrganizationSlug,
+    },
     /// Serve a suspended organization again
-    Resume { id: OrganizationSlug },
+    Resume {
+        /// Its id
+        id: OrganizationSlug,
+    },
 }
 
 pub(super) async fn run(

@@ -16,6 +16,19 @@ pub(super) fn apply(
     config: Config,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, ConfigError> {
+    let variables: Vec<_> = variables.into_iter().collect();
+    if let Some(variable) = variables
+        .iter()
+        .map(|(name, _)| name)
+        .find(|name| is_misspelt(name))
+    {
+        let meant = variable.replacen("LOCUM_", PREFIX, 1);
+        let message = format!("there is no such variable; did you mean {meant}?");
+        return Err(ConfigError::Variable {
+            variable: variable.clone(),
+            message,
+        });
+    }
     let mut variables: Vec<_> = variables
         .into_iter()
         .filter(|(name, _)| name.starts_with(PREFIX))
@@ -50,6 +63,14 @@ pub(super) fn apply(
         super::validate::check(&config).map_err(|(_, message)| failed(message))?;
     }
     Ok(config)
+}
+
+/// `LOCUM_SERVER__LISTEN`: one underscore too few.
+fn is_misspelt(name: &str) -> bool {
+    !name.starts_with(PREFIX)
+        && name
+            .strip_prefix("LOCUM_")
+            .is_some_and(|rest| rest.contains("__"))
 }
 
 fn path(variable: &str) -> Vec<String> {

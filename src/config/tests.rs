@@ -73,6 +73,10 @@ fn a_bad_variable_is_named() {
         error("LOCUM__SERVER__LISTE", "x"),
         "LOCUM__SERVER__LISTE: there is no key `liste`; did you mean `listen`?"
     );
+    assert_eq!(
+        error("LOCUM_SERVER__LISTEN", "127.0.0.1:1"),
+        "LOCUM_SERVER__LISTEN: there is no such variable; did you mean LOCUM__SERVER__LISTEN?"
+    );
     assert!(error("LOCUM__SERVER__LISTEN", "nowhere").starts_with("LOCUM__SERVER__LISTEN: "));
     assert!(error("LOCUM__VAULT__MOUNTED_SECRET", "maybe").contains("boolean"));
 }
