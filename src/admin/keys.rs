@@ -185,13 +185,15 @@ impl Admin {
         slugs: &HashMap<OrganizationId, OrganizationSlug>,
     ) -> KeySummary {
         let expired = row.expires_at.is_some_and(|end| end <= self.now());
+        let mut grants: Vec<KeyGrant> = row.grants.iter().map(|g| shown(g, slugs)).collect();
+        grants.sort_by(|one, other| one.organization.cmp(&other.organization));
         KeySummary {
             state: match (row.revoked_at, expired) {
                 (Some(_), _) => "revoked",
                 (None, true) => "expired",
                 (None, false) => "active",
             },
-            grants: row.grants.iter().map(|grant| shown(grant, slugs)).collect(),
+            grants,
             id: row.id,
             name: row.name,
             created_at: row.created_at,

@@ -52,7 +52,10 @@ pub enum AppError {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
-    #[error("the master key does not fit the database {path}: {source}")]
+    #[error(
+        "the master key does not fit the database {path}: {source}; \
+         use the key file that was made with this database, or a copy of it"
+    )]
     Key { path: PathBuf, source: VaultError },
     #[error(transparent)]
     Vault(#[from] VaultError),

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use super::CliError;
+use super::{CliError, telemetry};
 use crate::app::{App, Surroundings};
-use crate::config::Loaded;
+use crate::config::{Loaded, LogSection};
 use crate::domain::clock::{SharedClock, SystemClock};
 
 /// A file of secrets is never larger.
@@ -61,7 +61,13 @@ impl Context {
         Ok(Loaded::read(&self.config, self.variables.iter().cloned())?)
     }
 
+    /// Opens the installation for a command that ends: it logs warnings only.
     pub(super) async fn open(&self) -> Result<App, CliError> {
+        let level = "warn".to_owned();
+        telemetry::start(&LogSection {
+            level,
+            ..LogSection::default()
+        });
         self.open_loaded(self.load()?).await
     }
 

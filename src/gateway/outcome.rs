@@ -128,7 +128,10 @@ impl CallOutcome {
         let words =
             |pointers: &[String]| pointers.iter().find_map(|p| text(body.pointer(p)?, bearer));
         let mut message = match words(&provider.errors.message) {
-            Some(message) => format!("The provider answered {status}: {message}"),
+            Some(message) => {
+                let message = message.trim_end().trim_end_matches('.');
+                format!("The provider answered {status}: {message}.")
+            }
             None => format!("The provider answered {status}."),
         };
         let hints = [&call.tool().hints, &provider.errors.hints];

@@ -471,7 +471,7 @@ async fn keys_are_shown_once_listed_and_revoked() {
     assert_eq!(created["grants"][1]["tools"], json!(["search_patients"]));
     let list = program.ok(&["key", "list"]).await;
     assert!(
-        list.contains("north/dev") && list.contains("south/* (1 tools, read-only)"),
+        list.contains("north/dev") && list.contains("south/* (tools: 1, read-only)"),
         "{list}"
     );
     let revoked = program.json(&["key", "revoke", id]).await;

@@ -282,13 +282,13 @@ async fn calls_answer_in_the_form_of_their_revision() {
       "content": [
         {
           "type": "text",
-          "text": "{\"success\":false,\"error\":{\"message\":\"The provider answered 404: The specified clinic_id does not exist No clinic of this organization has this id.\",\"status_code\":404,\"error_code\":\"CLINIC_NOT_FOUND\",\"request_id\":\"<request id>\"}}"
+          "text": "{\"success\":false,\"error\":{\"message\":\"The provider answered 404: The specified clinic_id does not exist. No clinic of this organization has this id.\",\"status_code\":404,\"error_code\":\"CLINIC_NOT_FOUND\",\"request_id\":\"<request id>\"}}"
         }
       ],
       "structuredContent": {
         "success": false,
         "error": {
-          "message": "The provider answered 404: The specified clinic_id does not exist No clinic of this organization has this id.",
+          "message": "The provider answered 404: The specified clinic_id does not exist. No clinic of this organization has this id.",
           "status_code": 404,
           "error_code": "CLINIC_NOT_FOUND",
           "request_id": "<request id>"

@@ -376,7 +376,7 @@ async fn refusals_of_the_upstream_keep_their_message_and_code() {
             json!({"clinic_id": "C9"}),
             404,
             "CLINIC_NOT_FOUND",
-            "The specified clinic_id does not exist No clinic",
+            "The specified clinic_id does not exist. No clinic",
         ),
         (
             "get_doctor_services",
