@@ -1,0 +1,94 @@
+//! A process under measurement: its start, its memory, and the CPU that its threads used.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use crate::Failure;
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// A running process; ends with its owner.
+pub struct Process {
+    child: Child,
+    folder: PathBuf,
+}
+
+/// Nanoseconds on CPU, by thread.
+pub struct Cpu(HashMap<String, u64>);
+
+impl Process {
+    /// Starts a command and waits for the first answer on `address`; says how long that took.
+    pub async fn start(
+        mut command: Command,
+        address: SocketAddr,
+    ) -> Result<(Self, Duration), Failure> {
+        let started = Instant::now();
+        let child = command.kill_on_drop(true).spawn()?;
+        let id = child.id().ok_or("the process ended at once")?;
+        let folder = PathBuf::from(format!("/proc/{id}"));
+        let process = Self { child, folder };
+        while !answers(address).await {
+            if started.elapsed() > START_LIMIT {
+                return Err("a process did not become ready".into());
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok((process, started.elapsed()))
+    }
+
+    pub async fn stop(mut self) -> Result<(), Failure> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Resident memory in MB.
+    pub fn resident(&self) -> Result<f64, Failure> {
+        let status = std::fs::read_to_string(self.folder.join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next());
+        Ok(kilobytes.ok_or("no VmRSS")?.parse::<f64>()? / 1024.0)
+    }
+
+    /// What the scheduler has counted so far (`/proc/PID/task/TID/schedstat`, first field).
+    pub fn cpu(&self) -> Result<Cpu, Failure> {
+        let mut threads = HashMap::new();
+        for thread in std::fs::read_dir(self.folder.join("task"))? {
+            let thread = thread?;
+            // A thread may end between being listed and being read.
+            let Ok(counts) = std::fs::read_to_string(thread.path().join("schedstat")) else {
+                continue;
+            };
+            let ran = counts.split_whitespace().next().ok_or("no schedstat")?;
+            threads.insert(thread.file_name().to_string_lossy().into(), ran.parse()?);
+        }
+        Ok(Cpu(threads))
+    }
+}
+
+impl Cpu {
+    /// Nanoseconds since an earlier count; those of threads that ended meanwhile are lost.
+    pub fn since(&self, earlier: &Self) -> u64 {
+        let ran = |(thread, now): (&String, &u64)| now - earlier.0.get(thread).unwrap_or(&0);
+        self.0.iter().map(ran).sum()
+    }
+}
+
+async fn answers(address: SocketAddr) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!("GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        stream.read_u8().await
+    };
+    ask.await.is_ok()
+}
+
+/// An address that nobody listens on at the moment.
+pub fn free_address() -> std::io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
