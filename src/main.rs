@@ -2,6 +2,12 @@
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// A call makes many small allocations that live as long as it does (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     if let Err(error) = locum::app::harden() {
         #[expect(clippy::print_stderr, reason = "there is no output yet")]
