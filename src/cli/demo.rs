@@ -56,7 +56,7 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let keys = fill(&app.admin(), context).await?;
     let running = app.start().await?;
     print(&running, upstream, &folder, &keys, output);
-    telemetry::start(&running.app().loaded.config.log);
+    let _log = telemetry::start_serving(&running.app().loaded.config.log)?;
     stop_signal.wait().await;
     output.say("\nStopping; the temporary folder goes with it.");
     let _ = stop.send(true);

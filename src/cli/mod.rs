@@ -11,6 +11,7 @@ mod demo;
 mod health;
 mod init;
 mod key;
+mod log_writer;
 mod org;
 mod output;
 mod sandbox;

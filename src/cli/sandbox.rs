@@ -24,7 +24,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Result<(), CliError> {
-    telemetry::start(&LogSection::default());
+    let _log = telemetry::start_serving(&LogSection::default())?;
     let stop = StopSignal::catch()?;
     let listener = TcpListener::bind(args.listen)
         .await

@@ -7,7 +7,7 @@ use super::{CliError, telemetry};
 
 pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     let loaded = context.load()?;
-    telemetry::start(&loaded.config.log);
+    let _log = telemetry::start_serving(&loaded.config.log)?;
     let stop = StopSignal::catch()?;
     let running = context.open_loaded(loaded).await?.start().await?;
     stop.wait().await;
