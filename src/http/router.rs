@@ -9,7 +9,8 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use http::{HeaderValue, Response, StatusCode};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use uuid::Uuid;
+use uuid::timestamp::context::{ContextV7, ThreadLocalContext};
+use uuid::{Timestamp, Uuid};
 
 use super::hosts::HostPolicy;
 use super::mcp::{self, Mcp};
@@ -51,13 +52,20 @@ fn with_middleware(routes: Router) -> Router {
 }
 
 async fn identify(mut request: Request, next: Next) -> Response<Body> {
-    let id: Arc<str> = Uuid::now_v7().simple().to_string().into();
+    let id: Arc<str> = new_request_id().simple().to_string().into();
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// A UUID of version 7 (RFC 9562, section 5.7), in order within its thread: `Uuid::now_v7` would
+/// take a lock that all threads share.
+fn new_request_id() -> Uuid {
+    thread_local!(static ORDER: ContextV7 = const { ContextV7::new() });
+    Uuid::new_v7(Timestamp::now(ThreadLocalContext::new(&ORDER)))
 }
 
 async fn check_host(
