@@ -6,6 +6,7 @@
 mod credentials;
 mod dotenv;
 mod error;
+mod import;
 mod keys;
 mod organizations;
 
@@ -13,9 +14,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use credentials::{CredentialInput, ImportNotice, NewCredential, TestReport};
+pub use credentials::{CredentialInput, NewCredential, TestReport};
 pub use dotenv::{DotenvError, Variables, parse as parse_dotenv};
 pub use error::AdminError;
+pub use import::ImportNotice;
 pub use keys::{IssuedKey, KeyGrant, KeyRequest, KeySummary};
 
 use crate::catalog::Catalog;

@@ -92,6 +92,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "token/login.rs",
             "domain/bearer_secret.rs",
             "admin/credentials.rs",
+            "admin/import.rs",
             "admin/dotenv.rs",
             "app/mod.rs",
         ],
