@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod client;
+pub mod commands;
 pub mod load;
 pub mod process;
 pub mod program;
