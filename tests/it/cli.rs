@@ -1,18 +1,12 @@
 //! The command line on the real program: text and JSON, exit codes, and what it refuses.
 
 use std::fs;
-use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use crate::support::commands::{PLACE, clinic, fed, stderr, words};
+use crate::support::commands::{PLACE, clinic, fed, free_address, stderr, words};
 use crate::support::process::serve_logged;
 use crate::support::program::Program;
-
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn init_shows_what_it_made_and_does_it_once() {

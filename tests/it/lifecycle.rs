@@ -2,7 +2,6 @@
 //! a command.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -12,14 +11,9 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 
 use crate::support::McpClient;
-use crate::support::commands::{PLACE, clinic, fed, stderr, words};
+use crate::support::commands::{PLACE, clinic, fed, free_address, stderr, words};
 use crate::support::process::{end, serve_logged, soon};
 use crate::support::program::Program;
-
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_tells_whether_the_gateway_of_this_configuration_runs() {

@@ -1,5 +1,6 @@
 //! Commands of the real program, as words and with something on standard input.
 
+use std::net::TcpListener;
 use std::process::{Output, Stdio};
 
 use tokio::io::AsyncWriteExt;
@@ -40,4 +41,10 @@ pub async fn fed(program: &Program, arguments: &[&str], input: &str) -> Output {
 /// What a command wrote to standard error.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// An address that nobody listens on just now.
+pub fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
 }
