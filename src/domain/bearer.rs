@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::call::AuthorizedCall;
 use super::credential::CredentialVersionId;
+use super::redact::redact;
 use super::tenant::Tenant;
 
 /// Shorter words in a header are its scheme.
@@ -73,14 +74,7 @@ impl Bearer {
     /// A text of the upstream's without the secrets that were sent to it.
     pub fn conceal(&self, text: &str) -> String {
         let values = self.headers.iter().flat_map(|header| header.value.to_str());
-        let mut secrets: Vec<&str> = values
-            .flat_map(str::split_ascii_whitespace)
-            .filter(|word| word.len() >= SHORTEST_SECRET)
-            .collect();
-        // The longest first: one value may be the beginning of another.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        secrets
-            .into_iter()
-            .fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+        let words = values.flat_map(str::split_ascii_whitespace);
+        redact(text, words.filter(|word| word.len() >= SHORTEST_SECRET))
     }
 }

@@ -12,6 +12,7 @@ pub mod document;
 pub mod organization;
 pub mod principal;
 pub mod provider;
+pub mod redact;
 pub mod slug;
 pub mod template;
 pub mod tenant;

@@ -18,6 +18,7 @@ use crate::domain::bearer::AppliedHeader;
 use crate::domain::clock::SharedClock;
 use crate::domain::credential::{OpenedCredential, SecretFields};
 use crate::domain::provider::{LoginFlow, LoginRequest, LoginResponse, Provider};
+use crate::domain::redact::redact;
 use crate::domain::template::Values;
 use crate::domain::tenant::Tenant;
 use crate::net::{self, Answer, Net};
@@ -267,18 +268,13 @@ fn message(body: &[u8], site: &LoginSite, values: &LoginValues<'_>) -> String {
     let Some(text) = found else {
         return String::new();
     };
-    let mut text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
     let sent = values
         .fields
         .values()
         .chain(values.access_token)
         .chain(values.refresh_token);
-    let mut sent: Vec<&str> = sent.map(ExposeSecret::expose_secret).collect();
-    // The longest first: one value may be the beginning of another.
-    sent.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    for secret in sent.into_iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret, "***");
-    }
+    let text = redact(&text, sent.map(|secret| secret.expose_secret()));
     format!(" ({})", text.chars().take(MAX_MESSAGE).collect::<String>())
 }
 
