@@ -43,7 +43,8 @@ impl Context {
                 .filter_map(|(name, value)| {
                     Some((name.into_string().ok()?, value.into_string().ok()?))
                 })
-                .filter(|(name, _)| name.starts_with("LOCUM_"))
+                // LOCUM_MASTER_KEY is a secret and none of these.
+                .filter(|(name, _)| name.starts_with("LOCUM_") && name.contains("__"))
                 .collect(),
             surroundings: Surroundings {
                 credentials_directory: text("CREDENTIALS_DIRECTORY").map(PathBuf::from),
@@ -52,7 +53,7 @@ impl Context {
         }
     }
 
-    /// The variables that begin with `LOCUM_`.
+    /// The variables that override keys, misspelt ones too: `LOCUM_…__…`.
     pub(super) fn variables(&self) -> Vec<(String, String)> {
         self.variables.clone()
     }
