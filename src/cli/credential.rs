@@ -13,6 +13,7 @@ use super::context::{Context, read_secret_file};
 use super::output::Output;
 use crate::admin::{Admin, CredentialInput, NewCredential, parse_dotenv};
 use crate::domain::credential::{CredentialMetadata, CredentialState, SecretFields};
+use crate::domain::document::line_at;
 use crate::domain::organization::OrganizationSlug;
 use crate::domain::tenant::Environment;
 
@@ -196,14 +197,7 @@ fn stored_notice(stored: &NewCredential, output: &Output) {
 fn read_fields(path: &Path) -> Result<SecretFields, CliError> {
     let text = read_secret_file(path)?;
     let raw: BTreeMap<String, String> = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| {
-            text.as_bytes()
-                .iter()
-                .take(span.start)
-                .filter(|byte| **byte == b'\n')
-                .count()
-                + 1
-        });
+        let line = error.span().map_or(1, |span| line_at(&text, span.start));
         let form = "expected lines such as: client_id = \"…\"";
         CliError::Failed(format!("{}:{line}: {form}", path.display()))
     })?;

@@ -5,7 +5,7 @@
 use toml::{Table, Value};
 
 use super::{Config, ConfigError};
-use crate::domain::document::{Document, suggestion};
+use crate::domain::document::{Document, UnknownWord, unknown_word};
 
 const PREFIX: &str = "LOCUM__";
 /// Sections whose keys are names that people choose; there `_` stands for `-`.
@@ -109,12 +109,12 @@ fn set(table: &mut Table, path: &[String], value: Value) -> Result<(), toml::de:
 }
 
 fn explain(message: &str) -> String {
-    let words: Vec<&str> = message.split('`').collect();
-    match (message.starts_with("unknown field"), words.get(1)) {
-        (true, Some(unknown)) => {
-            let known: Vec<&str> = words.iter().skip(3).step_by(2).copied().collect();
-            format!("there is no key `{unknown}`{}", suggestion(unknown, &known))
-        }
+    match unknown_word(message) {
+        Some(UnknownWord {
+            is_key: true,
+            word,
+            hint,
+        }) => format!("there is no key `{word}`{hint}"),
         _ => message.trim().to_owned(),
     }
 }

@@ -66,7 +66,7 @@ impl<'a> Document<'a> {
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Complaint> {
         toml::from_str(self.text).map_err(|error| Complaint {
             file: self.file.to_owned(),
-            line: error.span().map(|span| self.line_of(span.start)),
+            line: error.span().map(|span| line_at(self.text, span.start)),
             field: None,
             message: explain(error.message()),
         })
@@ -77,15 +77,10 @@ impl<'a> Document<'a> {
     pub fn complain(&self, path: &[Step], message: impl Into<String>) -> Complaint {
         Complaint {
             file: self.file.to_owned(),
-            line: self.locate(path).map(|offset| self.line_of(offset)),
+            line: self.locate(path).map(|offset| line_at(self.text, offset)),
             field: (!path.is_empty()).then(|| dotted(path)),
             message: message.into(),
         }
-    }
-
-    fn line_of(&self, offset: usize) -> usize {
-        let before = self.text.as_bytes().iter().take(offset);
-        before.filter(|byte| **byte == b'\n').count() + 1
     }
 
     fn locate(&self, path: &[Step]) -> Option<usize> {
@@ -129,22 +124,44 @@ fn dotted(path: &[Step]) -> String {
     out
 }
 
-/// Turns serde's message about an unknown word into one that names the nearest known one.
-fn explain(message: &str) -> String {
-    let Some((what, rest)) = ["field", "variant"].iter().find_map(|what| {
-        message
-            .strip_prefix(&format!("unknown {what} `"))
-            .map(|rest| (*what, rest))
-    }) else {
-        return message.to_owned();
+/// The line, counted from 1, that the byte at `offset` is in.
+pub fn line_at(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().iter().take(offset);
+    before.filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// A word that serde did not know: what it is, itself, and a hint at the nearest known one.
+pub struct UnknownWord<'a> {
+    pub is_key: bool,
+    pub word: &'a str,
+    pub hint: String,
+}
+
+/// Reads serde's message about an unknown field or variant; other messages are none.
+pub fn unknown_word(message: &str) -> Option<UnknownWord<'_>> {
+    let (is_key, rest) = match message.strip_prefix("unknown field `") {
+        Some(rest) => (true, rest),
+        None => (false, message.strip_prefix("unknown variant `")?),
     };
-    let mut words = rest.split('`').step_by(2);
-    let Some(unknown) = words.next() else {
-        return message.to_owned();
-    };
+    let word = rest.split('`').next()?;
     let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
-    let kind = if what == "field" { "key" } else { "value" };
-    format!("unknown {kind} `{unknown}`{}", suggestion(unknown, &known))
+    Some(UnknownWord {
+        is_key,
+        word,
+        hint: suggestion(word, &known),
+    })
+}
+
+fn explain(message: &str) -> String {
+    match unknown_word(message) {
+        Some(UnknownWord {
+            is_key: true,
+            word,
+            hint,
+        }) => format!("unknown key `{word}`{hint}"),
+        Some(UnknownWord { word, hint, .. }) => format!("unknown value `{word}`{hint}"),
+        None => message.to_owned(),
+    }
 }
 
 /// `; did you mean …?` where a known word is near, the list of them where it is short.
