@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderName;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::hardening::raise_open_files;
 use super::{App, AppError, watcher};
@@ -28,7 +28,7 @@ pub struct Running {
     pub admin: SocketAddr,
     app: App,
     stop: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<std::io::Result<()>>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl App {
@@ -60,13 +60,7 @@ impl App {
                 MAX_ADMIN_CONNECTIONS,
                 signal.clone(),
             )),
-            tokio::spawn({
-                let watch = watcher::watch(gateway, signal);
-                async {
-                    watch.await;
-                    Ok(())
-                }
-            }),
+            tokio::spawn(watcher::watch(gateway, signal)),
         ];
         tracing::info!(%mcp, %admin, "serving");
         Ok(Running {
@@ -103,14 +97,11 @@ impl Running {
     }
 
     /// Lets requests in flight finish, then closes the database.
-    pub async fn stop(self) -> Result<(), std::io::Error> {
+    pub async fn stop(self) -> Result<(), JoinError> {
         let _ = self.stop.send(true);
         let mut result = Ok(());
         for task in self.tasks {
-            let ended = task
-                .await
-                .unwrap_or_else(|error| Err(std::io::Error::other(error)));
-            result = result.and(ended);
+            result = result.and(task.await);
         }
         self.app.close().await;
         result

@@ -30,7 +30,7 @@ pub async fn serve(
     router: Router,
     max_connections: usize,
     mut stop: watch::Receiver<bool>,
-) -> std::io::Result<()> {
+) {
     let places = Arc::new(Semaphore::new(max_connections));
     let builder = builder();
     let graceful = GracefulShutdown::new();
@@ -56,7 +56,6 @@ pub async fn serve(
     {
         tracing::warn!("connections were still open after the grace period");
     }
-    Ok(())
 }
 
 fn builder() -> Builder<TokioExecutor> {
