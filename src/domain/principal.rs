@@ -46,7 +46,8 @@ impl ToolFilter {
 pub struct Grant {
     pub organization: OrganizationId,
     pub environments: Scope<Environment>,
-    pub filter: ToolFilter,
+    /// Shared: every visit under this grant carries it.
+    pub filter: Arc<ToolFilter>,
 }
 
 impl Grant {

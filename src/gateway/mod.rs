@@ -30,7 +30,7 @@ use arc_swap::ArcSwap;
 use http::StatusCode;
 use tokio::sync::Mutex;
 
-pub use directory::{Directory, Route};
+use directory::{Directory, Route};
 pub use error::{Refusal, UnknownTool};
 pub use outcome::CallOutcome;
 pub use resolve::{Selection, SelectionError};
@@ -70,7 +70,7 @@ pub struct Arrival {
 pub struct Visit {
     principal: Arc<Principal>,
     tenant: Tenant,
-    filter: ToolFilter,
+    filter: Arc<ToolFilter>,
     routes: Arc<directory::Routes>,
 }
 
@@ -78,7 +78,7 @@ pub struct Visit {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListKey {
     providers: BTreeSet<ProviderName>,
-    filter: ToolFilter,
+    filter: Arc<ToolFilter>,
 }
 
 /// Why a call did not get an upstream answer.

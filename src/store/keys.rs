@@ -1,6 +1,7 @@
 //! Gateway keys and their grants.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -130,10 +131,10 @@ fn grant(row: &SqliteRow) -> Result<Grant, StoreError> {
     Ok(Grant {
         organization: get_organization_id(row, "organization_id")?,
         environments: get_scope(row, "environments")?,
-        filter: ToolFilter {
+        filter: Arc::new(ToolFilter {
             tools: get_scope(row, "tools")?,
             read_only: get(row, "read_only")?,
-        },
+        }),
     })
 }
 
