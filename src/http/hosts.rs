@@ -87,8 +87,13 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     host.filter(|host| !host.as_str().contains('@'))
 }
 
+/// An IPv6 address without its brackets; other hosts as they are.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let bare = bare(host);
     bare.eq_ignore_ascii_case("localhost")
         || bare
             .parse::<std::net::IpAddr>()
