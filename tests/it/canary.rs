@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -15,9 +14,9 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
+use crate::support::commands::feed;
 use crate::support::process::{end, serve_logged};
 use crate::support::program::Program;
 use crate::support::wire::{self, Draft};
@@ -118,15 +117,8 @@ impl Catch {
         let mut command = program.command(&words);
         command
             .env("LOCUM__LOG__LEVEL", "trace")
-            .env("RUST_BACKTRACE", "full")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(input.as_bytes()).await.unwrap();
-        drop(stdin);
-        let output = child.wait_with_output().await.unwrap();
+            .env("RUST_BACKTRACE", "full");
+        let output = feed(command, input).await;
         self.add(format!("output of {arguments}"), output.stdout);
         self.add(format!("errors of {arguments}"), output.stderr);
         output.status.code()

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::process::{Output, Stdio};
 
 use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 
 use super::program::{self, Program, Server};
 
@@ -26,7 +27,11 @@ pub async fn clinic() -> (Program, Server) {
 
 /// Runs a command with this on its standard input.
 pub async fn fed(program: &Program, arguments: &[&str], input: &str) -> Output {
-    let mut command = program.command(arguments);
+    feed(program.command(arguments), input).await
+}
+
+/// Runs a prepared command with this on its standard input.
+pub async fn feed(mut command: Command, input: &str) -> Output {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
