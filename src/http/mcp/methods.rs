@@ -62,7 +62,7 @@ pub(super) async fn answer(
         request_id,
     };
     match (&*method, era) {
-        ("initialize", _) => initialize(&message),
+        ("initialize", Era::Legacy) => initialize(&message),
         ("ping", Era::Legacy) => reply::result(id, era, &[]),
         ("server/discover", Era::Modern) => discover(&message),
         ("tools/list", _) => list(mcp, visit, &message),
