@@ -87,7 +87,8 @@ async fn not_found() -> Response<Body> {
     problem(
         StatusCode::NOT_FOUND,
         "not_found",
-        "nothing is served at this path; MCP is at /mcp",
+        "nothing is served at this path; MCP is at /mcp and takes a gateway key: \
+         Authorization: Bearer <key>",
     )
 }
 
