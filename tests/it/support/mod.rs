@@ -3,10 +3,11 @@
 pub mod app;
 pub mod client;
 pub mod commands;
+pub mod foreign;
+pub mod install;
 pub mod load;
 pub mod process;
 pub mod program;
-pub mod sdk;
 pub mod wire;
 
 pub use app::TestApp;
