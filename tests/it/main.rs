@@ -14,6 +14,7 @@ mod canary;
 mod cli;
 mod cli_credentials;
 mod clients;
+mod conformance;
 mod headers;
 mod isolation;
 mod lifecycle;

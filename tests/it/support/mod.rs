@@ -4,6 +4,7 @@ pub mod app;
 pub mod client;
 pub mod commands;
 pub mod foreign;
+pub mod forward;
 pub mod install;
 pub mod load;
 pub mod process;
