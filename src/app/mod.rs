@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! open:   configuration → profiles → key ring → the database's key check → database → App
-//! start:  directory → tokens, upstream → gateway → listeners → watcher → Running
-//! stop:   listeners finish what is in flight → watcher → database
+//! start:  directory → tokens, upstream → gateway → listeners → watcher, bookkeeper → Running
+//! stop:   listeners finish what is in flight → watcher, bookkeeper → database
 //! ```
 //!
 //! The key ring is checked against the database before the database is opened for writing: with a
 //! wrong key its bytes stay as they are.
 
+mod bookkeeper;
 mod hardening;
 mod install;
 mod running;

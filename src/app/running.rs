@@ -9,9 +9,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::hardening::raise_open_files;
-use super::{App, AppError, watcher};
+use super::{App, AppError, bookkeeper, watcher};
 use crate::config::Loaded;
-use crate::gateway::Gateway;
+use crate::domain::limits::TenantLimits;
+use crate::gateway::{AdmissionSettings, Gateway};
 use crate::http::hosts::HostPolicy;
 use crate::http::mcp::{Mcp, McpSettings};
 use crate::http::{router, server};
@@ -27,6 +28,7 @@ pub struct Running {
     pub mcp: SocketAddr,
     pub admin: SocketAddr,
     app: App,
+    gateway: Arc<Gateway>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -60,13 +62,15 @@ impl App {
                 MAX_ADMIN_CONNECTIONS,
                 signal.clone(),
             )),
-            tokio::spawn(watcher::watch(gateway, signal)),
+            tokio::spawn(watcher::watch(gateway.clone(), signal.clone())),
+            tokio::spawn(bookkeeper::keep(gateway.clone(), signal)),
         ];
         tracing::info!(%mcp, %admin, "serving");
         Ok(Running {
             mcp,
             admin,
             app: self,
+            gateway,
             stop,
             tasks,
         })
@@ -83,6 +87,7 @@ impl App {
         Ok(Gateway::open(
             self.store.clone(),
             self.catalog.clone(),
+            admission_settings(&self.loaded),
             tokens,
             rest,
             self.clock.clone(),
@@ -96,13 +101,14 @@ impl Running {
         &self.app
     }
 
-    /// Lets requests in flight finish, then closes the database.
+    /// Lets requests in flight finish, writes down what was used, then closes the database.
     pub async fn stop(self) -> Result<(), JoinError> {
         let _ = self.stop.send(true);
         let mut result = Ok(());
         for task in self.tasks {
             result = result.and(task.await);
         }
+        bookkeeper::close(&self.gateway).await;
         self.app.close().await;
         result
     }
@@ -144,6 +150,19 @@ fn host_policy(loaded: &Loaded) -> HostPolicy {
             .chain(config.server.allowed_hosts.iter().cloned()),
         origins.chain(config.server.allowed_origins.iter().cloned()),
     )
+}
+
+fn admission_settings(loaded: &Loaded) -> AdmissionSettings {
+    let limits = &loaded.config.limits;
+    AdmissionSettings {
+        defaults: TenantLimits {
+            per_minute: limits.tenant_per_minute,
+            per_day: limits.tenant_per_day,
+            concurrency: limits.tenant_concurrency,
+        },
+        upstream_concurrency: limits.upstream_concurrency,
+        queue_timeout: limits.queue_timeout,
+    }
 }
 
 fn mcp_settings(loaded: &Loaded) -> McpSettings {

@@ -107,6 +107,17 @@ pub struct LimitsSection {
     /// The largest upstream answer, counted after decompression; `8MiB`.
     #[serde(deserialize_with = "size")]
     pub answer: usize,
+    /// Upstream requests of one tenant in any 60 seconds; no limit.
+    pub tenant_per_minute: Option<u32>,
+    /// Upstream requests of one tenant from midnight to midnight UTC; no limit.
+    pub tenant_per_day: Option<u32>,
+    /// Calls of one tenant that are at their upstreams at a time; no limit.
+    pub tenant_concurrency: Option<u32>,
+    /// Calls of all tenants that are at their upstreams at a time; 1024.
+    pub upstream_concurrency: u32,
+    /// A call waits for its turn no longer than this; `10s`.
+    #[serde(deserialize_with = "duration")]
+    pub queue_timeout: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -204,6 +215,11 @@ impl Default for LimitsSection {
             body_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(60),
             answer: 8 << 20,
+            tenant_per_minute: None,
+            tenant_per_day: None,
+            tenant_concurrency: None,
+            upstream_concurrency: 1024,
+            queue_timeout: Duration::from_secs(10),
         }
     }
 }

@@ -5,6 +5,7 @@ use url::Url;
 
 use super::Config;
 use crate::domain::document::Step;
+use crate::domain::limits::MAX_LIMIT;
 
 /// A key and what is wrong with it.
 pub(super) type Mistake = (Vec<Step>, String);
@@ -112,6 +113,18 @@ fn limits(config: &Config) -> Result<(), Mistake> {
     }
     if limits.answer < MIN_SIZE {
         return mistake("limits", "answer", "at least 1KiB");
+    }
+    let counts = [
+        ("tenant_per_minute", limits.tenant_per_minute),
+        ("tenant_per_day", limits.tenant_per_day),
+        ("tenant_concurrency", limits.tenant_concurrency),
+        ("upstream_concurrency", Some(limits.upstream_concurrency)),
+    ];
+    for (key, count) in counts {
+        if count.is_some_and(|count| !(1..=MAX_LIMIT).contains(&count)) {
+            let message = "from 1 to 1000000; leave the key out for the default";
+            return mistake("limits", key, message);
+        }
     }
     Ok(())
 }

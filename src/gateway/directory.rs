@@ -5,9 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::admit::{Admission, Gate};
 use crate::catalog::Catalog;
 use crate::domain::bearer_secret::SecretHash;
 use crate::domain::credential::{CredentialRef, CredentialVersionId, ProfileKey};
+use crate::domain::limits::LimitSettings;
 use crate::domain::organization::{Organization, OrganizationId, OrganizationSlug};
 use crate::domain::principal::Principal;
 use crate::domain::provider::ProviderName;
@@ -21,8 +23,12 @@ pub struct Route {
     pub site: Arc<LoginSite>,
 }
 
-/// The providers that a tenant has an active credential for.
-pub(super) type Routes = BTreeMap<ProviderName, Route>;
+/// What a tenant with an active credential has: a way to each provider, and the gate before them.
+#[derive(Default)]
+pub(super) struct Routes {
+    pub by_provider: BTreeMap<ProviderName, Route>,
+    pub gate: Arc<Gate>,
+}
 
 pub(super) struct KeyEntry {
     pub hash: SecretHash,
@@ -43,7 +49,11 @@ pub struct Directory {
 
 impl Directory {
     /// Reads the store. The revision is read first: a change that happens meanwhile is noticed.
-    pub async fn load(store: &Store, catalog: &Catalog) -> Result<Self, StoreError> {
+    pub(super) async fn load(
+        store: &Store,
+        catalog: &Catalog,
+        admission: &Admission,
+    ) -> Result<Self, StoreError> {
         let mut directory = Self {
             revision: store.revision().await?,
             ..Self::default()
@@ -51,25 +61,20 @@ impl Directory {
         for organization in store.organizations().await? {
             directory.add_organization(organization);
         }
-        let mut tenants: HashMap<OrganizationId, BTreeMap<Environment, Routes>> = HashMap::new();
+        let mut tenants: HashMap<Tenant, BTreeMap<ProviderName, Route>> = HashMap::new();
         for stored in store.active_credentials().await? {
-            let Some((tenant, provider, route)) = directory.route(catalog, stored) else {
-                continue;
-            };
-            directory.versions.insert(route.credential.id);
-            let environments = tenants.entry(tenant.organization).or_default();
-            environments
-                .entry(tenant.environment)
-                .or_default()
-                .insert(provider, route);
+            if let Some((tenant, provider, route)) = directory.route(catalog, stored) {
+                directory.versions.insert(route.credential.id);
+                tenants.entry(tenant).or_default().insert(provider, route);
+            }
         }
-        directory.tenants = tenants
-            .into_iter()
-            .map(|(id, environments)| {
-                let shared = |(name, routes)| (name, Arc::new(routes));
-                (id, environments.into_iter().map(shared).collect())
-            })
-            .collect();
+        let limits = limits(store).await?;
+        for (tenant, by_provider) in tenants {
+            let id = (tenant.organization, tenant.environment.clone());
+            let limits = limits.get(&id).copied().unwrap_or_default();
+            let gate = admission.gate(&tenant, limits);
+            directory.add_routes(tenant, Routes { by_provider, gate });
+        }
         for key in store.gateway_keys().await? {
             directory.add_key(key);
         }
@@ -81,6 +86,11 @@ impl Directory {
         self.by_slug
             .insert(organization.slug.clone(), organization.clone());
         self.by_id.insert(organization.id, organization);
+    }
+
+    fn add_routes(&mut self, tenant: Tenant, routes: Routes) {
+        let environments = self.tenants.entry(tenant.organization).or_default();
+        environments.insert(tenant.environment, Arc::new(routes));
     }
 
     fn add_key(&mut self, row: GatewayKeyRow) {
@@ -174,4 +184,13 @@ impl Directory {
             .unwrap_or(&self.no_routes)
             .clone()
     }
+}
+
+async fn limits(
+    store: &Store,
+) -> Result<HashMap<(OrganizationId, Environment), LimitSettings>, StoreError> {
+    let limits = store.limits().await?.into_iter();
+    Ok(limits
+        .map(|stored| ((stored.organization, stored.environment), stored.settings))
+        .collect())
 }

@@ -7,20 +7,23 @@
 //!           ├ look up      name in the tenant's list                → Entry
 //!           ├ check        arguments against the schema             → Arguments
 //!           ├ authorize    principal, tenant, tool, arguments       → AuthorizedCall
+//!           ├ admit        the tenant's limits, a slot              → Permit
 //!           ├ token        cache, single flight, renewal            → Bearer
 //!           ├ send         upstream; one retry with a new token on 401 → UpstreamReply
 //!           └ outcome      what the client is told; one log line
 //! ```
 //!
-//! Nothing here waits for another tenant: the directory is an immutable snapshot, and the token of
-//! a credential is behind that credential's own gate. A call with a cached token touches neither
-//! the database nor a cipher.
+//! Nothing here waits for another tenant: the directory is an immutable snapshot, the token of a
+//! credential is behind that credential's own gate, and tenants take turns where the gateway's
+//! slots are all taken. A call with a cached token touches neither the database nor a cipher.
 
+mod admit;
 mod authenticate;
 mod directory;
 mod error;
 mod outcome;
 mod resolve;
+mod usage;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,6 +33,8 @@ use arc_swap::ArcSwap;
 use http::StatusCode;
 use tokio::sync::Mutex;
 
+pub use admit::AdmissionSettings;
+use admit::{Admission, Limited, Permit};
 use directory::{Directory, Route};
 pub use error::{Refusal, UnknownTool};
 pub use outcome::CallOutcome;
@@ -55,6 +60,7 @@ pub struct Gateway {
     refreshing: Mutex<()>,
     stale: AtomicBool,
     catalog: Arc<Catalog>,
+    admission: Admission,
     tokens: Tokens,
     rest: Rest,
     clock: SharedClock,
@@ -84,6 +90,7 @@ pub struct ListKey {
 /// Why a call did not get an upstream answer.
 enum CallFailure {
     NoCredential,
+    Limited(Limited),
     Login(LoginError),
     Upstream(UpstreamError),
 }
@@ -93,17 +100,21 @@ impl Gateway {
     pub async fn open(
         store: Store,
         catalog: Arc<Catalog>,
+        limits: AdmissionSettings,
         tokens: Tokens,
         rest: Rest,
         clock: SharedClock,
     ) -> Result<Self, StoreError> {
-        let directory = ArcSwap::from_pointee(Directory::load(&store, &catalog).await?);
+        let admission = Admission::new(limits, usage::of_today(&store, clock.now()).await?);
+        let directory = Directory::load(&store, &catalog, &admission).await?;
+        let directory = ArcSwap::from_pointee(directory);
         Ok(Self {
             store,
             directory,
             refreshing: Mutex::new(()),
             stale: AtomicBool::new(false),
             catalog,
+            admission,
             tokens,
             rest,
             clock,
@@ -129,7 +140,8 @@ impl Gateway {
         if self.store.revision().await? == self.revision() {
             return Ok(());
         }
-        let directory = Arc::new(Directory::load(&self.store, &self.catalog).await?);
+        let directory =
+            Arc::new(Directory::load(&self.store, &self.catalog, &self.admission).await?);
         self.directory.store(directory.clone());
         self.tokens.retain(|id| directory.uses(id)).await;
         tracing::info!(revision = directory.revision(), "directory reloaded");
@@ -218,12 +230,16 @@ impl Gateway {
         call: &AuthorizedCall<'_>,
         visit: &Visit,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let (bearer, reply) = self.send_current(call, visit).await?;
+        route(&visit.routes, call)?;
+        let gate = &visit.routes.gate;
+        let permit = self.admission.admit(call.tenant(), gate, self.clock.now());
+        let permit = permit.await.map_err(CallFailure::Limited)?;
+        let (bearer, reply) = self.send_current(call, &permit, visit).await?;
         let rejected = reply.status == StatusCode::UNAUTHORIZED;
         if !rejected || !self.tokens.reject(&bearer).await {
             return Ok((bearer, reply));
         }
-        let (bearer, reply) = self.send_current(call, visit).await?;
+        let (bearer, reply) = self.send_current(call, &permit, visit).await?;
         match reply.status {
             StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
             _ => self.tokens.accepted(&bearer).await,
@@ -235,10 +251,12 @@ impl Gateway {
     async fn send_current(
         &self,
         call: &AuthorizedCall<'_>,
+        permit: &Permit<'_>,
         visit: &Visit,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        match self.send_once(call, route(&visit.routes, call)?).await {
-            Err(CallFailure::Login(LoginError::Revoked)) => self.send_replaced(call).await,
+        let sent = self.send_once(call, permit, route(&visit.routes, call)?);
+        match sent.await {
+            Err(CallFailure::Login(LoginError::Revoked)) => self.send_replaced(call, permit).await,
             sent => sent,
         }
     }
@@ -247,26 +265,35 @@ impl Gateway {
     async fn send_replaced(
         &self,
         call: &AuthorizedCall<'_>,
+        permit: &Permit<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         if let Err(error) = self.refresh().await {
             tracing::error!(%error, "the database cannot be read");
         }
         let routes = self.directory.load().routes(call.tenant());
-        self.send_once(call, route(&routes, call)?).await
+        self.send_once(call, permit, route(&routes, call)?).await
     }
 
     async fn send_once(
         &self,
         call: &AuthorizedCall<'_>,
+        permit: &Permit<'_>,
         route: &Route,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
+        let credential = &route.credential;
+        permit.check_pause(credential.id, self.clock.now())?;
         let bearer = self
             .tokens
-            .bearer(call, &route.credential, &route.site)
+            .bearer(call, credential, &route.site)
             .await
             .map_err(CallFailure::Login)?;
+        permit.request(self.clock.now())?;
         let reply = self.rest.send(call, &bearer, &route.site.base_url).await;
-        Ok((bearer, reply.map_err(CallFailure::Upstream)?))
+        let reply = reply.map_err(CallFailure::Upstream)?;
+        if let Some(wait) = reply.asks_to_wait() {
+            permit.pause(credential.id, wait, self.clock.now());
+        }
+        Ok((bearer, reply))
     }
 }
 
@@ -275,8 +302,15 @@ fn route<'a>(
     call: &AuthorizedCall<'_>,
 ) -> Result<&'a Route, CallFailure> {
     routes
+        .by_provider
         .get(&call.tool().provider)
         .ok_or(CallFailure::NoCredential)
+}
+
+impl From<Limited> for CallFailure {
+    fn from(limited: Limited) -> Self {
+        Self::Limited(limited)
+    }
 }
 
 impl Visit {
@@ -291,7 +325,7 @@ impl Visit {
     /// What the visit's tool list depends on.
     pub fn list_key(&self) -> ListKey {
         ListKey {
-            providers: self.routes.keys().cloned().collect(),
+            providers: self.routes.by_provider.keys().cloned().collect(),
             filter: self.filter.clone(),
         }
     }

@@ -39,6 +39,17 @@ pub struct UpstreamReply {
     pub body: Bytes,
 }
 
+impl UpstreamReply {
+    /// How long the upstream asks to send nothing more (RFC 9110, section 10.2.3).
+    pub fn asks_to_wait(&self) -> Option<Duration> {
+        let asks = [
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::SERVICE_UNAVAILABLE,
+        ];
+        self.retry_after.filter(|_| asks.contains(&self.status))
+    }
+}
+
 /// Sends REST requests.
 pub struct Rest {
     net: Net,

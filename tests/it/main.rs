@@ -16,6 +16,7 @@ mod cli_credentials;
 mod headers;
 mod isolation;
 mod lifecycle;
+mod limits;
 mod mcp;
 mod rmcp_client;
 mod sdk_clients;
