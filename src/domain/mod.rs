@@ -10,6 +10,7 @@ pub mod clock;
 pub mod credential;
 pub mod document;
 pub mod organization;
+pub mod origin;
 pub mod principal;
 pub mod provider;
 pub mod redact;

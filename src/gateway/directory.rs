@@ -13,12 +13,11 @@ use crate::domain::principal::Principal;
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::{Environment, Tenant};
 use crate::store::{GatewayKeyRow, Store, StoreError, StoredCredential};
-use crate::token::LoginSite;
+use crate::token::{Account, LoginSite};
 
 /// How a tenant's calls reach a provider.
 pub struct Route {
-    pub credential: Arc<CredentialRef>,
-    pub site: Arc<LoginSite>,
+    pub account: Arc<Account>,
 }
 
 /// The providers that a tenant has an active credential for.
@@ -56,7 +55,7 @@ impl Directory {
             let Some((tenant, provider, route)) = directory.route(catalog, stored) else {
                 continue;
             };
-            directory.versions.insert(route.credential.id);
+            directory.versions.insert(route.account.credential.id);
             let environments = tenants.entry(tenant.organization).or_default();
             environments
                 .entry(tenant.environment)
@@ -136,8 +135,7 @@ impl Directory {
             base_url: upstream.base_url.clone(),
         };
         let route = Route {
-            credential: Arc::new(credential),
-            site: Arc::new(site),
+            account: Arc::new(Account { credential, site }),
         };
         Some((tenant, stored.provider, route))
     }

@@ -40,6 +40,7 @@ use crate::domain::bearer::Bearer;
 use crate::domain::bearer_secret::PresentedKey;
 use crate::domain::call::{Arguments, AuthorizedCall};
 use crate::domain::clock::SharedClock;
+use crate::domain::origin::Origin;
 use crate::domain::principal::{Principal, ToolFilter};
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::Tenant;
@@ -190,9 +191,10 @@ impl Gateway {
         visit: &Visit,
         tool: &str,
         arguments: Arguments,
-        request_id: &str,
+        origin: &Origin,
     ) -> Result<CallOutcome, UnknownTool> {
         let started = self.clock.now();
+        let request_id = origin.id().as_str();
         let entry = self.catalog.tool(tool).ok_or(UnknownTool)?;
         if !visit.filter.admits(&entry.tool) {
             return Err(UnknownTool);
@@ -201,8 +203,9 @@ impl Gateway {
             Err(mistakes) => CallOutcome::invalid_arguments(&mistakes, request_id),
             Ok(arguments) => {
                 let (principal, tenant) = (&visit.principal, &visit.tenant);
-                let call = AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments)
-                    .map_err(|_| UnknownTool)?;
+                let call =
+                    AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments, origin)
+                        .map_err(|_| UnknownTool)?;
                 let result = self.run(&call, visit).await;
                 let provider = self.catalog.provider(entry.tool.provider.as_str());
                 CallOutcome::of(&call, provider.map(AsRef::as_ref), result, request_id)
@@ -262,10 +265,13 @@ impl Gateway {
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         let bearer = self
             .tokens
-            .bearer(call, &route.credential, &route.site)
+            .bearer(call, &route.account)
             .await
             .map_err(CallFailure::Login)?;
-        let reply = self.rest.send(call, &bearer, &route.site.base_url).await;
+        let reply = self
+            .rest
+            .send(call, &bearer, &route.account.site.base_url)
+            .await;
         Ok((bearer, reply.map_err(CallFailure::Upstream)?))
     }
 }

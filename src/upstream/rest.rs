@@ -91,6 +91,7 @@ impl Rest {
                 .headers_mut()
                 .insert(header.name.clone(), header.value.clone());
         }
+        call.origin().id().sign(request.headers_mut());
         let answer = self
             .net
             .send(request, self.max_answer)

@@ -19,6 +19,7 @@ use super::era::{self, Era, EraError};
 use super::refusal::Rejection;
 use super::{Mcp, headers, reply};
 use crate::domain::call::Arguments;
+use crate::domain::origin::Origin;
 use crate::gateway::{UnknownTool, Visit};
 
 /// How long a client may keep a list or a discovery without asking again.
@@ -32,7 +33,7 @@ struct Message<'a> {
     id: &'a RawValue,
     params: Option<&'a RawValue>,
     era: Era,
-    request_id: &'a str,
+    origin: &'a Origin,
 }
 
 pub(super) async fn answer(
@@ -40,8 +41,9 @@ pub(super) async fn answer(
     visit: &Visit,
     headers: &HeaderMap,
     body: &[u8],
-    request_id: &str,
+    origin: &Origin,
 ) -> Response<Body> {
+    let request_id = origin.id().as_str();
     if !headers::is_json(headers) {
         return Rejection::ContentType.respond(envelope::peek_id(body), request_id);
     }
@@ -59,7 +61,7 @@ pub(super) async fn answer(
         id,
         params,
         era,
-        request_id,
+        origin,
     };
     match (&*method, era) {
         ("initialize", _) => initialize(&message),
@@ -143,7 +145,7 @@ async fn call(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body>
     let arguments = params.arguments.unwrap_or_default();
     let call = mcp
         .gateway
-        .call(visit, &params.name, arguments, message.request_id);
+        .call(visit, &params.name, arguments, message.origin);
     match tokio::time::timeout(mcp.settings.call_timeout, call).await {
         Ok(Ok(outcome)) => reply::call(message.id, message.era, &outcome),
         Ok(Err(UnknownTool)) => {
@@ -156,7 +158,7 @@ async fn call(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body>
         }
         Err(_) => {
             tracing::warn!(
-                request_id = message.request_id,
+                request_id = %message.origin.id(),
                 "call ended by limits.call_timeout"
             );
             in_band(
@@ -199,7 +201,7 @@ fn ttl() -> u64 {
 
 /// An error of the request's own: status 200, but for what 2026-07-28 gives a status.
 fn in_band(message: &Message<'_>, code: ErrorCode, text: &str) -> Response<Body> {
-    let data = json!({"request_id": message.request_id});
+    let data = json!({"request_id": message.origin.id().as_str()});
     reply::error(StatusCode::OK, Some(message.id), code, text, Some(&data))
 }
 

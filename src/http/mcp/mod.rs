@@ -31,7 +31,7 @@ use lists::Lists;
 use refusal::Rejection;
 
 use super::hosts::HostPolicy;
-use super::router::RequestId;
+use crate::domain::origin::{Origin, RequestId};
 use crate::gateway::{Gateway, Visit};
 
 /// Size and time that a request gets whose sender is refused anyway.
@@ -84,10 +84,9 @@ impl Mcp {
 /// Every request to an MCP URL.
 pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let request_id = match parts.extensions.get::<RequestId>() {
-        Some(id) => id.0.clone(),
-        None => "".into(),
-    };
+    let request_id = parts.extensions.get::<RequestId>().cloned();
+    let origin = Origin::new(request_id.unwrap_or_default());
+    let request_id = origin.id().as_str();
     let visit = mcp.enter(&parts);
     // Of a refused request only as much is read as its id takes.
     let (limit, time) = match &visit {
@@ -96,14 +95,14 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
     };
     let bytes = match read(body, limit, time).await {
         Ok(bytes) => bytes,
-        Err(broken) => return visit.err().unwrap_or(broken).respond(None, &request_id),
+        Err(broken) => return visit.err().unwrap_or(broken).respond(None, request_id),
     };
     // The id goes back with a refusal too: some clients show an error only with their own id.
-    let refuse = |rejection: Rejection| rejection.respond(envelope::peek_id(&bytes), &request_id);
+    let refuse = |rejection: Rejection| rejection.respond(envelope::peek_id(&bytes), request_id);
     match visit {
         Err(rejection) => refuse(rejection),
         Ok(_) if parts.method != Method::POST => refuse(Rejection::Method),
-        Ok(visit) => methods::answer(&mcp, &visit, &parts.headers, &bytes, &request_id).await,
+        Ok(visit) => methods::answer(&mcp, &visit, &parts.headers, &bytes, &origin).await,
     }
 }
 
