@@ -17,7 +17,7 @@
 //!   6  domain::call         AuthorizedCall::authorize    → AuthorizedCall
 //!   7  token                cached, or one login         → Bearer
 //!   8  upstream             template + arguments + bearer → UpstreamReply (asserts the tenant)
-//!   9  gateway::outcome     what the client is told; one log line
+//!   9  gateway::outcome     what the client is told; one log line, one count
 //!  10  http::mcp            the answer, written once into one buffer
 //! ```
 //!
@@ -37,7 +37,7 @@
 //! - [`credentials`]: seal and save, load and open; the only meeting point of store and vault.
 //! - Use cases, knowing no HTTP: [`gateway`] (the request path), [`admin`] (organizations,
 //!   credentials, keys).
-//! - [`http`]: the edge: MCP front door for both protocol generations, health.
+//! - [`http`]: the edge: MCP front door for both protocol generations, health, metrics.
 //! - Process: [`config`], [`app`] (the composition root), [`cli`], [`sandbox`] (an Eka-shaped
 //!   upstream to develop against; knows nothing of the gateway).
 //!

@@ -11,6 +11,7 @@ use tokio::task::{JoinError, JoinHandle};
 use super::hardening::raise_open_files;
 use super::{App, AppError, watcher};
 use crate::config::Loaded;
+use crate::domain::meter::{Gauge, Meters};
 use crate::gateway::Gateway;
 use crate::http::hosts::HostPolicy;
 use crate::http::mcp::{Mcp, McpSettings};
@@ -34,7 +35,8 @@ pub struct Running {
 impl App {
     /// Opens the listeners and serves. No upstream is contacted before the first call.
     pub async fn start(self) -> Result<Running, AppError> {
-        let gateway = Arc::new(self.gateway().await?);
+        let meters = Meters::default();
+        let gateway = Arc::new(self.gateway(&meters).await?);
         let config = &self.loaded.config;
         let mcp_listener = listen("server.listen", config.server.listen).await?;
         let admin_listener = listen("admin.listen", config.admin.listen).await?;
@@ -43,7 +45,8 @@ impl App {
             address("admin.listen", &admin_listener)?,
         );
         let hosts = host_policy(&self.loaded);
-        let front = Mcp::new(gateway.clone(), hosts.clone(), mcp_settings(&self.loaded));
+        let settings = mcp_settings(&self.loaded);
+        let front = Mcp::new(gateway.clone(), hosts.clone(), settings, &meters);
         // The other half is for connections to upstreams, and for files.
         let max_connections = (raise_open_files() / 2).clamp(16, MAX_CONNECTIONS);
         let (stop, signal) = watch::channel(false);
@@ -52,12 +55,14 @@ impl App {
                 mcp_listener,
                 router::mcp(Arc::new(front)),
                 max_connections,
+                connections(&meters, "mcp"),
                 signal.clone(),
             )),
             tokio::spawn(server::serve(
                 admin_listener,
-                router::admin(gateway.clone(), hosts),
+                router::admin(gateway.clone(), meters.clone(), hosts),
                 MAX_ADMIN_CONNECTIONS,
+                connections(&meters, "admin"),
                 signal.clone(),
             )),
             tokio::spawn(watcher::watch(gateway, signal)),
@@ -72,20 +77,22 @@ impl App {
         })
     }
 
-    async fn gateway(&self) -> Result<Gateway, AppError> {
+    async fn gateway(&self, meters: &Meters) -> Result<Gateway, AppError> {
         let login = Login::new(self.net.clone(), self.clock.clone());
         let tokens = Tokens::new(
             login,
             Arc::new(self.credentials.clone()),
             self.clock.clone(),
         );
-        let rest = Rest::new(self.net.clone(), self.loaded.config.limits.answer);
+        let max_answer = self.loaded.config.limits.answer;
+        let rest = Rest::new(self.net.clone(), max_answer, self.clock.clone());
         Ok(Gateway::open(
             self.store.clone(),
             self.catalog.clone(),
             tokens,
             rest,
             self.clock.clone(),
+            meters,
         )
         .await?)
     }
@@ -106,6 +113,11 @@ impl Running {
         self.app.close().await;
         result
     }
+}
+
+fn connections(meters: &Meters, listener: &str) -> Gauge {
+    let help = "Open connections, by listener";
+    meters.gauge("locum_open_connections", help, &[("listener", listener)])
 }
 
 async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {

@@ -9,7 +9,7 @@
 //!           ├ authorize    principal, tenant, tool, arguments       → AuthorizedCall
 //!           ├ token        cache, single flight, renewal            → Bearer
 //!           ├ send         upstream; one retry with a new token on 401 → UpstreamReply
-//!           └ outcome      what the client is told; one log line
+//!           └ outcome      what the client is told; one log line, one count
 //! ```
 //!
 //! Nothing here waits for another tenant: the directory is an immutable snapshot, and the token of
@@ -17,8 +17,10 @@
 //! the database nor a cipher.
 
 mod authenticate;
+mod census;
 mod directory;
 mod error;
+mod meters;
 mod outcome;
 mod resolve;
 
@@ -32,6 +34,7 @@ use tokio::sync::Mutex;
 
 use directory::{Directory, Route};
 pub use error::{Refusal, UnknownTool};
+use meters::GatewayMeters;
 pub use outcome::CallOutcome;
 pub use resolve::{Selection, SelectionError};
 
@@ -40,6 +43,7 @@ use crate::domain::bearer::Bearer;
 use crate::domain::bearer_secret::PresentedKey;
 use crate::domain::call::{Arguments, AuthorizedCall};
 use crate::domain::clock::SharedClock;
+use crate::domain::meter::Meters;
 use crate::domain::origin::Origin;
 use crate::domain::principal::{Principal, ToolFilter};
 use crate::domain::provider::ProviderName;
@@ -59,6 +63,7 @@ pub struct Gateway {
     tokens: Tokens,
     rest: Rest,
     clock: SharedClock,
+    meters: GatewayMeters,
 }
 
 /// An authenticated principal, and the directory that knew it.
@@ -97,17 +102,20 @@ impl Gateway {
         tokens: Tokens,
         rest: Rest,
         clock: SharedClock,
+        meters: &Meters,
     ) -> Result<Self, StoreError> {
-        let directory = ArcSwap::from_pointee(Directory::load(&store, &catalog).await?);
+        let meters = GatewayMeters::new(meters, &catalog);
+        let directory = Directory::load(&store, &catalog, &meters).await?;
         Ok(Self {
             store,
-            directory,
+            directory: ArcSwap::from_pointee(directory),
             refreshing: Mutex::new(()),
             stale: AtomicBool::new(false),
             catalog,
             tokens,
             rest,
             clock,
+            meters,
         })
     }
 
@@ -130,7 +138,8 @@ impl Gateway {
         if self.store.revision().await? == self.revision() {
             return Ok(());
         }
-        let directory = Arc::new(Directory::load(&self.store, &self.catalog).await?);
+        let directory = Directory::load(&self.store, &self.catalog, &self.meters).await?;
+        let directory = Arc::new(directory);
         self.directory.store(directory.clone());
         self.tokens.retain(|id| directory.uses(id)).await;
         tracing::info!(revision = directory.revision(), "directory reloaded");
@@ -140,6 +149,13 @@ impl Gateway {
     /// The revision of the store that the directory was read at.
     pub fn revision(&self) -> i64 {
         self.directory.load().revision()
+    }
+
+    /// Brings the meters of what the directory holds up to date.
+    pub fn take_census(&self) {
+        let directory = self.directory.load();
+        let census = &self.meters.census;
+        census.take(&directory, self.is_stale(), self.clock.now());
     }
 
     pub fn catalog(&self) -> &Arc<Catalog> {
@@ -193,12 +209,13 @@ impl Gateway {
         arguments: Arguments,
         origin: &Origin,
     ) -> Result<CallOutcome, UnknownTool> {
-        let started = self.clock.now();
         let request_id = origin.id().as_str();
         let entry = self.catalog.tool(tool).ok_or(UnknownTool)?;
         if !visit.filter.admits(&entry.tool) {
             return Err(UnknownTool);
         }
+        let environment = &visit.tenant.environment;
+        let ongoing = self.meters.begin(&entry.tool, environment, &self.clock);
         let outcome = match entry.schema.check(arguments) {
             Err(mistakes) => CallOutcome::invalid_arguments(&mistakes, request_id),
             Ok(arguments) => {
@@ -211,7 +228,7 @@ impl Gateway {
                 CallOutcome::of(&call, provider.map(AsRef::as_ref), result, request_id)
             }
         };
-        let elapsed = self.clock.now().duration_since(started);
+        let elapsed = ongoing.end(outcome.code);
         outcome.log(visit, &entry.tool, request_id, elapsed);
         Ok(outcome)
     }
@@ -270,7 +287,7 @@ impl Gateway {
             .map_err(CallFailure::Login)?;
         let reply = self
             .rest
-            .send(call, &bearer, &route.account.site.base_url)
+            .send(call, &bearer, &route.account.site.base_url, &route.requests)
             .await;
         Ok((bearer, reply.map_err(CallFailure::Upstream)?))
     }

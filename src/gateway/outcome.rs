@@ -4,8 +4,9 @@
 //! "status_code", "error_code", "request_id"}}`, with the upstream's own status and code. Nothing
 //! else of an upstream's body is passed on, and nothing of any body is logged.
 
+use std::time::Duration;
+
 use http::StatusCode;
-use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -18,6 +19,32 @@ use crate::domain::provider::Provider;
 use crate::domain::tool::{ResponseKind, Tool};
 use crate::token::LoginError;
 use crate::upstream::{UpstreamError, UpstreamReply};
+
+/// A call whose client went away, or that was not done within `limits.call_timeout`.
+pub(super) const ABORTED: &str = "aborted";
+
+/// How calls end: the values of [`CallOutcome::code`], and [`ABORTED`].
+pub(super) const WORDS: &[&str] = &[
+    "ok",
+    "invalid_arguments",
+    "no_credential",
+    "upstream_unauthorized",
+    "upstream_rate_limited",
+    "upstream_refused",
+    "upstream_redirect",
+    "upstream_error",
+    "upstream_malformed",
+    "upstream_unavailable",
+    "credential_refused",
+    "token_rejected",
+    "credential_incomplete",
+    "credential_sealed",
+    "credential_revoked",
+    "login_rate_limited",
+    "login_unavailable",
+    "login_malformed",
+    ABORTED,
+];
 
 /// A longer message of an upstream is cut.
 const MAX_MESSAGE: usize = 300;
@@ -217,13 +244,7 @@ impl CallOutcome {
     }
 
     /// The one line that a call leaves: who, for whom, what, how it ended.
-    pub(super) fn log(
-        &self,
-        visit: &Visit,
-        tool: &Tool,
-        request_id: &str,
-        elapsed: SignedDuration,
-    ) {
+    pub(super) fn log(&self, visit: &Visit, tool: &Tool, request_id: &str, elapsed: Duration) {
         tracing::info!(
             target: "locum::call",
             request_id,
@@ -232,7 +253,7 @@ impl CallOutcome {
             tool = %tool.name,
             outcome = self.code,
             status = self.status,
-            micros = u64::try_from(elapsed.as_micros()).unwrap_or(0),
+            micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
             "call"
         );
     }

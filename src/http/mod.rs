@@ -3,6 +3,7 @@
 pub mod health;
 pub mod hosts;
 pub mod mcp;
+pub mod metrics;
 pub mod router;
 pub mod server;
 

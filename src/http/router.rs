@@ -14,7 +14,8 @@ use uuid::{Timestamp, Uuid};
 
 use super::hosts::HostPolicy;
 use super::mcp::{self, Mcp};
-use super::{health, json};
+use super::{health, json, metrics};
+use crate::domain::meter::Meters;
 use crate::domain::origin::RequestId;
 use crate::gateway::Gateway;
 
@@ -32,8 +33,9 @@ pub fn mcp(front: Arc<Mcp>) -> Router {
 }
 
 /// What operators and probes talk to.
-pub fn admin(gateway: Arc<Gateway>, hosts: HostPolicy) -> Router {
-    let routes = health::routes(gateway)
+pub fn admin(gateway: Arc<Gateway>, meters: Meters, hosts: HostPolicy) -> Router {
+    let routes = health::routes(gateway.clone())
+        .merge(metrics::routes(gateway, meters))
         .fallback(not_found)
         .layer(from_fn_with_state(Arc::new(hosts), check_host));
     with_middleware(routes)

@@ -13,6 +13,7 @@ mod backoff;
 mod error;
 mod life;
 mod login;
+mod meters;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use backoff::Backoff;
 pub use error::LoginError;
 pub use login::{Login, LoginOutcome, LoginSite};
+pub use meters::LoginMeters;
 
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
@@ -42,6 +44,7 @@ const IDLE_SLOT: Duration = Duration::from_secs(3600);
 pub struct Account {
     pub credential: CredentialRef,
     pub site: LoginSite,
+    pub meters: Arc<LoginMeters>,
 }
 
 /// A login to be made, and the request that it is made for.
@@ -103,12 +106,16 @@ impl Tokens {
             .filter(|token| now < token.expires_at)
         {
             Some(token) => {
+                account.meters.hit();
                 if now >= token.renew_at {
                     self.renew_in_background(&slot, &token, Errand::new(account, call));
                 }
                 token
             }
-            None => self.work.obtain(&slot, Errand::new(account, call)).await?,
+            None => {
+                account.meters.miss();
+                self.work.obtain(&slot, Errand::new(account, call)).await?
+            }
         };
         Ok(Bearer::for_call(
             call,
@@ -176,6 +183,7 @@ impl Tokens {
         if slot.renewing.swap(true, Ordering::AcqRel) {
             return;
         }
+        errand.account.meters.renewal();
         let (work, slot, token) = (self.work.clone(), slot.clone(), token.clone());
         tokio::spawn(async move {
             let _renewing = Renewing(&slot);
@@ -266,6 +274,7 @@ impl Work {
             return Err(cause.waiting(wait));
         }
         let result = self.log_in(previous, errand).await;
+        errand.account.meters.login(&result);
         let now = self.clock.now();
         match result {
             Ok(token) => {

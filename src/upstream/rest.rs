@@ -14,9 +14,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use url::Url;
 
-use super::UpstreamError;
+use super::{RequestMeters, UpstreamError};
 use crate::domain::bearer::Bearer;
 use crate::domain::call::{Arguments, AuthorizedCall};
+use crate::domain::clock::SharedClock;
 use crate::domain::template::Values;
 use crate::domain::tool::{PathSegment, QueryRule, RequestTemplate};
 use crate::net::{self, Net};
@@ -43,6 +44,7 @@ pub struct UpstreamReply {
 pub struct Rest {
     net: Net,
     max_answer: usize,
+    clock: SharedClock,
 }
 
 struct ArgumentValues<'a>(&'a Arguments);
@@ -65,8 +67,12 @@ impl Values for ArgumentValues<'_> {
 }
 
 impl Rest {
-    pub fn new(net: Net, max_answer: usize) -> Self {
-        Self { net, max_answer }
+    pub fn new(net: Net, max_answer: usize, clock: SharedClock) -> Self {
+        Self {
+            net,
+            max_answer,
+            clock,
+        }
     }
 
     /// Sends the call's request with the tenant's bearer.
@@ -75,6 +81,7 @@ impl Rest {
         call: &AuthorizedCall<'_>,
         bearer: &Bearer,
         base_url: &Url,
+        meters: &RequestMeters,
     ) -> Result<UpstreamReply, UpstreamError> {
         assert!(
             bearer.tenant() == call.tenant(),
@@ -92,11 +99,15 @@ impl Rest {
                 .insert(header.name.clone(), header.value.clone());
         }
         call.origin().id().sign(request.headers_mut());
-        let answer = self
-            .net
-            .send(request, self.max_answer)
-            .await
-            .map_err(UpstreamError::Net)?;
+        let started = self.clock.now();
+        let answer = self.net.send(request, self.max_answer).await;
+        let took = self.clock.now().duration_since(started);
+        let status = answer.as_ref().map(|answer| answer.status);
+        meters.record(
+            Duration::try_from(took).unwrap_or_default(),
+            status.map_err(|failure| *failure),
+        );
+        let answer = answer.map_err(UpstreamError::Net)?;
         Ok(UpstreamReply {
             status: answer.status,
             retry_after: net::retry_after(&answer.headers),

@@ -14,6 +14,7 @@ mod envelope;
 mod era;
 mod headers;
 mod lists;
+mod meters;
 mod methods;
 mod refusal;
 mod reply;
@@ -28,9 +29,11 @@ use http::request::Parts;
 use http::{Method, Response};
 
 use lists::Lists;
+use meters::McpMeters;
 use refusal::Rejection;
 
 use super::hosts::HostPolicy;
+use crate::domain::meter::Meters;
 use crate::domain::origin::{Origin, RequestId};
 use crate::gateway::{Gateway, Visit};
 
@@ -43,6 +46,7 @@ pub struct Mcp {
     hosts: HostPolicy,
     settings: McpSettings,
     lists: Lists,
+    meters: McpMeters,
 }
 
 /// How the front door behaves.
@@ -59,12 +63,18 @@ pub struct McpSettings {
 }
 
 impl Mcp {
-    pub fn new(gateway: Arc<Gateway>, hosts: HostPolicy, settings: McpSettings) -> Self {
+    pub fn new(
+        gateway: Arc<Gateway>,
+        hosts: HostPolicy,
+        settings: McpSettings,
+        meters: &Meters,
+    ) -> Self {
         Self {
             gateway,
             hosts,
             settings,
             lists: Lists::default(),
+            meters: McpMeters::new(meters),
         }
     }
 
@@ -95,10 +105,15 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
     };
     let bytes = match read(body, limit, time).await {
         Ok(bytes) => bytes,
-        Err(broken) => return visit.err().unwrap_or(broken).respond(None, request_id),
+        Err(broken) => {
+            let rejection = visit.err().unwrap_or(broken);
+            return rejection.respond(&mcp.meters, None, request_id);
+        }
     };
     // The id goes back with a refusal too: some clients show an error only with their own id.
-    let refuse = |rejection: Rejection| rejection.respond(envelope::peek_id(&bytes), request_id);
+    let refuse = |rejection: Rejection| {
+        rejection.respond(&mcp.meters, envelope::peek_id(&bytes), request_id)
+    };
     match visit {
         Err(rejection) => refuse(rejection),
         Ok(_) if parts.method != Method::POST => refuse(Rejection::Method),

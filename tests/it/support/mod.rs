@@ -6,6 +6,7 @@ pub mod commands;
 pub mod load;
 pub mod process;
 pub mod program;
+pub mod scrape;
 pub mod sdk;
 pub mod wire;
 
