@@ -33,7 +33,8 @@
 //! - [`domain`]: the words as types. No I/O, no protocol.
 //! - Leaves, each knowing the domain only: [`catalog`] (profiles → providers and tools), [`vault`]
 //!   (envelope encryption; bytes in, bytes out), [`store`] (SQLite), [`net`] (the only constructor
-//!   of HTTP clients), [`token`] (login flows and the token cache), [`upstream`] (REST requests).
+//!   of HTTP clients), [`token`] (login flows and the token cache), [`upstream`] (REST requests),
+//!   [`traces`] (spans to an OTLP collector).
 //! - [`credentials`]: seal and save, load and open; the only meeting point of store and vault.
 //! - Use cases, knowing no HTTP: [`gateway`] (the request path), [`admin`] (organizations,
 //!   credentials, keys).
@@ -62,5 +63,6 @@ pub mod net;
 pub mod sandbox;
 pub mod store;
 pub mod token;
+pub mod traces;
 pub mod upstream;
 pub mod vault;

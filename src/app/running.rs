@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderName;
 use tokio::net::TcpListener;
@@ -12,16 +13,21 @@ use super::hardening::raise_open_files;
 use super::{App, AppError, watcher};
 use crate::config::Loaded;
 use crate::domain::meter::{Gauge, Meters};
+use crate::domain::span::Tracer;
 use crate::gateway::Gateway;
 use crate::http::hosts::HostPolicy;
 use crate::http::mcp::{Mcp, McpSettings};
 use crate::http::{router, server};
+use crate::net::{Net, NetSettings};
 use crate::token::{Login, Tokens};
+use crate::traces::{TraceSettings, Traces, read_headers};
 use crate::upstream::Rest;
 
 /// More connections wait until one of these ends, whatever the system allows.
 const MAX_CONNECTIONS: usize = 50_000;
 const MAX_ADMIN_CONNECTIONS: usize = 256;
+/// A trace collector has to take a batch within this.
+const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A gateway that serves until it is stopped.
 pub struct Running {
@@ -29,6 +35,7 @@ pub struct Running {
     pub admin: SocketAddr,
     app: App,
     stop: watch::Sender<bool>,
+    traces: Option<Arc<Traces>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -37,6 +44,8 @@ impl App {
     pub async fn start(self) -> Result<Running, AppError> {
         let meters = Meters::default();
         let gateway = Arc::new(self.gateway(&meters).await?);
+        let traces = self.traces(&meters)?.map(Arc::new);
+        let tracer = traces.clone().map(|traces| traces as Arc<dyn Tracer>);
         let config = &self.loaded.config;
         let mcp_listener = listen("server.listen", config.server.listen).await?;
         let admin_listener = listen("admin.listen", config.admin.listen).await?;
@@ -46,7 +55,7 @@ impl App {
         );
         let hosts = host_policy(&self.loaded);
         let settings = mcp_settings(&self.loaded);
-        let front = Mcp::new(gateway.clone(), hosts.clone(), settings, &meters);
+        let front = Mcp::new(gateway.clone(), hosts.clone(), settings, &meters, tracer);
         // The other half is for connections to upstreams, and for files.
         let max_connections = (raise_open_files() / 2).clamp(16, MAX_CONNECTIONS);
         let (stop, signal) = watch::channel(false);
@@ -73,8 +82,31 @@ impl App {
             admin,
             app: self,
             stop,
+            traces,
             tasks,
         })
+    }
+
+    /// Traces, where a collector is configured.
+    fn traces(&self, meters: &Meters) -> Result<Option<Traces>, AppError> {
+        let section = &self.loaded.config.traces;
+        let Some(endpoint) = section.endpoint.clone() else {
+            return Ok(None);
+        };
+        let file = self.loaded.trace_headers_file();
+        let headers = file.as_deref().map(read_headers).transpose()?;
+        let settings = TraceSettings {
+            endpoint,
+            headers: headers.unwrap_or_default(),
+            sample_ratio: section.sample_ratio,
+            service_name: section.service_name.clone(),
+        };
+        let net = Net::new(NetSettings {
+            request_timeout: COLLECTOR_TIMEOUT,
+            ..NetSettings::default()
+        })?;
+        let clock = self.clock.clone();
+        Ok(Some(Traces::start(settings, net, clock, meters)))
     }
 
     async fn gateway(&self, meters: &Meters) -> Result<Gateway, AppError> {
@@ -103,12 +135,15 @@ impl Running {
         &self.app
     }
 
-    /// Lets requests in flight finish, then closes the database.
+    /// Lets requests in flight finish, sends the last spans, then closes the database.
     pub async fn stop(self) -> Result<(), JoinError> {
         let _ = self.stop.send(true);
         let mut result = Ok(());
         for task in self.tasks {
             result = result.and(task.await);
+        }
+        if let Some(traces) = &self.traces {
+            traces.stop().await;
         }
         self.app.close().await;
         result

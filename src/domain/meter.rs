@@ -36,7 +36,11 @@ pub struct Counter(Arc<AtomicU64>);
 
 impl Counter {
     pub fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    pub fn add(&self, times: u64) {
+        self.0.fetch_add(times, Ordering::Relaxed);
     }
 
     pub fn value(&self) -> u64 {

@@ -16,6 +16,7 @@ pub mod principal;
 pub mod provider;
 pub mod redact;
 pub mod slug;
+pub mod span;
 pub mod template;
 pub mod tenant;
 pub mod tool;

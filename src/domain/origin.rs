@@ -1,9 +1,12 @@
 //! [`Origin`]: the MCP request that a call, a login or an upstream request is made for.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
+
+use super::span::{ActiveSpan, Attribute, Span, Step};
 
 /// Carries a request's id: back to the client, and to the upstream. It is the one header towards an
 /// upstream that no profile has a say in.
@@ -44,18 +47,46 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// What is known of a request wherever something is done for it. Cheap to clone.
-#[derive(Debug, Clone)]
+/// What is known of a request wherever something is done for it: its id and, where it is traced,
+/// its span. Cheap to clone.
+#[derive(Clone)]
 pub struct Origin {
     id: RequestId,
+    span: Option<Arc<dyn Span>>,
 }
 
 impl Origin {
     pub fn new(id: RequestId) -> Self {
-        Self { id }
+        Self { id, span: None }
+    }
+
+    /// The same request, traced.
+    pub fn traced(&self, span: Arc<dyn Span>) -> Self {
+        span.note(Attribute::RequestId(&self.id));
+        Self {
+            id: self.id.clone(),
+            span: Some(span),
+        }
     }
 
     pub fn id(&self) -> &RequestId {
         &self.id
+    }
+
+    /// Says something about the request in its span.
+    pub fn note(&self, attribute: Attribute<'_>) {
+        if let Some(span) = &self.span {
+            span.note(attribute);
+        }
+    }
+
+    /// The request's own span, which ends with what comes back.
+    pub fn span(&self) -> ActiveSpan {
+        ActiveSpan(self.span.clone())
+    }
+
+    /// Begins the span of a step of the request.
+    pub fn step(&self, step: Step) -> ActiveSpan {
+        ActiveSpan(self.span.as_ref().map(|span| span.step(step)))
     }
 }

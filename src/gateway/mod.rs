@@ -47,6 +47,7 @@ use crate::domain::meter::Meters;
 use crate::domain::origin::Origin;
 use crate::domain::principal::{Principal, ToolFilter};
 use crate::domain::provider::ProviderName;
+use crate::domain::span::Attribute;
 use crate::domain::tenant::Tenant;
 use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
@@ -214,6 +215,8 @@ impl Gateway {
         if !visit.filter.admits(&entry.tool) {
             return Err(UnknownTool);
         }
+        origin.note(Attribute::Tool(&entry.tool.name));
+        origin.note(Attribute::Provider(&entry.tool.provider));
         let environment = &visit.tenant.environment;
         let ongoing = self.meters.begin(&entry.tool, environment, &self.clock);
         let outcome = match entry.schema.check(arguments) {
@@ -229,6 +232,7 @@ impl Gateway {
             }
         };
         let elapsed = ongoing.end(outcome.code);
+        origin.note(Attribute::Outcome(outcome.code));
         outcome.log(visit, &entry.tool, request_id, elapsed);
         Ok(outcome)
     }

@@ -1,9 +1,8 @@
 //! What is counted about the tokens and logins of one provider and environment.
 
-use super::LoginError;
 use crate::domain::meter::{Counter, Label, Meters, Tally};
 
-/// How attempts to log in end: `ok`, and the words of [`LoginError::code`].
+/// How attempts to log in end: `ok`, and the words of [`super::LoginError::code`].
 const OUTCOMES: &[&str] = &[
     "ok",
     "credential_refused",
@@ -61,8 +60,7 @@ impl LoginMeters {
         self.renewals.count();
     }
 
-    pub(super) fn login<T>(&self, result: &Result<T, LoginError>) {
-        let outcome = result.as_ref().err().map_or("ok", LoginError::code);
+    pub(super) fn login(&self, outcome: &str) {
         self.logins.count(outcome);
     }
 }

@@ -34,6 +34,7 @@ use crate::domain::call::AuthorizedCall;
 use crate::domain::clock::SharedClock;
 use crate::domain::credential::{CredentialRef, CredentialSource, CredentialVersionId, OpenFailed};
 use crate::domain::origin::Origin;
+use crate::domain::span::{Attribute, Step};
 
 /// Slots beyond this are dropped, least recently used first; a dropped one costs one login.
 const MAX_SLOTS: u64 = 100_000;
@@ -273,8 +274,8 @@ impl Work {
         if let Some((wait, cause)) = gate.remaining(self.clock.now()) {
             return Err(cause.waiting(wait));
         }
-        let result = self.log_in(previous, errand).await;
-        errand.account.meters.login(&result);
+        let result = self.log_in_traced(previous, errand).await;
+        errand.account.meters.login(outcome(&result));
         let now = self.clock.now();
         match result {
             Ok(token) => {
@@ -297,6 +298,20 @@ impl Work {
                 Err(error)
             }
         }
+    }
+
+    async fn log_in_traced(
+        &self,
+        previous: Option<&LoginOutcome>,
+        errand: &Errand,
+    ) -> Result<LoginOutcome, LoginError> {
+        let span = errand.origin.step(Step::Login);
+        let key = &errand.account.credential.key;
+        span.note(Attribute::Provider(&key.provider));
+        span.note(Attribute::Environment(&key.tenant.environment));
+        let result = self.log_in(previous, errand).await;
+        span.note(Attribute::Outcome(outcome(&result)));
+        result
     }
 
     /// Refreshes where that is possible; a refused refresh is followed by a login.
@@ -332,4 +347,9 @@ impl Work {
             .log_in(&account.site, &opened, Some(origin))
             .await
     }
+}
+
+/// `ok`, or the word for what went wrong.
+fn outcome<T>(result: &Result<T, LoginError>) -> &'static str {
+    result.as_ref().err().map_or("ok", LoginError::code)
 }

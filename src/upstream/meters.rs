@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::domain::meter::{Histogram, LATENCIES, Label, Meters, Tally};
-use crate::net::NetFailure;
+use crate::net::{Answer, NetFailure};
 
 /// How requests end: the class of the status, or why there was none.
 const RESULTS: &[&str] = &[
@@ -46,16 +46,21 @@ impl RequestMeters {
         }
     }
 
-    pub(super) fn record(&self, took: Duration, answer: Result<StatusCode, NetFailure>) {
+    pub(super) fn record(&self, took: Duration, result: &str) {
         self.durations.observe(took);
-        self.results.count(match answer {
-            Ok(status) => class(status),
-            Err(NetFailure::Connect) => "connect",
-            Err(NetFailure::Timeout) => "timeout",
-            Err(NetFailure::Interrupted) => "interrupted",
-            Err(NetFailure::TooLarge(_)) => "too_large",
-            Err(NetFailure::Request) => "request",
-        });
+        self.results.count(result);
+    }
+}
+
+/// How a request ended, in one of the words above.
+pub(super) fn result(answer: &Result<Answer, NetFailure>) -> &'static str {
+    match answer {
+        Ok(answer) => class(answer.status),
+        Err(NetFailure::Connect) => "connect",
+        Err(NetFailure::Timeout) => "timeout",
+        Err(NetFailure::Interrupted) => "interrupted",
+        Err(NetFailure::TooLarge(_)) => "too_large",
+        Err(NetFailure::Request) => "request",
     }
 }
 

@@ -14,13 +14,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use url::Url;
 
-use super::{RequestMeters, UpstreamError};
+use super::{RequestMeters, UpstreamError, meters};
 use crate::domain::bearer::Bearer;
 use crate::domain::call::{Arguments, AuthorizedCall};
 use crate::domain::clock::SharedClock;
+use crate::domain::span::{ActiveSpan, Attribute, Step};
 use crate::domain::template::Values;
 use crate::domain::tool::{PathSegment, QueryRule, RequestTemplate};
-use crate::net::{self, Net};
+use crate::net::{self, Answer, Net, NetFailure};
 
 /// Everything but the unreserved characters (RFC 3986, section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -99,20 +100,36 @@ impl Rest {
                 .insert(header.name.clone(), header.value.clone());
         }
         call.origin().id().sign(request.headers_mut());
-        let started = self.clock.now();
-        let answer = self.net.send(request, self.max_answer).await;
-        let took = self.clock.now().duration_since(started);
-        let status = answer.as_ref().map(|answer| answer.status);
-        meters.record(
-            Duration::try_from(took).unwrap_or_default(),
-            status.map_err(|failure| *failure),
-        );
+        let span = call.origin().step(Step::UpstreamRequest);
+        let answer = self.observed(request, meters, &span).await;
         let answer = answer.map_err(UpstreamError::Net)?;
         Ok(UpstreamReply {
             status: answer.status,
             retry_after: net::retry_after(&answer.headers),
             body: answer.body,
         })
+    }
+
+    /// Sends a request, and says in meters and span how it went.
+    async fn observed(
+        &self,
+        request: reqwest::Request,
+        meters: &RequestMeters,
+        span: &ActiveSpan,
+    ) -> Result<Answer, NetFailure> {
+        let started = self.clock.now();
+        let answer = self.net.send(request, self.max_answer).await;
+        let took = self.clock.now().duration_since(started);
+        let result = meters::result(&answer);
+        meters.record(Duration::try_from(took).unwrap_or_default(), result);
+        span.note(Attribute::Outcome(match result {
+            "2xx" => "ok",
+            other => other,
+        }));
+        if let Ok(answer) = &answer {
+            span.note(Attribute::Status(answer.status.as_u16()));
+        }
+        answer
     }
 }
 

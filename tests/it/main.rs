@@ -22,5 +22,6 @@ mod rmcp_client;
 mod sdk_clients;
 mod tokens;
 mod tools;
+mod traces;
 mod upstream_faults;
 mod vault;

@@ -1,6 +1,6 @@
 //! What is counted at the front door: requests by method, refusals and errors by kind.
 
-use crate::domain::meter::{Meters, Tally};
+use crate::domain::meter::{Meters, OTHER, Tally};
 
 /// Methods that are served; others and notifications are counted together.
 const METHODS: &[&str] = &[
@@ -10,6 +10,12 @@ const METHODS: &[&str] = &[
     "tools/list",
     "tools/call",
 ];
+
+/// The name of a method that is served, or one for all others.
+pub(super) fn known_method(method: &str) -> &'static str {
+    let known = METHODS.iter().find(|known| **known == method);
+    known.copied().unwrap_or(OTHER)
+}
 
 /// Why a message of somebody who may come in gets an error.
 const ERRORS: &[&str] = &[

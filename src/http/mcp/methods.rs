@@ -17,9 +17,10 @@ use serde_json::value::RawValue;
 use super::envelope::{self, BadEnvelope, Envelope};
 use super::era::{self, Era, EraError};
 use super::refusal::Rejection;
-use super::{Mcp, headers, reply};
+use super::{Mcp, headers, meters, reply, trace};
 use crate::domain::call::Arguments;
 use crate::domain::origin::Origin;
+use crate::domain::span::Attribute;
 use crate::gateway::{UnknownTool, Visit};
 
 /// How long a client may keep a list or a discovery without asking again.
@@ -60,6 +61,12 @@ pub(super) async fn answer(
     let Envelope { id, method, params } = envelope;
     mcp.meters.requests.count(&method);
     let Some(id) = id else { return accepted() };
+    let traced = mcp.tracer.as_deref().and_then(|tracer| {
+        let method = meters::known_method(&method);
+        trace::begin(tracer, visit, method, params, origin)
+    });
+    let origin = traced.as_ref().unwrap_or(origin);
+    let _span = origin.span();
     let message = Message {
         id,
         params,
@@ -205,12 +212,14 @@ fn in_band(
     text: &str,
 ) -> Response<Body> {
     mcp.meters.errors.count(kind);
+    message.origin.note(Attribute::Outcome(kind));
     let data = json!({"request_id": message.origin.id().as_str()});
     reply::error(StatusCode::OK, Some(message.id), code, text, Some(&data))
 }
 
 fn unknown_method(mcp: &Mcp, message: &Message<'_>) -> Response<Body> {
     mcp.meters.errors.count("unknown_method");
+    message.origin.note(Attribute::Outcome("unknown_method"));
     let status = match message.era {
         Era::Legacy => StatusCode::OK,
         Era::Modern => StatusCode::NOT_FOUND,

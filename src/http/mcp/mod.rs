@@ -18,6 +18,7 @@ mod meters;
 mod methods;
 mod refusal;
 mod reply;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,7 @@ use refusal::Rejection;
 use super::hosts::HostPolicy;
 use crate::domain::meter::Meters;
 use crate::domain::origin::{Origin, RequestId};
+use crate::domain::span::Tracer;
 use crate::gateway::{Gateway, Visit};
 
 /// Size and time that a request gets whose sender is refused anyway.
@@ -47,6 +49,7 @@ pub struct Mcp {
     settings: McpSettings,
     lists: Lists,
     meters: McpMeters,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// How the front door behaves.
@@ -68,6 +71,7 @@ impl Mcp {
         hosts: HostPolicy,
         settings: McpSettings,
         meters: &Meters,
+        tracer: Option<Arc<dyn Tracer>>,
     ) -> Self {
         Self {
             gateway,
@@ -75,6 +79,7 @@ impl Mcp {
             settings,
             lists: Lists::default(),
             meters: McpMeters::new(meters),
+            tracer,
         }
     }
 

@@ -4,6 +4,7 @@ pub mod app;
 pub mod client;
 pub mod commands;
 pub mod load;
+pub mod otlp;
 pub mod process;
 pub mod program;
 pub mod scrape;
