@@ -59,12 +59,11 @@ pub(super) async fn answer(
         Err(error) => return bad_era(mcp, &error, envelope.id, request_id),
     };
     let Envelope { id, method, params } = envelope;
-    mcp.meters.requests.count(&method);
+    let known = meters::known_method(&method);
+    mcp.meters.requests.count(known);
     let Some(id) = id else { return accepted() };
-    let traced = mcp.tracer.as_deref().and_then(|tracer| {
-        let method = meters::known_method(&method);
-        trace::begin(tracer, visit, method, params, origin)
-    });
+    let tracer = mcp.tracer.as_deref();
+    let traced = tracer.and_then(|tracer| trace::begin(tracer, visit, known, params, origin));
     let origin = traced.as_ref().unwrap_or(origin);
     let _span = origin.span();
     let message = Message {
