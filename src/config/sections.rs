@@ -21,6 +21,7 @@ pub struct Config {
     pub store: StoreSection,
     pub vault: VaultSection,
     pub log: LogSection,
+    pub traces: TracesSection,
     pub tenancy: TenancySection,
     pub limits: LimitsSection,
     pub upstream: UpstreamSection,
@@ -80,6 +81,20 @@ pub enum LogFormat {
     #[default]
     Text,
     Json,
+}
+
+/// Traces over OTLP.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TracesSection {
+    /// The collector's base URL, to which `/v1/traces` is appended; none: no traces.
+    pub endpoint: Option<Url>,
+    /// A file of `Name: value` lines that the collector wants as headers; none.
+    pub headers_file: Option<PathBuf>,
+    /// The share of requests that is traced where the client has not decided; `1.0`.
+    pub sample_ratio: f64,
+    /// `locum`.
+    pub service_name: String,
 }
 
 /// How requests name their tenant.
@@ -195,6 +210,17 @@ impl Default for LogSection {
         Self {
             level: "info".to_owned(),
             format: LogFormat::Text,
+        }
+    }
+}
+
+impl Default for TracesSection {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            headers_file: None,
+            sample_ratio: 1.0,
+            service_name: "locum".to_owned(),
         }
     }
 }

@@ -4,6 +4,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName
 use url::Url;
 
 use super::Config;
+use crate::catalog::check_base_url;
 use crate::domain::document::Step;
 use crate::domain::limits::MAX_LIMIT;
 
@@ -19,6 +20,7 @@ pub(super) fn check(config: &Config) -> Result<(), Mistake> {
     log_level(&config.log.level)?;
     public_url(config.server.public_url.as_ref())?;
     hosts(config)?;
+    traces(config)?;
     limits(config)
 }
 
@@ -102,6 +104,21 @@ fn hosts(config: &Config) -> Result<(), Mistake> {
     if !config.server.allowed_origins.iter().all(origin) {
         let message = "whole origins without a path, such as \"https://app.example\"";
         return mistake("server", "allowed_origins", message);
+    }
+    Ok(())
+}
+
+fn traces(config: &Config) -> Result<(), Mistake> {
+    let traces = &config.traces;
+    if let Some(endpoint) = &traces.endpoint {
+        check_base_url(endpoint, &config.upstream.allow_http_hosts)
+            .or_else(|message| mistake("traces", "endpoint", &message))?;
+    }
+    if !(0.0..=1.0).contains(&traces.sample_ratio) {
+        return mistake("traces", "sample_ratio", "between 0 and 1");
+    }
+    if traces.service_name.trim().is_empty() {
+        return mistake("traces", "service_name", "a name is needed");
     }
     Ok(())
 }

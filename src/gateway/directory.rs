@@ -5,7 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::admit::{Admission, Gate};
+use super::census::Issued;
+use super::meters::GatewayMeters;
 use crate::catalog::Catalog;
 use crate::domain::bearer_secret::SecretHash;
 use crate::domain::credential::{CredentialRef, CredentialVersionId, ProfileKey};
@@ -15,12 +19,13 @@ use crate::domain::principal::Principal;
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::{Environment, Tenant};
 use crate::store::{GatewayKeyRow, Store, StoreError, StoredCredential};
-use crate::token::LoginSite;
+use crate::token::{Account, LoginSite};
+use crate::upstream::RequestMeters;
 
 /// How a tenant's calls reach a provider.
 pub struct Route {
-    pub credential: Arc<CredentialRef>,
-    pub site: Arc<LoginSite>,
+    pub account: Arc<Account>,
+    pub requests: Arc<RequestMeters>,
 }
 
 /// What a tenant with an active credential has: a way to each provider, and the gate before them.
@@ -44,6 +49,7 @@ pub struct Directory {
     keys: HashMap<Box<str>, KeyEntry>,
     tenants: HashMap<OrganizationId, BTreeMap<Environment, Arc<Routes>>>,
     versions: BTreeSet<CredentialVersionId>,
+    issued: Issued,
     no_routes: Arc<Routes>,
 }
 
@@ -53,6 +59,7 @@ impl Directory {
         store: &Store,
         catalog: &Catalog,
         admission: &Admission,
+        meters: &GatewayMeters,
     ) -> Result<Self, StoreError> {
         let mut directory = Self {
             revision: store.revision().await?,
@@ -63,8 +70,10 @@ impl Directory {
         }
         let mut tenants: HashMap<Tenant, BTreeMap<ProviderName, Route>> = HashMap::new();
         for stored in store.active_credentials().await? {
-            if let Some((tenant, provider, route)) = directory.route(catalog, stored) {
-                directory.versions.insert(route.credential.id);
+            let issued_at = stored.issued_at;
+            if let Some((tenant, provider, route)) = directory.route(catalog, meters, stored) {
+                directory.add_issued(&provider, &tenant.environment, issued_at);
+                directory.versions.insert(route.account.credential.id);
                 tenants.entry(tenant).or_default().insert(provider, route);
             }
         }
@@ -112,9 +121,21 @@ impl Directory {
         );
     }
 
+    fn add_issued(
+        &mut self,
+        provider: &ProviderName,
+        environment: &Environment,
+        issued_at: Timestamp,
+    ) {
+        let environments = self.issued.entry(provider.clone()).or_default();
+        let dates = environments.entry(environment.clone()).or_default();
+        dates.push(issued_at);
+    }
+
     fn route(
         &self,
         catalog: &Catalog,
+        meters: &GatewayMeters,
         stored: StoredCredential,
     ) -> Option<(Tenant, ProviderName, Route)> {
         let organization = self.by_id.get(&stored.organization)?;
@@ -125,7 +146,9 @@ impl Directory {
         };
         let provider = catalog.provider(stored.provider.as_str());
         let upstream = provider.and_then(|p| p.environments.get(&tenant.environment));
-        let (Some(provider), Some(upstream)) = (provider, upstream) else {
+        let site_meters = meters.site(stored.provider.as_str(), &tenant.environment);
+        let (Some(provider), Some(upstream), Some(meters)) = (provider, upstream, site_meters)
+        else {
             tracing::warn!(
                 %tenant, provider = %stored.provider,
                 "no profile describes this provider and environment; the credential is kept unused"
@@ -146,14 +169,32 @@ impl Directory {
             base_url: upstream.base_url.clone(),
         };
         let route = Route {
-            credential: Arc::new(credential),
-            site: Arc::new(site),
+            account: Arc::new(Account {
+                credential,
+                site,
+                meters: meters.logins.clone(),
+            }),
+            requests: meters.requests.clone(),
         };
         Some((tenant, stored.provider, route))
     }
 
     pub fn revision(&self) -> i64 {
         self.revision
+    }
+
+    pub(super) fn organizations(&self) -> impl Iterator<Item = &Arc<Organization>> {
+        self.by_id.values()
+    }
+
+    pub(super) fn usable_keys(&self, now: Timestamp) -> impl Iterator<Item = &KeyEntry> {
+        let keys = self.keys.values();
+        keys.filter(move |key| !key.principal.is_expired(now))
+    }
+
+    /// When the credentials in use were issued.
+    pub(super) fn issued(&self) -> &Issued {
+        &self.issued
     }
 
     pub(super) fn uses(&self, version: CredentialVersionId) -> bool {

@@ -10,7 +10,7 @@
 //!           ├ admit        the tenant's limits, a slot              → Permit
 //!           ├ token        cache, single flight, renewal            → Bearer
 //!           ├ send         upstream; one retry with a new token on 401 → UpstreamReply
-//!           └ outcome      what the client is told; one log line
+//!           └ outcome      what the client is told; one log line, one count
 //! ```
 //!
 //! Nothing here waits for another tenant: the directory is an immutable snapshot, the token of a
@@ -19,8 +19,10 @@
 
 mod admit;
 mod authenticate;
+mod census;
 mod directory;
 mod error;
+mod meters;
 mod outcome;
 mod resolve;
 mod usage;
@@ -37,6 +39,7 @@ pub use admit::AdmissionSettings;
 use admit::{Admission, Limited, Permit};
 use directory::{Directory, Route};
 pub use error::{Refusal, UnknownTool};
+use meters::GatewayMeters;
 pub use outcome::CallOutcome;
 pub use resolve::{Selection, SelectionError};
 
@@ -45,8 +48,11 @@ use crate::domain::bearer::Bearer;
 use crate::domain::bearer_secret::PresentedKey;
 use crate::domain::call::{Arguments, AuthorizedCall};
 use crate::domain::clock::SharedClock;
+use crate::domain::meter::Meters;
+use crate::domain::origin::Origin;
 use crate::domain::principal::{Principal, ToolFilter};
 use crate::domain::provider::ProviderName;
+use crate::domain::span::Attribute;
 use crate::domain::tenant::Tenant;
 use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
@@ -64,6 +70,7 @@ pub struct Gateway {
     tokens: Tokens,
     rest: Rest,
     clock: SharedClock,
+    meters: GatewayMeters,
 }
 
 /// An authenticated principal, and the directory that knew it.
@@ -104,13 +111,14 @@ impl Gateway {
         tokens: Tokens,
         rest: Rest,
         clock: SharedClock,
+        meters: &Meters,
     ) -> Result<Self, StoreError> {
+        let meters = GatewayMeters::new(meters, &catalog);
         let admission = Admission::new(limits, usage::of_today(&store, clock.now()).await?);
-        let directory = Directory::load(&store, &catalog, &admission).await?;
-        let directory = ArcSwap::from_pointee(directory);
+        let directory = Directory::load(&store, &catalog, &admission, &meters).await?;
         Ok(Self {
             store,
-            directory,
+            directory: ArcSwap::from_pointee(directory),
             refreshing: Mutex::new(()),
             stale: AtomicBool::new(false),
             catalog,
@@ -118,6 +126,7 @@ impl Gateway {
             tokens,
             rest,
             clock,
+            meters,
         })
     }
 
@@ -140,8 +149,9 @@ impl Gateway {
         if self.store.revision().await? == self.revision() {
             return Ok(());
         }
-        let directory =
-            Arc::new(Directory::load(&self.store, &self.catalog, &self.admission).await?);
+        let (admission, meters) = (&self.admission, &self.meters);
+        let directory = Directory::load(&self.store, &self.catalog, admission, meters).await?;
+        let directory = Arc::new(directory);
         self.directory.store(directory.clone());
         self.tokens.retain(|id| directory.uses(id)).await;
         tracing::info!(revision = directory.revision(), "directory reloaded");
@@ -151,6 +161,13 @@ impl Gateway {
     /// The revision of the store that the directory was read at.
     pub fn revision(&self) -> i64 {
         self.directory.load().revision()
+    }
+
+    /// Brings the meters of what the directory holds up to date.
+    pub fn take_census(&self) {
+        let directory = self.directory.load();
+        let census = &self.meters.census;
+        census.take(&directory, self.is_stale(), self.clock.now());
     }
 
     pub fn catalog(&self) -> &Arc<Catalog> {
@@ -202,25 +219,31 @@ impl Gateway {
         visit: &Visit,
         tool: &str,
         arguments: Arguments,
-        request_id: &str,
+        origin: &Origin,
     ) -> Result<CallOutcome, UnknownTool> {
-        let started = self.clock.now();
+        let request_id = origin.id().as_str();
         let entry = self.catalog.tool(tool).ok_or(UnknownTool)?;
         if !visit.filter.admits(&entry.tool) {
             return Err(UnknownTool);
         }
+        origin.note(Attribute::Tool(&entry.tool.name));
+        origin.note(Attribute::Provider(&entry.tool.provider));
+        let environment = &visit.tenant.environment;
+        let ongoing = self.meters.begin(&entry.tool, environment, &self.clock);
         let outcome = match entry.schema.check(arguments) {
             Err(mistakes) => CallOutcome::invalid_arguments(&mistakes, request_id),
             Ok(arguments) => {
                 let (principal, tenant) = (&visit.principal, &visit.tenant);
-                let call = AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments)
-                    .map_err(|_| UnknownTool)?;
+                let call =
+                    AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments, origin)
+                        .map_err(|_| UnknownTool)?;
                 let result = self.run(&call, visit).await;
                 let provider = self.catalog.provider(entry.tool.provider.as_str());
                 CallOutcome::of(&call, provider.map(AsRef::as_ref), result, request_id)
             }
         };
-        let elapsed = self.clock.now().duration_since(started);
+        let elapsed = ongoing.end(outcome.code);
+        origin.note(Attribute::Outcome(outcome.code));
         outcome.log(visit, &entry.tool, request_id, elapsed);
         Ok(outcome)
     }
@@ -280,18 +303,21 @@ impl Gateway {
         permit: &Permit<'_>,
         route: &Route,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let credential = &route.credential;
-        permit.check_pause(credential.id, self.clock.now())?;
+        let credential = route.account.credential.id;
+        permit.check_pause(credential, self.clock.now())?;
         let bearer = self
             .tokens
-            .bearer(call, credential, &route.site)
+            .bearer(call, &route.account)
             .await
             .map_err(CallFailure::Login)?;
         permit.request(self.clock.now())?;
-        let reply = self.rest.send(call, &bearer, &route.site.base_url).await;
-        let reply = reply.map_err(CallFailure::Upstream)?;
+        let reply = self
+            .rest
+            .send(call, &bearer, &route.account.site.base_url, &route.requests)
+            .await
+            .map_err(CallFailure::Upstream)?;
         if let Some(wait) = reply.asks_to_wait() {
-            permit.pause(credential.id, wait, self.clock.now());
+            permit.pause(credential, wait, self.clock.now());
         }
         Ok((bearer, reply))
     }

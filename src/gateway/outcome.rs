@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
-use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -22,6 +21,36 @@ use crate::domain::tenant::Tenant;
 use crate::domain::tool::{ResponseKind, Tool};
 use crate::token::LoginError;
 use crate::upstream::{UpstreamError, UpstreamReply};
+
+/// A call whose client went away, or that was not done within `limits.call_timeout`.
+pub(super) const ABORTED: &str = "aborted";
+
+/// How calls end: the values of [`CallOutcome::code`], and [`ABORTED`].
+pub(super) const WORDS: &[&str] = &[
+    "ok",
+    "invalid_arguments",
+    "no_credential",
+    "limited_per_minute",
+    "limited_per_day",
+    "limited_concurrency",
+    "gateway_busy",
+    "upstream_unauthorized",
+    "upstream_rate_limited",
+    "upstream_refused",
+    "upstream_redirect",
+    "upstream_error",
+    "upstream_malformed",
+    "upstream_unavailable",
+    "credential_refused",
+    "token_rejected",
+    "credential_incomplete",
+    "credential_sealed",
+    "credential_revoked",
+    "login_rate_limited",
+    "login_unavailable",
+    "login_malformed",
+    ABORTED,
+];
 
 /// A longer message of an upstream is cut.
 const MAX_MESSAGE: usize = 300;
@@ -262,13 +291,7 @@ impl CallOutcome {
     }
 
     /// The one line that a call leaves: who, for whom, what, how it ended.
-    pub(super) fn log(
-        &self,
-        visit: &Visit,
-        tool: &Tool,
-        request_id: &str,
-        elapsed: SignedDuration,
-    ) {
+    pub(super) fn log(&self, visit: &Visit, tool: &Tool, request_id: &str, elapsed: Duration) {
         tracing::info!(
             target: "locum::call",
             request_id,
@@ -277,7 +300,7 @@ impl CallOutcome {
             tool = %tool.name,
             outcome = self.code,
             status = self.status,
-            micros = u64::try_from(elapsed.as_micros()).unwrap_or(0),
+            micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
             "call"
         );
     }

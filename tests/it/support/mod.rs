@@ -4,8 +4,10 @@ pub mod app;
 pub mod client;
 pub mod commands;
 pub mod load;
+pub mod otlp;
 pub mod process;
 pub mod program;
+pub mod scrape;
 pub mod sdk;
 pub mod wire;
 
