@@ -7,8 +7,10 @@ pub mod foreign;
 pub mod forward;
 pub mod install;
 pub mod load;
+pub mod otlp;
 pub mod process;
 pub mod program;
+pub mod scrape;
 pub mod wire;
 
 pub use app::TestApp;
