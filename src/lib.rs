@@ -8,7 +8,8 @@
 //! # A request, step by step
 //!
 //! ```text
-//!  MCP client ── POST /mcp, X-Tenant-Id ──▶ http::router      an id for the request, a net under panics
+//!  MCP client ── POST /mcp, X-Tenant-Id ──▶ http::server      TLS, deadlines, places for connections
+//!                                           http::router      an id for the request, a net under panics
 //!   1  http::mcp            Host and Origin lists; headers that may occur once
 //!   2  gateway::authenticate  PresentedKey               → Arrival: whose key it is
 //!   3  gateway::visit       selection + grants           → Visit: that principal at one tenant

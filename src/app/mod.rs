@@ -2,15 +2,18 @@
 //!
 //! ```text
 //! open:   configuration → profiles → key ring → the database's key check → database → App
-//! start:  directory → tokens, upstream → gateway → listeners → watcher → Running
+//! start:  exposure, certificates → listeners → directory → tokens, upstream → gateway → Running
 //! stop:   listeners finish what is in flight → watcher → database
 //! ```
 //!
 //! The key ring is checked against the database before the database is opened for writing: with a
 //! wrong key its bytes stay as they are.
 
+mod edge;
 mod hardening;
 mod install;
+mod listeners;
+mod probe;
 mod running;
 mod watcher;
 
@@ -22,6 +25,8 @@ use uuid::Uuid;
 
 pub use hardening::{harden, install_crypto_provider};
 pub use install::{Installed, install};
+pub use listeners::Certificate;
+pub use probe::{ProbeError, ready};
 pub use running::Running;
 
 use crate::admin::Admin;
@@ -29,6 +34,7 @@ use crate::catalog::{Catalog, CatalogError};
 use crate::config::{ConfigError, Loaded};
 use crate::credentials::Credentials;
 use crate::domain::clock::SharedClock;
+use crate::http::tls::TlsError;
 use crate::net::{Net, NetSettings};
 use crate::store::{self, Store, StoreError};
 use crate::token::Login;
@@ -52,6 +58,8 @@ pub enum AppError {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(
         "the master key does not fit the database {path}: {source}; \
          use the key file that was made with this database, or a copy of it"
@@ -84,7 +92,11 @@ impl AppError {
     /// Whether configuration or key was refused (exit 78) rather than something that may pass.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Catalog(_) | Self::KeyFile(_) | Self::Key { .. } => true,
+            Self::Config(_)
+            | Self::Catalog(_)
+            | Self::KeyFile(_)
+            | Self::Tls(_)
+            | Self::Key { .. } => true,
             Self::Store(error) => matches!(
                 error,
                 StoreError::NoDatabase(_)

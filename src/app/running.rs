@@ -3,24 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::HeaderName;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::hardening::raise_open_files;
-use super::{App, AppError, watcher};
-use crate::config::Loaded;
+use super::{App, AppError, edge, watcher};
 use crate::gateway::Gateway;
-use crate::http::hosts::HostPolicy;
-use crate::http::mcp::{Mcp, McpSettings};
-use crate::http::{router, server};
 use crate::token::{Login, Tokens};
 use crate::upstream::Rest;
-
-/// More connections wait until one of these ends, whatever the system allows.
-const MAX_CONNECTIONS: usize = 50_000;
-const MAX_ADMIN_CONNECTIONS: usize = 256;
 
 /// A gateway that serves until it is stopped.
 pub struct Running {
@@ -34,34 +23,15 @@ pub struct Running {
 impl App {
     /// Opens the listeners and serves. No upstream is contacted before the first call.
     pub async fn start(self) -> Result<Running, AppError> {
+        let listeners = self.listeners().await?;
+        let (mcp, admin) = (listeners.mcp.address, listeners.admin.address);
         let gateway = Arc::new(self.gateway().await?);
-        let config = &self.loaded.config;
-        let mcp_listener = listen("server.listen", config.server.listen).await?;
-        let admin_listener = listen("admin.listen", config.admin.listen).await?;
-        let (mcp, admin) = (
-            address("server.listen", &mcp_listener)?,
-            address("admin.listen", &admin_listener)?,
-        );
-        let hosts = host_policy(&self.loaded);
-        let front = Mcp::new(gateway.clone(), hosts.clone(), mcp_settings(&self.loaded));
-        // The other half is for connections to upstreams, and for files.
-        let max_connections = (raise_open_files() / 2).clamp(16, MAX_CONNECTIONS);
+        let (mcp_routes, admin_routes) = edge::routes(&self, &gateway);
+        let (mcp_settings, admin_settings) = edge::settings(&self.loaded);
         let (stop, signal) = watch::channel(false);
-        let tasks = vec![
-            tokio::spawn(server::serve(
-                mcp_listener,
-                router::mcp(Arc::new(front)),
-                max_connections,
-                signal.clone(),
-            )),
-            tokio::spawn(server::serve(
-                admin_listener,
-                router::admin(gateway.clone(), hosts),
-                MAX_ADMIN_CONNECTIONS,
-                signal.clone(),
-            )),
-            tokio::spawn(watcher::watch(gateway, signal)),
-        ];
+        let mut tasks = listeners.mcp.serve(mcp_routes, mcp_settings, &signal);
+        tasks.extend(listeners.admin.serve(admin_routes, admin_settings, &signal));
+        tasks.push(tokio::spawn(watcher::watch(gateway, signal)));
         tracing::info!(%mcp, %admin, "serving");
         Ok(Running {
             mcp,
@@ -105,58 +75,5 @@ impl Running {
         }
         self.app.close().await;
         result
-    }
-}
-
-async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| AppError::Listen {
-            key,
-            address,
-            source,
-        })
-}
-
-fn address(key: &'static str, listener: &TcpListener) -> Result<SocketAddr, AppError> {
-    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-    listener.local_addr().map_err(|source| AppError::Listen {
-        key,
-        address: unknown,
-        source,
-    })
-}
-
-/// Loopback, the public URL, what the operator allowed, and the addresses listened on.
-fn host_policy(loaded: &Loaded) -> HostPolicy {
-    let config = &loaded.config;
-    let public = loaded.public_url();
-    let listeners = [config.server.listen, config.admin.listen].map(|address| address.ip());
-    let own = listeners
-        .into_iter()
-        .filter(|ip| !ip.is_unspecified())
-        .map(|ip| ip.to_string());
-    let named = public.host_str().map(str::to_owned).into_iter();
-    let origins = std::iter::once(public.origin().ascii_serialization());
-    HostPolicy::new(
-        named
-            .chain(own)
-            .chain(config.server.allowed_hosts.iter().cloned()),
-        origins.chain(config.server.allowed_origins.iter().cloned()),
-    )
-}
-
-fn mcp_settings(loaded: &Loaded) -> McpSettings {
-    let config = &loaded.config;
-    // The configuration was validated: the fallbacks are its defaults.
-    let header = |name: &str, default: &'static str| {
-        HeaderName::from_bytes(name.as_bytes()).unwrap_or(HeaderName::from_static(default))
-    };
-    McpSettings {
-        organization_header: header(&config.tenancy.header, "x-tenant-id"),
-        environment_header: header(&config.tenancy.environment_header, "x-tenant-env"),
-        max_body: config.limits.body,
-        body_timeout: config.limits.body_timeout,
-        call_timeout: config.limits.call_timeout,
     }
 }

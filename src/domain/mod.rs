@@ -9,6 +9,7 @@ pub mod call;
 pub mod clock;
 pub mod credential;
 pub mod document;
+pub mod network;
 pub mod organization;
 pub mod principal;
 pub mod provider;

@@ -3,8 +3,10 @@
 pub mod health;
 pub mod hosts;
 pub mod mcp;
+pub mod proxies;
 pub mod router;
 pub mod server;
+pub mod tls;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};

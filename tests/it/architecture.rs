@@ -81,7 +81,6 @@ const HOMES: &[(&str, &[&str])] = &[
             "token/login.rs",
             "upstream/rest.rs",
             "app/mod.rs",
-            "cli/health.rs",
             "cli/telemetry.rs",
         ],
     ),

@@ -16,8 +16,7 @@ use serde_json::value::RawValue;
 
 use super::envelope::{self, BadEnvelope, Envelope};
 use super::era::{self, Era, EraError};
-use super::refusal::Rejection;
-use super::{Mcp, headers, reply};
+use super::{Mcp, reply};
 use crate::domain::call::Arguments;
 use crate::gateway::{UnknownTool, Visit};
 
@@ -42,9 +41,6 @@ pub(super) async fn answer(
     body: &[u8],
     request_id: &str,
 ) -> Response<Body> {
-    if !headers::is_json(headers) {
-        return Rejection::ContentType.respond(envelope::peek_id(body), request_id);
-    }
     let envelope = match envelope::parse(body) {
         Ok(envelope) => envelope,
         Err(bad) => return bad_envelope(&bad, body, request_id),

@@ -18,6 +18,7 @@ mod methods;
 mod refusal;
 mod reply;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,9 @@ use lists::Lists;
 use refusal::Rejection;
 
 use super::hosts::HostPolicy;
+use super::proxies::Proxies;
 use super::router::RequestId;
+use super::server::Peer;
 use crate::gateway::{Gateway, Visit};
 
 /// Size and time that a request gets whose sender is refused anyway.
@@ -40,9 +43,15 @@ const REFUSED_BODY: (usize, Duration) = (16 * 1024, Duration::from_secs(5));
 /// What the front door needs.
 pub struct Mcp {
     gateway: Arc<Gateway>,
-    hosts: HostPolicy,
+    door: Door,
     settings: McpSettings,
     lists: Lists,
+}
+
+/// Who may come as far as the key.
+pub struct Door {
+    pub hosts: HostPolicy,
+    pub proxies: Proxies,
 }
 
 /// How the front door behaves.
@@ -59,25 +68,44 @@ pub struct McpSettings {
 }
 
 impl Mcp {
-    pub fn new(gateway: Arc<Gateway>, hosts: HostPolicy, settings: McpSettings) -> Self {
+    pub fn new(gateway: Arc<Gateway>, door: Door, settings: McpSettings) -> Self {
         Self {
             gateway,
-            hosts,
+            door,
             settings,
             lists: Lists::default(),
         }
     }
 
     /// Who comes, and for which tenant.
-    fn enter(&self, parts: &Parts) -> Result<Visit, Rejection> {
-        self.hosts.check(&parts.uri, &parts.headers)?;
+    fn enter(&self, parts: &Parts, from: &From) -> Result<Visit, Rejection> {
+        self.door.hosts.check(&parts.uri, &parts.headers)?;
+        if self.door.proxies.came_in_clear(from.peer, &parts.headers) {
+            return Err(Rejection::InClear);
+        }
         headers::refuse_duplicates(&parts.headers)?;
-        let presented = headers::presented_key(&parts.headers);
         // Who comes is settled first: a stranger learns nothing about tenants, not even what a
         // malformed one is.
+        let presented = headers::presented_key(&parts.headers);
         let arrival = self.gateway.authenticate(presented.as_ref())?;
         let selection = headers::selection(parts, &self.settings)?;
         Ok(self.gateway.visit(arrival, &selection)?)
+    }
+}
+
+/// Where a request comes from: the other end of its connection, and the client behind it.
+struct From {
+    peer: IpAddr,
+    client: IpAddr,
+}
+
+impl From {
+    fn of(parts: &Parts, proxies: &Proxies) -> Self {
+        // Without a socket, in a test of the router alone, nobody is trusted.
+        let nowhere = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+        let peer = parts.extensions.get().map_or(nowhere, |Peer(peer)| *peer);
+        let client = proxies.client(peer, &parts.headers);
+        Self { peer, client }
     }
 }
 
@@ -88,7 +116,13 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
         Some(id) => id.0.clone(),
         None => "".into(),
     };
-    let visit = mcp.enter(&parts);
+    let from = From::of(&parts, &mcp.door.proxies);
+    // The id goes back with a refusal too: some clients show an error only with their own id.
+    let refuse = |rejection: Rejection, bytes: &[u8]| {
+        rejection.log(&request_id, from.client);
+        rejection.respond(envelope::peek_id(bytes), &request_id)
+    };
+    let visit = mcp.enter(&parts, &from);
     // Of a refused request only as much is read as its id takes.
     let (limit, time) = match &visit {
         Ok(_) => (mcp.settings.max_body, mcp.settings.body_timeout),
@@ -96,13 +130,12 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
     };
     let bytes = match read(body, limit, time).await {
         Ok(bytes) => bytes,
-        Err(broken) => return visit.err().unwrap_or(broken).respond(None, &request_id),
+        Err(broken) => return refuse(visit.err().unwrap_or(broken), &[]),
     };
-    // The id goes back with a refusal too: some clients show an error only with their own id.
-    let refuse = |rejection: Rejection| rejection.respond(envelope::peek_id(&bytes), &request_id);
     match visit {
-        Err(rejection) => refuse(rejection),
-        Ok(_) if parts.method != Method::POST => refuse(Rejection::Method),
+        Err(rejection) => refuse(rejection, &bytes),
+        Ok(_) if parts.method != Method::POST => refuse(Rejection::Method, &bytes),
+        Ok(_) if !headers::is_json(&parts.headers) => refuse(Rejection::ContentType, &bytes),
         Ok(visit) => methods::answer(&mcp, &visit, &parts.headers, &bytes, &request_id).await,
     }
 }

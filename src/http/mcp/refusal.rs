@@ -1,5 +1,7 @@
 //! The one table of refusals: HTTP status, JSON-RPC code, `data.code`, text.
 
+use std::net::IpAddr;
+
 use axum::body::Body;
 use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -15,6 +17,8 @@ use crate::http::hosts::HostRefusal;
 pub(super) enum Rejection {
     Gateway(Refusal),
     Host(HostRefusal),
+    /// A proxy says that the client came by plain http.
+    InClear,
     /// A header that may occur once occurs twice.
     Duplicate(HeaderName),
     Method,
@@ -47,7 +51,9 @@ impl Rejection {
                 StatusCode::FORBIDDEN
             }
             Self::Host(HostRefusal::Malformed) | Self::Duplicate(_) => StatusCode::BAD_REQUEST,
-            Self::Host(HostRefusal::Host | HostRefusal::Origin) => StatusCode::FORBIDDEN,
+            Self::Host(HostRefusal::Host | HostRefusal::Origin) | Self::InClear => {
+                StatusCode::FORBIDDEN
+            }
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -62,6 +68,7 @@ impl Rejection {
             Self::Host(HostRefusal::Malformed) => "host_invalid",
             Self::Host(HostRefusal::Host) => "host_forbidden",
             Self::Host(HostRefusal::Origin) => "origin_forbidden",
+            Self::InClear => "https_required",
             Self::Duplicate(_) => "header_duplicate",
             Self::Method => "method_not_allowed",
             Self::ContentType => "content_type",
@@ -83,6 +90,9 @@ impl Rejection {
                 "this Origin may not come here; an administrator adds it to server.allowed_origins"
                     .to_owned()
             }
+            Self::InClear => "this request came by plain http, and its key with it: use https, \
+                              and have the key replaced"
+                .to_owned(),
             Self::Duplicate(name) => format!("the header {name} occurs more than once"),
             Self::Method => "POST one JSON-RPC message; there are no streams and no sessions \
                              to GET or DELETE here"
@@ -94,8 +104,11 @@ impl Rejection {
         }
     }
 
+    pub(super) fn log(&self, request_id: &str, client: IpAddr) {
+        tracing::debug!(request_id, %client, code = self.code(), "request refused");
+    }
+
     pub(super) fn respond(&self, id: Option<&RawValue>, request_id: &str) -> Response<Body> {
-        tracing::debug!(request_id, code = self.code(), "request refused");
         let data = serde_json::json!({"code": self.code(), "request_id": request_id});
         let text = self.text();
         let mut response = reply::error(

@@ -39,6 +39,7 @@ pub struct TestAppBuilder {
     organizations: Vec<(String, Vec<&'static str>)>,
     config: String,
     base_url: Option<String>,
+    variables: Vec<(String, String)>,
 }
 
 impl TestAppBuilder {
@@ -62,6 +63,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// A variable of the environment, for keys of sections that are there already.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub async fn start(self) -> TestApp {
         app::install_crypto_provider();
         let start: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
@@ -81,7 +88,7 @@ impl TestAppBuilder {
             self.config
         );
         std::fs::write(&installed.config, &text).unwrap();
-        let loaded = Loaded::read(&installed.config, []).unwrap();
+        let loaded = Loaded::read(&installed.config, self.variables).unwrap();
         let app = App::open(loaded, &Surroundings::default(), shared)
             .await
             .unwrap();

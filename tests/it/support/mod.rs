@@ -7,6 +7,7 @@ pub mod load;
 pub mod process;
 pub mod program;
 pub mod sdk;
+pub mod tls;
 pub mod wire;
 
 pub use app::TestApp;
