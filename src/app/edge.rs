@@ -8,6 +8,7 @@ use super::App;
 use super::hardening::raise_open_files;
 use crate::config::Loaded;
 use crate::gateway::Gateway;
+use crate::http::floods::Floods;
 use crate::http::hosts::HostPolicy;
 use crate::http::mcp::{Door, Mcp, McpSettings};
 use crate::http::proxies::Proxies;
@@ -37,6 +38,7 @@ fn door(app: &App, hosts: HostPolicy) -> Door {
     Door {
         hosts,
         proxies: Proxies::new(config.server.trusted_proxies.clone(), https_only),
+        floods: Floods::new(config.limits.failed_auth_per_minute, app.clock.clone()),
     }
 }
 

@@ -141,6 +141,8 @@ pub struct LimitsSection {
     /// The largest upstream answer, counted after decompression; `8MiB`.
     #[serde(deserialize_with = "size")]
     pub answer: usize,
+    /// Requests without a valid key that one address may make in a minute; `60`, 0 is no limit.
+    pub failed_auth_per_minute: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -246,6 +248,7 @@ impl Default for LimitsSection {
             idle_timeout: Duration::from_secs(11 * 60),
             call_timeout: Duration::from_secs(60),
             answer: 8 << 20,
+            failed_auth_per_minute: 60,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The edge: HTTP in, HTTP out; knows protocols, no SQL and no secrets.
 
+pub mod floods;
 pub mod health;
 pub mod hosts;
 pub mod mcp;

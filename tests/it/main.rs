@@ -14,6 +14,7 @@ mod canary;
 mod cli;
 mod cli_credentials;
 mod exposure;
+mod floods;
 mod headers;
 mod http2;
 mod idle_clients;

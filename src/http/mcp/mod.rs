@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST ─ Host and Origin → key (authenticate) → tenant (visit) → body → envelope → era → method → answer
+//!                          └ without one: how many of those may the address make?
 //! ```
 //!
 //! Authentication and tenant are settled before the body is looked at, so a refusal is the same
@@ -31,11 +32,12 @@ use http::{Method, Response};
 use lists::Lists;
 use refusal::Rejection;
 
+use super::floods::Floods;
 use super::hosts::HostPolicy;
 use super::proxies::Proxies;
 use super::router::RequestId;
 use super::server::Peer;
-use crate::gateway::{Gateway, Visit};
+use crate::gateway::{Arrival, Gateway, Visit};
 
 /// Size and time that a request gets whose sender is refused anyway.
 const REFUSED_BODY: (usize, Duration) = (16 * 1024, Duration::from_secs(5));
@@ -52,6 +54,7 @@ pub struct Mcp {
 pub struct Door {
     pub hosts: HostPolicy,
     pub proxies: Proxies,
+    pub floods: Floods,
 }
 
 /// How the front door behaves.
@@ -86,10 +89,22 @@ impl Mcp {
         headers::refuse_duplicates(&parts.headers)?;
         // Who comes is settled first: a stranger learns nothing about tenants, not even what a
         // malformed one is.
-        let presented = headers::presented_key(&parts.headers);
-        let arrival = self.gateway.authenticate(presented.as_ref())?;
+        let arrival = self.authenticate(parts, from)?;
         let selection = headers::selection(parts, &self.settings)?;
         Ok(self.gateway.visit(arrival, &selection)?)
+    }
+
+    /// Only those who fail are counted, so that nobody with a key pays for a neighbour.
+    fn authenticate(&self, parts: &Parts, from: &From) -> Result<Arrival, Rejection> {
+        let presented = headers::presented_key(&parts.headers);
+        let refusal = match self.gateway.authenticate(presented.as_ref()) {
+            Ok(arrival) => return Ok(arrival),
+            Err(refusal) => refusal,
+        };
+        match self.door.floods.failed(from.client) {
+            Ok(()) => Err(refusal.into()),
+            Err(wait) => Err(Rejection::RateLimited(wait)),
+        }
     }
 }
 
@@ -123,9 +138,10 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
         rejection.respond(envelope::peek_id(bytes), &request_id)
     };
     let visit = mcp.enter(&parts, &from);
-    // Of a refused request only as much is read as its id takes.
+    // Of a refused request only as much is read as its id takes, and of a flood nothing.
     let (limit, time) = match &visit {
         Ok(_) => (mcp.settings.max_body, mcp.settings.body_timeout),
+        Err(flood @ Rejection::RateLimited(_)) => return refuse(flood.clone(), &[]),
         Err(_) => REFUSED_BODY,
     };
     let bytes = match read(body, limit, time).await {

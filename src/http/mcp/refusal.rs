@@ -1,9 +1,10 @@
 //! The one table of refusals: HTTP status, JSON-RPC code, `data.code`, text.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::body::Body;
-use http::header::{ALLOW, WWW_AUTHENTICATE};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use rmcp::model::ErrorCode;
 use serde_json::value::RawValue;
@@ -13,12 +14,14 @@ use crate::gateway::Refusal;
 use crate::http::hosts::HostRefusal;
 
 /// Why a request is refused before it is a JSON-RPC request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Rejection {
     Gateway(Refusal),
     Host(HostRefusal),
     /// A proxy says that the client came by plain http.
     InClear,
+    /// Too many requests without a valid key; how long to wait.
+    RateLimited(Duration),
     /// A header that may occur once occurs twice.
     Duplicate(HeaderName),
     Method,
@@ -54,6 +57,7 @@ impl Rejection {
             Self::Host(HostRefusal::Host | HostRefusal::Origin) | Self::InClear => {
                 StatusCode::FORBIDDEN
             }
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -69,6 +73,7 @@ impl Rejection {
             Self::Host(HostRefusal::Host) => "host_forbidden",
             Self::Host(HostRefusal::Origin) => "origin_forbidden",
             Self::InClear => "https_required",
+            Self::RateLimited(_) => "rate_limited",
             Self::Duplicate(_) => "header_duplicate",
             Self::Method => "method_not_allowed",
             Self::ContentType => "content_type",
@@ -93,6 +98,10 @@ impl Rejection {
             Self::InClear => "this request came by plain http, and its key with it: use https, \
                               and have the key replaced"
                 .to_owned(),
+            Self::RateLimited(wait) => format!(
+                "too many requests without a valid key from this address; try again in {} s",
+                seconds(*wait)
+            ),
             Self::Duplicate(name) => format!("the header {name} occurs more than once"),
             Self::Method => "POST one JSON-RPC message; there are no streams and no sessions \
                              to GET or DELETE here"
@@ -127,8 +136,18 @@ impl Rejection {
             Self::Method => {
                 headers.insert(ALLOW, HeaderValue::from_static("POST"));
             }
+            Self::RateLimited(wait) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(seconds(*wait)));
+            }
             _ => {}
         }
         response
     }
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis()
+        .div_ceil(1_000)
+        .try_into()
+        .unwrap_or(u64::MAX)
 }
