@@ -9,7 +9,7 @@
 //!
 //! ```text
 //!  MCP client ── POST /mcp, X-Tenant-Id ──▶ http::server      TLS, deadlines, places for connections
-//!                                           http::router      an id for the request, a net under panics
+//!                                           http::router      CORS, an id for the request, a net under panics
 //!   1  http::mcp            Host and Origin lists; headers that may occur once
 //!   2  gateway::authenticate  PresentedKey               → Arrival: whose key it is (else http::floods counts)
 //!   3  gateway::visit       selection + grants           → Visit: that principal at one tenant

@@ -8,6 +8,7 @@ use super::App;
 use super::hardening::raise_open_files;
 use crate::config::Loaded;
 use crate::gateway::Gateway;
+use crate::http::cors::Cors;
 use crate::http::floods::Floods;
 use crate::http::hosts::HostPolicy;
 use crate::http::mcp::{Door, Mcp, McpSettings};
@@ -23,10 +24,12 @@ const MAX_ADMIN_CONNECTIONS: usize = 256;
 pub(super) fn routes(app: &App, gateway: &Arc<Gateway>) -> (Router, Router) {
     let hosts = host_policy(&app.loaded);
     let settings = mcp_settings(&app.loaded);
+    let tenant = [&settings.organization_header, &settings.environment_header];
+    let cors = Cors::new(hosts.clone(), tenant);
     let door = door(app, hosts.clone());
     let front = Mcp::new(gateway.clone(), door, settings);
     (
-        router::mcp(Arc::new(front)),
+        router::mcp(Arc::new(front), Arc::new(cors)),
         router::admin(gateway.clone(), hosts),
     )
 }

@@ -1,5 +1,6 @@
 //! The edge: HTTP in, HTTP out; knows protocols, no SQL and no secrets.
 
+pub mod cors;
 pub mod floods;
 pub mod health;
 pub mod hosts;

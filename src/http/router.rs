@@ -12,6 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use uuid::timestamp::context::{ContextV7, ThreadLocalContext};
 use uuid::{Timestamp, Uuid};
 
+use super::cors::{self, Cors};
 use super::hosts::HostPolicy;
 use super::mcp::{self, Mcp};
 use super::{REQUEST_ID, health, json};
@@ -22,7 +23,7 @@ use crate::gateway::Gateway;
 pub struct RequestId(pub Arc<str>);
 
 /// What MCP clients talk to.
-pub fn mcp(front: Arc<Mcp>) -> Router {
+pub fn mcp(front: Arc<Mcp>, cors: Arc<Cors>) -> Router {
     let endpoint = axum::routing::any(mcp::handle);
     let routes = Router::new()
         .route("/mcp", endpoint.clone())
@@ -31,7 +32,8 @@ pub fn mcp(front: Arc<Mcp>) -> Router {
         .route("/t/{*tenant}", endpoint)
         .fallback(not_found)
         .with_state(front);
-    with_middleware(routes)
+    // Around everything, so that pages can read refusals too.
+    with_middleware(routes).layer(from_fn_with_state(cors, cors::answer))
 }
 
 /// What operators and probes talk to.

@@ -13,6 +13,7 @@ mod architecture;
 mod canary;
 mod cli;
 mod cli_credentials;
+mod cors;
 mod exposure;
 mod floods;
 mod headers;
