@@ -11,6 +11,7 @@ pub mod otlp;
 pub mod process;
 pub mod program;
 pub mod scrape;
+pub mod tls;
 pub mod wire;
 
 pub use app::TestApp;
