@@ -16,7 +16,7 @@
 //!   5  gateway::call        name in the tenant's list    → Entry; arguments against its schema
 //!   6  domain::call         AuthorizedCall::authorize    → AuthorizedCall
 //!   7  token                cached, or one login         → Bearer
-//!   8  upstream             template + arguments + bearer → UpstreamReply (asserts the tenant)
+//!   8  upstream             request (formed before 7) + bearer → UpstreamReply (asserts the tenant)
 //!   9  gateway::outcome     what the client is told; one log line
 //!  10  http::mcp            the answer, written once into one buffer
 //! ```

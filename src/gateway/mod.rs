@@ -7,6 +7,7 @@
 //!           ├ look up      name in the tenant's list                → Entry
 //!           ├ check        arguments against the schema             → Arguments
 //!           ├ authorize    principal, tenant, tool, arguments       → AuthorizedCall
+//!           ├ form         template + arguments                     → FormedRequest
 //!           ├ token        cache, single flight, renewal            → Bearer
 //!           ├ send         upstream; one retry with a new token on 401 → UpstreamReply
 //!           └ outcome      what the client is told; one log line
@@ -260,12 +261,16 @@ impl Gateway {
         call: &AuthorizedCall<'_>,
         route: &Route,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
+        let request = self
+            .rest
+            .form(call, &route.site.base_url)
+            .map_err(CallFailure::Upstream)?;
         let bearer = self
             .tokens
             .bearer(call, &route.credential, &route.site)
             .await
             .map_err(CallFailure::Login)?;
-        let reply = self.rest.send(call, &bearer, &route.site.base_url).await;
+        let reply = self.rest.send(call, &bearer, request).await;
         Ok((bearer, reply.map_err(CallFailure::Upstream)?))
     }
 }

@@ -4,4 +4,4 @@ mod error;
 mod rest;
 
 pub use error::UpstreamError;
-pub use rest::{Rest, UpstreamReply};
+pub use rest::{FormedRequest, Rest, UpstreamReply};
