@@ -1,12 +1,14 @@
 //! `locum health`: exit 0 when the gateway of this configuration is ready.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::CliError;
 use super::context::Context;
 use super::output::Output;
 use crate::config::url_of;
-use crate::net::{Net, NetSettings};
+use crate::domain::destination::Destinations;
+use crate::net::{Net, NetSettings, SystemResolver};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -17,8 +19,11 @@ pub(super) async fn run(context: &Context, output: &Output) -> Result<(), CliErr
     let settings = NetSettings {
         connect_timeout: TIMEOUT,
         request_timeout: TIMEOUT,
+        destinations: Destinations::own(&url),
+        proxy: None,
+        extra_roots: Vec::new(),
     };
-    let net = Net::new(settings).map_err(crate::app::AppError::Net)?;
+    let net = Net::new(settings, Arc::new(SystemResolver)).map_err(crate::app::AppError::Net)?;
     let request = reqwest::Request::new(reqwest::Method::GET, url.clone());
     let answer = net
         .send(request, 64 * 1024)

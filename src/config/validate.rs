@@ -3,7 +3,9 @@
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use url::Url;
 
-use super::Config;
+use super::{Config, UpstreamSection};
+use crate::domain::address::AddressKind;
+use crate::domain::destination::HostName;
 use crate::domain::document::Step;
 
 /// A key and what is wrong with it.
@@ -18,7 +20,8 @@ pub(super) fn check(config: &Config) -> Result<(), Mistake> {
     log_level(&config.log.level)?;
     public_url(config.server.public_url.as_ref())?;
     hosts(config)?;
-    limits(config)
+    limits(config)?;
+    upstream(&config.upstream)
 }
 
 fn mistake<T>(section: &str, key: &str, message: &str) -> Result<T, Mistake> {
@@ -114,4 +117,47 @@ fn limits(config: &Config) -> Result<(), Mistake> {
         return mistake("limits", "answer", "at least 1KiB");
     }
     Ok(())
+}
+
+fn upstream(upstream: &UpstreamSection) -> Result<(), Mistake> {
+    let never = upstream.allow_private_hosts.iter().find_map(|host| {
+        let kind = AddressKind::of(host.address()?);
+        (!kind.can_be_named()).then_some((host, kind))
+    });
+    if let Some((host, kind)) = never {
+        let message = format!("`{host}` is a {kind} address, where no upstream may be; remove it");
+        return mistake("upstream", "allow_private_hosts", &message);
+    }
+    match &upstream.proxy {
+        Some(proxy) => check_proxy(proxy),
+        None if upstream.proxy_credentials_file.is_some() => {
+            let message = "there is no upstream.proxy that it could be for";
+            mistake("upstream", "proxy_credentials_file", message)
+        }
+        None if !upstream.no_proxy.is_empty() => {
+            let message = "there is no upstream.proxy to go past";
+            mistake("upstream", "no_proxy", message)
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_proxy(proxy: &Url) -> Result<(), Mistake> {
+    if !proxy.username().is_empty() || proxy.password().is_some() {
+        let message = "user and password go into upstream.proxy_credentials_file";
+        return mistake("upstream", "proxy", message);
+    }
+    let bare = proxy.path() == "/" && proxy.query().is_none() && proxy.fragment().is_none();
+    if !matches!(proxy.scheme(), "http" | "https") || !proxy.has_host() || !bare {
+        let message = "the URL of an HTTP proxy is needed, such as \"http://proxy.example:3128\"";
+        return mistake("upstream", "proxy", message);
+    }
+    let address = HostName::of(proxy).and_then(|host| host.address());
+    match address.map(AddressKind::of) {
+        Some(kind) if !kind.can_be_named() => {
+            let message = format!("a {kind} address, where no proxy may be");
+            mistake("upstream", "proxy", &message)
+        }
+        _ => Ok(()),
+    }
 }

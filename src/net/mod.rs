@@ -1,44 +1,50 @@
 //! The only constructor of HTTP clients, and the only reader of foreign answers.
 //!
-//! No redirects, no system proxies, bounded times and bounded sizes. Errors carry no URL, because
-//! a URL has a query and a query has patients in it.
+//! No redirects, no system proxies, addresses by policy, bounded times and bounded sizes. Errors
+//! carry no URL, because a URL has a query and a query has patients in it.
+//!
+//! ```text
+//! send ─ the URL: scheme, literal address  ─ pooled connection, or
+//!      ─ name → addresses → those allowed  ─ TCP, or CONNECT by the proxy ─ TLS ─ request, answer
+//! ```
 
+mod body;
+mod failure;
+mod proxy;
+mod resolver;
+mod retry_after;
+mod tls;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::StatusCode;
-use http::header::{HeaderMap, RETRY_AFTER};
+use http::header::HeaderMap;
+
+pub use failure::NetFailure;
+pub use proxy::{ProxyCredentials, ProxyFileError, ProxySettings, read_proxy_credentials};
+pub use resolver::{Lookup, Resolver, SystemResolver};
+pub use retry_after::retry_after;
+pub use tls::{CaFileError, ExtraRoots, read_ca_file};
+
+use crate::domain::destination::{Destinations, HostName};
+
+/// Shorter than the minute after which common load balancers close a connection that nobody uses:
+/// a request on a connection that is just being closed would be lost.
+const IDLE: Duration = Duration::from_secs(50);
 
 /// How outgoing connections behave.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct NetSettings {
     pub connect_timeout: Duration,
     /// From the first byte sent to the last byte received.
     pub request_timeout: Duration,
-}
-
-impl Default for NetSettings {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(30),
-        }
-    }
-}
-
-/// Why there was no whole answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NetFailure {
-    #[error("no connection could be made")]
-    Connect,
-    #[error("no complete answer came in time")]
-    Timeout,
-    #[error("the connection broke before the answer was complete")]
-    Interrupted,
-    #[error("the answer is larger than {0} bytes")]
-    TooLarge(usize),
-    #[error("the request could not be formed")]
-    Request,
+    pub destinations: Destinations,
+    /// Goes with `destinations.proxy`.
+    pub proxy: Option<ProxySettings>,
+    /// Authorities besides the public ones.
+    pub extra_roots: ExtraRoots,
 }
 
 /// An answer, read to its end. No `Debug`: it may hold secrets or patient data.
@@ -52,25 +58,38 @@ pub struct Answer {
 #[derive(Debug, Clone)]
 pub struct Net {
     client: reqwest::Client,
+    destinations: Arc<Destinations>,
 }
 
 impl Net {
     /// Makes a client; the process installs rustls' crypto provider before.
-    pub fn new(settings: NetSettings) -> Result<Self, reqwest::Error> {
+    pub fn new(settings: NetSettings, resolver: Arc<dyn Resolver>) -> Result<Self, reqwest::Error> {
+        let destinations = Arc::new(settings.destinations);
+        let checked = resolver::Checked {
+            resolver,
+            destinations: destinations.clone(),
+        };
         #[expect(
             clippy::disallowed_methods,
             reason = "net is the only constructor of clients"
         )]
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
+            .dns_resolver(Arc::new(checked))
+            .tls_backend_preconfigured(tls::client_config(&settings.extra_roots))
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.request_timeout)
-            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_idle_timeout(IDLE)
             .tcp_nodelay(true)
-            .user_agent(concat!("locum/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client })
+            .user_agent(concat!("locum/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = settings.proxy {
+            client = client.proxy(proxy::proxy(proxy, destinations.clone()));
+        }
+        Ok(Self {
+            client: client.build()?,
+            destinations,
+        })
     }
 
     /// Sends a request and reads at most `limit` bytes of answer, counted after decompression.
@@ -79,64 +98,40 @@ impl Net {
         request: reqwest::Request,
         limit: usize,
     ) -> Result<Answer, NetFailure> {
-        let mut response = self
-            .client
-            .execute(request)
-            .await
-            .map_err(|error| failure(&error))?;
+        // Literal addresses reach the connector without being resolved.
+        if let Err(refused) = self.destinations.check(request.url()) {
+            tracing::warn!(%refused, "no request was sent");
+            return Err(NetFailure::Forbidden);
+        }
+        let response = self.client.execute(request).await;
+        let mut response = response.map_err(|error| self.failed(&error))?;
         let announced = response.content_length().unwrap_or(0);
         if announced > limit as u64 {
             return Err(NetFailure::TooLarge(limit));
         }
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let body = read(response, limit).await?;
+        let body = body::read(response, limit).await?;
         Ok(Answer {
             status,
             headers,
             body,
         })
     }
-}
 
-async fn read(mut response: reqwest::Response, limit: usize) -> Result<Bytes, NetFailure> {
-    let next = |error: reqwest::Error| failure(&error);
-    let Some(first) = response.chunk().await.map_err(next)? else {
-        return Ok(Bytes::new());
-    };
-    let Some(second) = response.chunk().await.map_err(next)? else {
-        return if first.len() <= limit {
-            Ok(first)
-        } else {
-            Err(NetFailure::TooLarge(limit))
+    /// What lasts until somebody changes something is said in the log, with host and cause.
+    fn failed(&self, error: &reqwest::Error) -> NetFailure {
+        let host = error.url().and_then(HostName::of);
+        let goes_by_proxy = |host: &HostName| self.destinations.goes_by_proxy(host);
+        let by_proxy = host.as_ref().is_some_and(goes_by_proxy);
+        let failure = match NetFailure::of(error) {
+            NetFailure::Connect if by_proxy => NetFailure::Proxy,
+            failure => failure,
         };
-    };
-    let mut body = BytesMut::from(first.as_ref());
-    let mut chunk = Some(second);
-    while let Some(bytes) = chunk {
-        if body.len() + bytes.len() > limit {
-            return Err(NetFailure::TooLarge(limit));
+        if failure.needs_an_operator() {
+            let (host, cause) = (host.map(tracing::field::display), failure::cause(error));
+            tracing::warn!(host, cause, "an upstream cannot be reached: {failure}");
         }
-        body.extend_from_slice(&bytes);
-        chunk = response.chunk().await.map_err(next)?;
+        failure
     }
-    Ok(body.freeze())
-}
-
-fn failure(error: &reqwest::Error) -> NetFailure {
-    if error.is_timeout() {
-        NetFailure::Timeout
-    } else if error.is_connect() {
-        NetFailure::Connect
-    } else if error.is_builder() {
-        NetFailure::Request
-    } else {
-        NetFailure::Interrupted
-    }
-}
-
-/// The seconds of a `Retry-After` header (RFC 9110, section 10.2.3); dates are not understood.
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    text.trim().parse().ok().map(Duration::from_secs)
 }

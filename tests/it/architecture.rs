@@ -77,7 +77,7 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "reqwest",
         &[
-            "net.rs",
+            "net",
             "token/login.rs",
             "upstream/rest.rs",
             "app/mod.rs",
@@ -90,6 +90,7 @@ const HOMES: &[(&str, &[&str])] = &[
         &[
             "vault",
             "token/login.rs",
+            "net/proxy.rs",
             "domain/bearer_secret.rs",
             "admin/credentials.rs",
             "admin/import.rs",
@@ -101,7 +102,7 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "tokio",
         &[
-            "app", "cli", "gateway", "http", "main.rs", "sandbox", "token",
+            "app", "cli", "gateway", "http", "main.rs", "net", "sandbox", "token",
         ],
     ),
 ];
