@@ -11,6 +11,7 @@ pub mod clock;
 pub mod credential;
 pub mod destination;
 pub mod document;
+pub mod json;
 pub mod organization;
 pub mod principal;
 pub mod provider;

@@ -8,12 +8,12 @@ use http::StatusCode;
 use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::{CallFailure, Visit};
 use crate::catalog::InvalidArguments;
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
+use crate::domain::json;
 use crate::domain::provider::Provider;
 use crate::domain::tool::{ResponseKind, Tool};
 use crate::token::LoginError;
@@ -180,14 +180,10 @@ impl CallOutcome {
     }
 
     fn of_upstream(error: &UpstreamError, request_id: &str) -> Self {
-        let code = match error {
-            UpstreamError::PathArgument(_) | UpstreamError::TooLong => "invalid_arguments",
-            UpstreamError::Net(_) => "upstream_unavailable",
-        };
         let mut message = error.to_string();
         message[..1].make_ascii_uppercase();
         message.push('.');
-        Self::failure(code, &message, None, None, request_id)
+        Self::failure(error.code(), &message, None, None, request_id)
     }
 
     fn failure(
@@ -249,10 +245,7 @@ fn data<'a>(
         return Some(empty.to_string().into());
     }
     match rule.kind {
-        ResponseKind::Json => {
-            let raw: &RawValue = serde_json::from_slice(&reply.body).ok()?;
-            Some(raw.get().into())
-        }
+        ResponseKind::Json => Some(json::sound(&reply.body)?.into()),
         ResponseKind::Text => {
             let text = std::str::from_utf8(&reply.body).ok()?;
             Some(Value::from(text).to_string().into())

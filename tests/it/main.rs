@@ -17,6 +17,7 @@ mod headers;
 mod isolation;
 mod lifecycle;
 mod mcp;
+mod outbound;
 mod rmcp_client;
 mod sdk_clients;
 mod tokens;

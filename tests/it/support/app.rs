@@ -14,6 +14,7 @@ use locum::domain::credential::SecretFields;
 use locum::domain::organization::OrganizationSlug;
 use locum::domain::principal::Scope;
 use locum::domain::tenant::Environment;
+use locum::net::Resolver;
 use locum::sandbox::{self, Sandbox, Settings};
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -39,6 +40,7 @@ pub struct TestAppBuilder {
     organizations: Vec<(String, Vec<&'static str>)>,
     config: String,
     base_url: Option<String>,
+    resolver: Option<Arc<dyn Resolver>>,
 }
 
 impl TestAppBuilder {
@@ -62,6 +64,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// What the host names of upstreams mean.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
     pub async fn start(self) -> TestApp {
         app::install_crypto_provider();
         let start: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
@@ -82,9 +90,9 @@ impl TestAppBuilder {
         );
         std::fs::write(&installed.config, &text).unwrap();
         let loaded = Loaded::read(&installed.config, []).unwrap();
-        let app = App::open(loaded, &Surroundings::default(), shared)
-            .await
-            .unwrap();
+        let mut surroundings = Surroundings::default();
+        surroundings.resolver = self.resolver.unwrap_or(surroundings.resolver);
+        let app = App::open(loaded, &surroundings, shared).await.unwrap();
         let admin = app.admin();
         for (slug, environments) in &self.organizations {
             add_organization(&admin, slug, environments).await;

@@ -6,7 +6,9 @@ pub mod commands;
 pub mod load;
 pub mod process;
 pub mod program;
+pub mod raw;
 pub mod sdk;
+pub mod tls;
 pub mod wire;
 
 pub use app::TestApp;
