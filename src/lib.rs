@@ -18,7 +18,7 @@
 //!   6  domain::call         AuthorizedCall::authorize    → AuthorizedCall
 //!   7  gateway::admit       the tenant's limits, a slot  → Permit
 //!   8  token                cached, or one login         → Bearer
-//!   9  upstream             template + arguments + bearer → UpstreamReply (asserts the tenant)
+//!   9  upstream             request (formed before 8) + bearer → UpstreamReply (asserts the tenant)
 //!  10  gateway::outcome     what the client is told; one log line, one count
 //!  11  http::mcp            the answer, written once into one buffer
 //! ```

@@ -36,19 +36,32 @@ use crate::config::{ConfigError, Loaded};
 use crate::credentials::Credentials;
 use crate::domain::clock::SharedClock;
 use crate::http::tls::TlsError;
-use crate::net::{Net, NetSettings};
+use crate::net::{
+    self, CaFileError, Net, NetSettings, ProxyFileError, ProxySettings, Resolver, SystemResolver,
+};
 use crate::store::{self, Store, StoreError};
 use crate::token::Login;
 use crate::traces::HeadersFileError;
 use crate::vault::{KekId, KeyFileError, KeySource, Vault, VaultError, read_key_ring};
 
 /// What the process got from its surroundings besides the configuration.
-#[derive(Default)]
 pub struct Surroundings {
     /// `$CREDENTIALS_DIRECTORY` of systemd.
     pub credentials_directory: Option<PathBuf>,
     /// `$LOCUM_MASTER_KEY`.
     pub master_key: Option<SecretString>,
+    /// What host names of upstreams mean.
+    pub resolver: Arc<dyn Resolver>,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self {
+            credentials_directory: None,
+            master_key: None,
+            resolver: Arc::new(SystemResolver),
+        }
+    }
 }
 
 /// Why the application cannot be opened or started.
@@ -73,6 +86,10 @@ pub enum AppError {
     Vault(#[from] VaultError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
+    #[error(transparent)]
+    ProxyFile(#[from] ProxyFileError),
     #[error("HTTP client: {0}")]
     Net(#[from] reqwest::Error),
     #[error(
@@ -101,6 +118,8 @@ impl AppError {
             | Self::KeyFile(_)
             | Self::TraceHeaders(_)
             | Self::Tls(_)
+            | Self::CaFile(_)
+            | Self::ProxyFile(_)
             | Self::Key { .. } => true,
             Self::Store(error) => matches!(
                 error,
@@ -135,10 +154,7 @@ impl App {
         let vault = Arc::new(open_vault(&loaded, surroundings).await?);
         let store = Store::open(&loaded.database()?, false).await?;
         let credentials = Credentials::new(store.clone(), vault);
-        let net = Net::new(NetSettings {
-            connect_timeout: loaded.config.upstream.connect_timeout,
-            request_timeout: loaded.config.upstream.request_timeout,
-        })?;
+        let net = Net::new(net_settings(&loaded)?, surroundings.resolver.clone())?;
         Ok(Self {
             loaded,
             catalog,
@@ -170,6 +186,23 @@ impl App {
 pub fn load_catalog(loaded: &Loaded) -> Result<Catalog, CatalogError> {
     let (folder, named) = loaded.profiles();
     Catalog::load(&folder, named, &loaded.overrides())
+}
+
+fn net_settings(loaded: &Loaded) -> Result<NetSettings, AppError> {
+    let upstream = &loaded.config.upstream;
+    let extra_roots = loaded.ca_file().map(|file| net::read_ca_file(&file));
+    let credentials = loaded
+        .proxy_credentials_file()
+        .map(|file| net::read_proxy_credentials(&file))
+        .transpose()?;
+    let proxy = upstream.proxy.clone();
+    Ok(NetSettings {
+        connect_timeout: upstream.connect_timeout,
+        request_timeout: upstream.request_timeout,
+        destinations: loaded.destinations(),
+        proxy: proxy.map(|url| ProxySettings { url, credentials }),
+        extra_roots: extra_roots.transpose()?.unwrap_or_default(),
+    })
 }
 
 async fn open_vault(loaded: &Loaded, surroundings: &Surroundings) -> Result<Vault, AppError> {

@@ -9,11 +9,12 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::{App, AppError, bookkeeper, edge, watcher};
 use crate::config::Loaded;
+use crate::domain::destination::Destinations;
 use crate::domain::limits::TenantLimits;
 use crate::domain::meter::Meters;
 use crate::domain::span::Tracer;
 use crate::gateway::{AdmissionSettings, Gateway};
-use crate::net::{Net, NetSettings};
+use crate::net::{Net, NetSettings, SystemResolver};
 use crate::token::{Login, Tokens};
 use crate::traces::{TraceSettings, Traces, read_headers};
 use crate::upstream::Rest;
@@ -77,10 +78,16 @@ impl App {
             sample_ratio: section.sample_ratio,
             service_name: section.service_name.clone(),
         };
-        let net = Net::new(NetSettings {
-            request_timeout: COLLECTOR_TIMEOUT,
-            ..NetSettings::default()
-        })?;
+        let net = Net::new(
+            NetSettings {
+                connect_timeout: COLLECTOR_TIMEOUT,
+                request_timeout: COLLECTOR_TIMEOUT,
+                destinations: Destinations::own(&settings.endpoint),
+                proxy: None,
+                extra_roots: Vec::new(),
+            },
+            Arc::new(SystemResolver),
+        )?;
         let clock = self.clock.clone();
         Ok(Some(Traces::start(settings, net, clock, meters)))
     }

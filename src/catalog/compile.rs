@@ -6,7 +6,8 @@ use std::sync::Arc;
 use http::{HeaderName, Method};
 use url::Url;
 
-use super::{Entry, check_base_url, raw, tools};
+use super::{Entry, raw, tools};
+use crate::domain::destination::Destinations;
 use crate::domain::document::{Complaint, Document, Step, suggestion};
 use crate::domain::origin::REQUEST_ID;
 use crate::domain::provider::{
@@ -53,7 +54,7 @@ impl<'a> Place<'a> {
 pub(super) fn profile(
     document: &Document<'_>,
     raw: raw::Profile,
-    allow_http_hosts: &[String],
+    destinations: &Destinations,
 ) -> Result<(Provider, Vec<Entry>), Complaint> {
     let root = Place::root(document);
     if raw.format != FORMAT {
@@ -64,7 +65,7 @@ pub(super) fn profile(
     let tools = tools::compile(&root.at("tools"), &name, raw.tools)?;
     let fields = fields(&root.at("credential").at("fields"), raw.credential.fields)?;
     let provider = Provider {
-        environments: environments(&root.at("environments"), raw.environments, allow_http_hosts)?,
+        environments: environments(&root.at("environments"), raw.environments, destinations)?,
         login: login(&root.at("login"), raw.login, &fields)?,
         headers: headers(&root.at("headers"), &raw.headers, &fields)?,
         credential: CredentialShape {
@@ -118,7 +119,7 @@ fn fields(place: &Place<'_>, raw: BTreeMap<String, raw::Field>) -> Result<Fields
 fn environments(
     place: &Place<'_>,
     raw: BTreeMap<String, raw::Environment>,
-    allow_http_hosts: &[String],
+    destinations: &Destinations,
 ) -> Result<BTreeMap<Environment, Upstream>, Complaint> {
     if raw.is_empty() {
         return Err(place.complain("a provider has at least one environment"));
@@ -129,7 +130,9 @@ fn environments(
             let name = Environment::parse(&name).map_err(|e| place.complain(e))?;
             let url = |place: &Place<'_>, text: &str| {
                 let url = Url::parse(text).map_err(|e| place.complain(e))?;
-                check_base_url(&url, allow_http_hosts).map_err(|e| place.complain(e))?;
+                destinations
+                    .check_base(&url)
+                    .map_err(|e| place.complain(e))?;
                 Ok(url)
             };
             let base_url = Arc::new(url(&place.at("base_url"), &environment.base_url)?);

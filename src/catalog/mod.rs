@@ -19,6 +19,7 @@ use url::Url;
 
 pub use arguments::{InvalidArguments, Schema};
 
+use crate::domain::destination::{BadDestination, Destinations};
 use crate::domain::document::{Complaint, Document, suggestion};
 use crate::domain::principal::ToolFilter;
 use crate::domain::provider::{Provider, ProviderName, Upstream};
@@ -49,8 +50,8 @@ pub struct Catalog {
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     pub base_urls: BTreeMap<ProviderName, BTreeMap<Environment, Url>>,
-    /// Hosts that may be reached by plain http although they are not loopback.
-    pub allow_http_hosts: Vec<String>,
+    /// Where base URLs may lead.
+    pub destinations: Destinations,
 }
 
 /// Why there is no catalog.
@@ -82,7 +83,7 @@ pub enum CatalogError {
     BaseUrl {
         provider: ProviderName,
         environment: Environment,
-        reason: String,
+        reason: BadDestination,
     },
 }
 
@@ -118,7 +119,7 @@ impl Catalog {
         }
         let mut catalog = Self::default();
         for (path, text) in sources.values() {
-            catalog.add(path, text, &overrides.allow_http_hosts)?;
+            catalog.add(path, text, &overrides.destinations)?;
         }
         catalog.apply(overrides)?;
         Ok(catalog)
@@ -129,11 +130,11 @@ impl Catalog {
         &mut self,
         file: &Path,
         text: &str,
-        allow_http_hosts: &[String],
+        destinations: &Destinations,
     ) -> Result<(), Complaint> {
         let document = Document::new(file, text);
         let raw = document.read()?;
-        let (provider, entries) = compile::profile(&document, raw, allow_http_hosts)?;
+        let (provider, entries) = compile::profile(&document, raw, destinations)?;
         if self.providers.contains_key(&provider.name) {
             let message = format!("another profile is already named `{}`", provider.name);
             return Err(document.complain(&["name".into()], message));
@@ -166,12 +167,11 @@ impl Catalog {
                     CatalogError::UnknownProvider(name.clone(), suggestion(name.as_str(), &known))
                 })?;
             for (environment, url) in environments {
-                check_base_url(url, &overrides.allow_http_hosts).map_err(|reason| {
-                    CatalogError::BaseUrl {
-                        provider: name.clone(),
-                        environment: environment.clone(),
-                        reason,
-                    }
+                let checked = overrides.destinations.check_base(url);
+                checked.map_err(|reason| CatalogError::BaseUrl {
+                    provider: name.clone(),
+                    environment: environment.clone(),
+                    reason,
                 })?;
                 let known: Vec<String> = provider
                     .environments
@@ -247,38 +247,4 @@ fn profile_files(folder: &Path) -> Result<Vec<PathBuf>, CatalogError> {
     }
     files.sort();
     Ok(files)
-}
-
-/// https anywhere; http to loopback or to a host that the operator named.
-pub fn check_base_url(url: &Url, allow_http_hosts: &[String]) -> Result<(), String> {
-    if url.query().is_some() || url.fragment().is_some() || has_user(url) {
-        return Err("a base URL has no user, query or fragment".to_owned());
-    }
-    let Some(host) = url.host_str() else {
-        return Err("the URL has no host".to_owned());
-    };
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_loopback(url) || allow_http_hosts.iter().any(|allowed| allowed == host) => {
-            Ok(())
-        }
-        "http" => Err(format!(
-            "plain http to `{host}` would send credentials in the clear; use https, \
-             or add the host to upstream.allow_http_hosts"
-        )),
-        other => Err(format!("`{other}` is not supported; use https")),
-    }
-}
-
-fn has_user(url: &Url) -> bool {
-    !url.username().is_empty() || url.password().is_some()
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }

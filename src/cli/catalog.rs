@@ -78,12 +78,12 @@ fn check(files: &[PathBuf], context: &Context, output: &Output) -> Result<(), Cl
         app::load_catalog(&loaded(context)?)?
     } else {
         let mut catalog = Catalog::default();
-        let allowed = loaded(context)?.overrides().allow_http_hosts;
+        let destinations = loaded(context)?.destinations();
         for file in files {
             let text = std::fs::read_to_string(file)
                 .map_err(|error| CliError::Failed(format!("{}: {error}", file.display())))?;
             catalog
-                .add(file, &text, &allowed)
+                .add(file, &text, &destinations)
                 .map_err(crate::catalog::CatalogError::from)?;
         }
         catalog

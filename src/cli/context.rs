@@ -49,6 +49,7 @@ impl Context {
             surroundings: Surroundings {
                 credentials_directory: text("CREDENTIALS_DIRECTORY").map(PathBuf::from),
                 master_key: text("LOCUM_MASTER_KEY").map(SecretString::from),
+                ..Surroundings::default()
             },
         }
     }

@@ -20,6 +20,7 @@ pub use sections::{
 };
 
 use crate::catalog::Overrides;
+use crate::domain::destination::{Destinations, HostName};
 use crate::domain::document::{Complaint, Document};
 use crate::store::{self, StoreError};
 
@@ -131,8 +132,31 @@ impl Loaded {
             .collect();
         Overrides {
             base_urls,
-            allow_http_hosts: self.config.upstream.allow_http_hosts.clone(),
+            destinations: self.destinations(),
         }
+    }
+
+    /// Where requests to upstreams may go.
+    pub fn destinations(&self) -> Destinations {
+        let upstream = &self.config.upstream;
+        Destinations {
+            allow_http: upstream.allow_http_hosts.clone(),
+            allow_private: upstream.allow_private_hosts.clone(),
+            proxy: upstream.proxy.as_ref().and_then(HostName::of),
+            direct: upstream.no_proxy.clone(),
+        }
+    }
+
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.beside(self.config.upstream.ca_file.as_deref())
+    }
+
+    pub fn proxy_credentials_file(&self) -> Option<PathBuf> {
+        self.beside(self.config.upstream.proxy_credentials_file.as_deref())
+    }
+
+    fn beside(&self, file: Option<&Path>) -> Option<PathBuf> {
+        file.map(|file| self.folder.join(file))
     }
 
     /// Where clients reach the gateway.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::domain::destination::HostName;
 use crate::domain::network::Networks;
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::Environment;
@@ -181,7 +182,17 @@ pub struct UpstreamSection {
     #[serde(deserialize_with = "duration")]
     pub request_timeout: Duration,
     /// Hosts that may be reached by plain http although they are not loopback.
-    pub allow_http_hosts: Vec<String>,
+    pub allow_http_hosts: Vec<HostName>,
+    /// Hosts that may be at private or loopback addresses.
+    pub allow_private_hosts: Vec<HostName>,
+    /// PEM file of certificate authorities that are believed besides the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// Where everything but loopback and `no_proxy` goes through.
+    pub proxy: Option<Url>,
+    /// One line, `user:password`.
+    pub proxy_credentials_file: Option<PathBuf>,
+    /// Hosts that are reached without the proxy.
+    pub no_proxy: Vec<HostName>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -301,6 +312,11 @@ impl Default for UpstreamSection {
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             allow_http_hosts: Vec::new(),
+            allow_private_hosts: Vec::new(),
+            ca_file: None,
+            proxy: None,
+            proxy_credentials_file: None,
+            no_proxy: Vec::new(),
         }
     }
 }

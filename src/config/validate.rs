@@ -3,8 +3,9 @@
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use url::Url;
 
-use super::Config;
-use crate::catalog::check_base_url;
+use super::{Config, UpstreamSection};
+use crate::domain::address::AddressKind;
+use crate::domain::destination::{Destinations, HostName};
 use crate::domain::document::Step;
 use crate::domain::limits::MAX_LIMIT;
 
@@ -21,7 +22,8 @@ pub(super) fn check(config: &Config) -> Result<(), Mistake> {
     public_url(config.server.public_url.as_ref())?;
     hosts(config)?;
     traces(config)?;
-    limits(config)
+    limits(config)?;
+    upstream(&config.upstream)
 }
 
 fn mistake<T>(section: &str, key: &str, message: &str) -> Result<T, Mistake> {
@@ -111,8 +113,14 @@ fn hosts(config: &Config) -> Result<(), Mistake> {
 fn traces(config: &Config) -> Result<(), Mistake> {
     let traces = &config.traces;
     if let Some(endpoint) = &traces.endpoint {
-        check_base_url(endpoint, &config.upstream.allow_http_hosts)
-            .or_else(|message| mistake("traces", "endpoint", &message))?;
+        // The operator names the collector here, so its address may be a private one.
+        let destinations = Destinations {
+            allow_http: config.upstream.allow_http_hosts.clone(),
+            ..Destinations::own(endpoint)
+        };
+        destinations
+            .check_base(endpoint)
+            .or_else(|bad| mistake("traces", "endpoint", &bad.to_string()))?;
     }
     if !(0.0..=1.0).contains(&traces.sample_ratio) {
         return mistake("traces", "sample_ratio", "between 0 and 1");
@@ -144,4 +152,47 @@ fn limits(config: &Config) -> Result<(), Mistake> {
         }
     }
     Ok(())
+}
+
+fn upstream(upstream: &UpstreamSection) -> Result<(), Mistake> {
+    let never = upstream.allow_private_hosts.iter().find_map(|host| {
+        let kind = AddressKind::of(host.address()?);
+        (!kind.can_be_named()).then_some((host, kind))
+    });
+    if let Some((host, kind)) = never {
+        let message = format!("`{host}` is a {kind} address, where no upstream may be; remove it");
+        return mistake("upstream", "allow_private_hosts", &message);
+    }
+    match &upstream.proxy {
+        Some(proxy) => check_proxy(proxy),
+        None if upstream.proxy_credentials_file.is_some() => {
+            let message = "there is no upstream.proxy that it could be for";
+            mistake("upstream", "proxy_credentials_file", message)
+        }
+        None if !upstream.no_proxy.is_empty() => {
+            let message = "there is no upstream.proxy to go past";
+            mistake("upstream", "no_proxy", message)
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_proxy(proxy: &Url) -> Result<(), Mistake> {
+    if !proxy.username().is_empty() || proxy.password().is_some() {
+        let message = "user and password go into upstream.proxy_credentials_file";
+        return mistake("upstream", "proxy", message);
+    }
+    let bare = proxy.path() == "/" && proxy.query().is_none() && proxy.fragment().is_none();
+    if !matches!(proxy.scheme(), "http" | "https") || !proxy.has_host() || !bare {
+        let message = "the URL of an HTTP proxy is needed, such as \"http://proxy.example:3128\"";
+        return mistake("upstream", "proxy", message);
+    }
+    let address = HostName::of(proxy).and_then(|host| host.address());
+    match address.map(AddressKind::of) {
+        Some(kind) if !kind.can_be_named() => {
+            let message = format!("a {kind} address, where no proxy may be");
+            mistake("upstream", "proxy", &message)
+        }
+        _ => Ok(()),
+    }
 }

@@ -3,12 +3,15 @@
 //! No I/O lives here, and no protocol: time arrives through [`clock::Clock`], secrets arrive
 //! opened and leave inside `secrecy` types.
 
+pub mod address;
 pub mod bearer;
 pub mod bearer_secret;
 pub mod call;
 pub mod clock;
 pub mod credential;
+pub mod destination;
 pub mod document;
+pub mod json;
 pub mod limits;
 pub mod meter;
 pub mod network;

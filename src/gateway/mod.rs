@@ -8,6 +8,7 @@
 //!           ├ check        arguments against the schema             → Arguments
 //!           ├ authorize    principal, tenant, tool, arguments       → AuthorizedCall
 //!           ├ admit        the tenant's limits, a slot              → Permit
+//!           ├ form         template + arguments                     → FormedRequest
 //!           ├ token        cache, single flight, renewal            → Bearer
 //!           ├ send         upstream; one retry with a new token on 401 → UpstreamReply
 //!           └ outcome      what the client is told; one log line, one count
@@ -305,6 +306,10 @@ impl Gateway {
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         let credential = route.account.credential.id;
         permit.check_pause(credential, self.clock.now())?;
+        let request = self
+            .rest
+            .form(call, &route.account.site.base_url)
+            .map_err(CallFailure::Upstream)?;
         let bearer = self
             .tokens
             .bearer(call, &route.account)
@@ -313,7 +318,7 @@ impl Gateway {
         permit.request(self.clock.now())?;
         let reply = self
             .rest
-            .send(call, &bearer, &route.account.site.base_url, &route.requests)
+            .send(call, &bearer, request, &route.requests)
             .await
             .map_err(CallFailure::Upstream)?;
         if let Some(wait) = reply.asks_to_wait() {

@@ -10,12 +10,12 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::{CallFailure, Limited, Visit};
 use crate::catalog::InvalidArguments;
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
+use crate::domain::json;
 use crate::domain::provider::Provider;
 use crate::domain::tenant::Tenant;
 use crate::domain::tool::{ResponseKind, Tool};
@@ -254,14 +254,10 @@ impl CallOutcome {
     }
 
     fn of_upstream(error: &UpstreamError, request_id: &str) -> Self {
-        let code = match error {
-            UpstreamError::PathArgument(_) | UpstreamError::TooLong => "invalid_arguments",
-            UpstreamError::Net(_) => "upstream_unavailable",
-        };
         let mut message = error.to_string();
         message[..1].make_ascii_uppercase();
         message.push('.');
-        Self::failure(code, &message, Details::default(), request_id)
+        Self::failure(error.code(), &message, Details::default(), request_id)
     }
 
     fn failure(code: &'static str, message: &str, details: Details<'_>, request_id: &str) -> Self {
@@ -319,10 +315,7 @@ fn data<'a>(call: &AuthorizedCall<'_>, reply: &'a UpstreamReply) -> Option<Cow<'
         return Some(empty.to_string().into());
     }
     match rule.kind {
-        ResponseKind::Json => {
-            let raw: &RawValue = serde_json::from_slice(&reply.body).ok()?;
-            Some(raw.get().into())
-        }
+        ResponseKind::Json => Some(json::sound(&reply.body)?.into()),
         ResponseKind::Text => {
             let text = std::str::from_utf8(&reply.body).ok()?;
             Some(Value::from(text).to_string().into())

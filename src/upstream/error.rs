@@ -12,3 +12,14 @@ pub enum UpstreamError {
     #[error("the provider: {0}")]
     Net(NetFailure),
 }
+
+impl UpstreamError {
+    /// A stable word for the kind of failure.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::PathArgument(_) | Self::TooLong => "invalid_arguments",
+            Self::Net(NetFailure::Malformed) => "upstream_malformed",
+            Self::Net(_) => "upstream_unavailable",
+        }
+    }
+}

@@ -13,9 +13,15 @@ const RESULTS: &[&str] = &[
     "3xx",
     "4xx",
     "5xx",
+    "forbidden",
+    "unresolved",
     "connect",
+    "proxy",
+    "certificate",
+    "tls",
     "timeout",
     "interrupted",
+    "malformed",
     "too_large",
     "request",
 ];
@@ -56,9 +62,15 @@ impl RequestMeters {
 pub(super) fn result(answer: &Result<Answer, NetFailure>) -> &'static str {
     match answer {
         Ok(answer) => class(answer.status),
+        Err(NetFailure::Forbidden) => "forbidden",
+        Err(NetFailure::Unresolved) => "unresolved",
         Err(NetFailure::Connect) => "connect",
+        Err(NetFailure::Proxy) => "proxy",
+        Err(NetFailure::Certificate) => "certificate",
+        Err(NetFailure::Tls) => "tls",
         Err(NetFailure::Timeout) => "timeout",
         Err(NetFailure::Interrupted) => "interrupted",
+        Err(NetFailure::Malformed) => "malformed",
         Err(NetFailure::TooLarge(_)) => "too_large",
         Err(NetFailure::Request) => "request",
     }

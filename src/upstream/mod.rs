@@ -6,4 +6,4 @@ mod rest;
 
 pub use error::UpstreamError;
 pub use meters::RequestMeters;
-pub use rest::{Rest, UpstreamReply};
+pub use rest::{FormedRequest, Rest, UpstreamReply};

@@ -52,6 +52,10 @@ impl UpstreamReply {
     }
 }
 
+/// A call's request as it will be sent, but for the tenant's headers. No `Debug`: it has
+/// arguments in it.
+pub struct FormedRequest(reqwest::Request);
+
 /// Sends REST requests.
 pub struct Rest {
     net: Net,
@@ -87,25 +91,35 @@ impl Rest {
         }
     }
 
+    /// Forms the call's request, before anybody logs in for it: arguments that do not fit into
+    /// one cost nothing.
+    pub fn form(
+        &self,
+        call: &AuthorizedCall<'_>,
+        base_url: &Url,
+    ) -> Result<FormedRequest, UpstreamError> {
+        let template = &call.tool().request;
+        let path = path(template, call.arguments())?;
+        let request = request(template, &path, call.arguments(), base_url);
+        if request.url().as_str().len() > MAX_URL {
+            return Err(UpstreamError::TooLong);
+        }
+        Ok(FormedRequest(request))
+    }
+
     /// Sends the call's request with the tenant's bearer.
     pub async fn send(
         &self,
         call: &AuthorizedCall<'_>,
         bearer: &Bearer,
-        base_url: &Url,
+        FormedRequest(mut request): FormedRequest,
         meters: &RequestMeters,
     ) -> Result<UpstreamReply, UpstreamError> {
         assert!(
             bearer.tenant() == call.tenant(),
             "INVARIANT: a bearer goes upstream for its own tenant only"
         );
-        let template = &call.tool().request;
-        let path = path(template, call.arguments())?;
-        let mut request = request(template, &path, call.arguments(), base_url);
-        if request.url().as_str().len() > MAX_URL {
-            return Err(UpstreamError::TooLong);
-        }
-        for header in bearer.headers_for(&template.prefix) {
+        for header in bearer.headers_for(&call.tool().request.prefix) {
             request
                 .headers_mut()
                 .insert(header.name.clone(), header.value.clone());

@@ -79,7 +79,7 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "reqwest",
         &[
-            "net.rs",
+            "net",
             "token/login.rs",
             "traces/collector.rs",
             "upstream/rest.rs",
@@ -96,6 +96,7 @@ const HOMES: &[(&str, &[&str])] = &[
         &[
             "vault",
             "token/login.rs",
+            "net/proxy.rs",
             "domain/bearer_secret.rs",
             "admin/credentials.rs",
             "admin/import.rs",
@@ -107,7 +108,7 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "tokio",
         &[
-            "app", "cli", "gateway", "http", "main.rs", "sandbox", "token", "traces",
+            "app", "cli", "gateway", "http", "main.rs", "net", "sandbox", "token", "traces",
         ],
     ),
 ];

@@ -26,6 +26,7 @@ mod lifecycle;
 mod limits;
 mod mcp;
 mod observability;
+mod outbound;
 mod rmcp_client;
 mod slow_clients;
 mod stopping;

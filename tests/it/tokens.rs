@@ -74,6 +74,17 @@ async fn nothing_logs_in_before_the_first_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_logs_in_for_arguments_that_make_no_request() {
+    let (app, client) = north().await;
+    for bad in ["", ".", "..", &"x".repeat(9_000)] {
+        let arguments = json!({"clinic_id": bad});
+        let reply = client.call("get_clinic_details_basic", arguments).await;
+        assert_eq!(reply.failure()["error_code"], "invalid_arguments", "{bad}");
+    }
+    assert!(app.sandbox.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fifty_organizations_with_a_thousand_calls_each_at_expiry_log_in_once_each() {
     const ORGANIZATIONS: usize = 50;
     const CALLS: usize = 50_000;
@@ -237,6 +248,42 @@ async fn a_token_endpoint_that_is_down_does_not_matter_before_expiry_and_fails_f
     app.clock.advance(Duration::from_secs(75));
     ok(&north).await;
     assert_eq!(stats(&app.sandbox, "south-dev").unauthorized, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_costs_one_attempt_a_step_from_the_margin_on_and_ends_by_itself() {
+    const MARGIN: u64 = 180;
+    let (app, client) = north().await;
+    ok(&client).await;
+    login_fault(&app.sandbox, "north-dev", None, down());
+    app.clock.advance(LIFE - Duration::from_secs(MARGIN));
+    let mut tried_at = Vec::new();
+    for second in 0..600 {
+        let reply = read(&client).await;
+        assert_eq!(reply.is_ok(), second < MARGIN, "{second}: {}", reply.body);
+        // A renewal in the background is no part of the call.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let attempts = attempts(&app.sandbox, "north-dev") - 1;
+        assert!(attempts <= tried_at.len() as u64 + 1, "twice in a second");
+        if attempts > tried_at.len() as u64 {
+            tried_at.push(second);
+        }
+        app.clock.advance(Duration::from_secs(1));
+    }
+    for (failures, pair) in tried_at.windows(2).enumerate() {
+        let step = (1 << failures.min(6)).min(60);
+        // One that was seen a second late makes the next pause look shorter.
+        assert!(pair[1] - pair[0] + 1 >= step, "{tried_at:?}");
+    }
+    assert!((10..=16).contains(&tried_at.len()), "{tried_at:?}");
+
+    app.sandbox.clear_faults();
+    let mut seconds = 0;
+    while !read(&client).await.is_ok() {
+        app.clock.advance(Duration::from_secs(1));
+        seconds += 1;
+        assert!(seconds <= 75, "it does not recover by itself");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

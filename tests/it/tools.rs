@@ -8,7 +8,8 @@ use crate::support::client::{McpClient, Reply};
 
 const OID: &str = "1700000000001";
 /// What a client might send that is meant for, or dangerous to, an upstream.
-const FOREIGN: [(&str, &str); 15] = [
+const FOREIGN: [(&str, &str); 16] = [
+    ("x-request-id", "stolen"),
     ("mcp-protocol-version", "2025-11-25"),
     ("x-tenant-id", "north"),
     ("x-tenant-env", "dev"),
@@ -28,7 +29,13 @@ const FOREIGN: [(&str, &str); 15] = [
     ("accept-language", "de"),
     ("user-agent", "somebody"),
 ];
-const OWN_HEADERS: [&str; 4] = ["accept", "accept-encoding", "host", "user-agent"];
+const OWN_HEADERS: [&str; 5] = [
+    "accept",
+    "accept-encoding",
+    "host",
+    "user-agent",
+    "x-request-id",
+];
 const BODY_HEADERS: [&str; 2] = ["content-length", "content-type"];
 
 async fn north() -> (TestApp, McpClient) {
@@ -530,6 +537,7 @@ async fn no_header_of_the_client_goes_upstream() {
         let mut seen = app.sandbox.requests().pop().unwrap();
         seen.headers.sort_unstable();
         assert_eq!(seen.headers, expected, "{tool}");
+        assert_eq!(seen.request_id.unwrap(), reply.headers["x-request-id"]);
     }
 }
 

@@ -15,6 +15,7 @@ use locum::domain::credential::SecretFields;
 use locum::domain::organization::OrganizationSlug;
 use locum::domain::principal::Scope;
 use locum::domain::tenant::Environment;
+use locum::net::Resolver;
 use locum::sandbox::{self, Sandbox, Settings};
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -43,6 +44,7 @@ pub struct TestAppBuilder {
     config: String,
     base_url: Option<String>,
     variables: Vec<(String, String)>,
+    resolver: Option<Arc<dyn Resolver>>,
 }
 
 impl TestAppBuilder {
@@ -72,6 +74,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// What the host names of upstreams mean.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
     pub async fn start(self) -> TestApp {
         app::install_crypto_provider();
         let start: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
@@ -96,9 +104,9 @@ impl TestAppBuilder {
         let variables = std::iter::once(unlimited).chain(self.variables);
         let variables: BTreeMap<_, _> = variables.collect();
         let loaded = Loaded::read(&installed.config, variables).unwrap();
-        let app = App::open(loaded, &Surroundings::default(), shared)
-            .await
-            .unwrap();
+        let mut surroundings = Surroundings::default();
+        surroundings.resolver = self.resolver.unwrap_or(surroundings.resolver);
+        let app = App::open(loaded, &surroundings, shared).await.unwrap();
         let admin = app.admin();
         for (slug, environments) in &self.organizations {
             add_organization(&admin, slug, environments).await;

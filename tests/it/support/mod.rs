@@ -10,8 +10,10 @@ pub mod load;
 pub mod otlp;
 pub mod process;
 pub mod program;
+pub mod raw;
 pub mod scrape;
 pub mod tls;
+pub mod upstream_tls;
 pub mod wire;
 
 pub use app::TestApp;

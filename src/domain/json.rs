@@ -1,0 +1,148 @@
+//! JSON of strangers: whether every client can read it, before it becomes a part of an answer.
+//!
+//! What a lenient parser lets pass breaks the whole answer in a strict one: text that is no
+//! Unicode, half a surrogate pair, a number beyond all range, nesting without end.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+/// Deeper documents are refused: common parsers stop at 128 levels, and the answer has its own.
+const MAX_DEPTH: usize = 100;
+
+/// The document as text, without the byte order mark that RFC 8259 (section 8.1) lets parsers
+/// ignore; `None` when it is no JSON or none that every client can read.
+pub fn sound(bytes: &[u8]) -> Option<&str> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).ok()?.trim_ascii();
+    let mut parser = serde_json::Deserializer::from_str(text);
+    Level(0).deserialize(&mut parser).ok()?;
+    parser.end().ok()?;
+    Some(text)
+}
+
+/// A value at this depth, read and forgotten.
+#[derive(Clone, Copy)]
+struct Level(usize);
+
+impl Level {
+    fn below<E: Error>(self) -> Result<Self, E> {
+        if self.0 == MAX_DEPTH {
+            return Err(E::custom("nested too deeply"));
+        }
+        Ok(Self(self.0 + 1))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Level {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let below = self.below()?;
+        while items.next_element_seed(below)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let below = self.below()?;
+        while entries.next_key_seed(below)?.is_some() {
+            entries.next_value_seed(below)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn nested(depth: usize) -> String {
+        "[".repeat(depth) + &"]".repeat(depth)
+    }
+
+    #[test]
+    fn what_every_client_can_read_passes_unchanged() {
+        for text in [
+            "null",
+            "\"\\ud83d\\ude00\"",
+            "{\"a\":1,\"a\":2}",
+            "18446744073709551616",
+            "-0.1e-300",
+            &nested(MAX_DEPTH),
+        ] {
+            assert_eq!(sound(text.as_bytes()), Some(text));
+        }
+        assert_eq!(sound(b"\xef\xbb\xbf [1] \r\n"), Some("[1]"));
+    }
+
+    #[test]
+    fn what_some_client_could_not_read_does_not() {
+        let deep = nested(MAX_DEPTH + 1);
+        let deepest = "[".repeat(1 << 20);
+        for bytes in [
+            b"".as_slice(),
+            b"{\"a\":1} x",
+            b"{\"a\": \xff\xfe}",
+            b"\"\\ud800\"",
+            b"\"\\ud800\\u0041\"",
+            b"\"\\udc00\"",
+            b"\"a\x00b\"",
+            b"1e999",
+            b"NaN",
+            b"[1",
+            b"\xef\xbb\xbf\xef\xbb\xbf[1]",
+            b"\xff\xfe[\0",
+            deep.as_bytes(),
+            deepest.as_bytes(),
+        ] {
+            assert_eq!(sound(bytes), None, "{:?}", &bytes[..bytes.len().min(20)]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sound_is_json_for_a_strict_parser(bytes in "[\\[\\]{}:,\"\\\\udDe0-9.+ \\-]{0,24}") {
+            let strict = serde_json::from_str::<Value>(&bytes);
+            prop_assert_eq!(sound(bytes.as_bytes()).is_some(), strict.is_ok());
+        }
+    }
+}
