@@ -1,7 +1,7 @@
 //! Serves a router on a socket until told to stop, and drops no request on the way out.
 //!
-//! What a stranger may hold without a key is bounded: the number of connections ([`places`]), and
-//! how long each may take for anything ([`activity`]). When places get scarce, connections that
+//! What a stranger may hold without a key is bounded: the number of connections (`places`), and
+//! how long each may take for anything (`activity`). When places get scarce, connections that
 //! wait for nothing give theirs up sooner.
 //!
 //! The stop: handshakes that have begun are accepted, later ones are not answered; the backlog is
