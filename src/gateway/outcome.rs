@@ -323,15 +323,14 @@ fn data<'a>(call: &AuthorizedCall<'_>, reply: &'a UpstreamReply) -> Option<Cow<'
     }
 }
 
-/// A message or code: a short string, or a number. An upstream may repeat what it was sent.
+/// A message or code: a short string, or a number. An upstream may repeat what it was sent, and
+/// control characters are gone before it is looked for: they would hide a secret and then join it.
 fn text(value: &Value, bearer: &Bearer) -> Option<String> {
     let text = match value {
-        Value::String(text) => bearer
-            .conceal(text)
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_MESSAGE)
-            .collect(),
+        Value::String(text) => {
+            let plain: String = text.chars().filter(|c| !c.is_control()).collect();
+            bearer.conceal(&plain).chars().take(MAX_MESSAGE).collect()
+        }
         Value::Number(number) => number.to_string(),
         _ => return None,
     };

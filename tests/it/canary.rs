@@ -179,7 +179,9 @@ async fn answer(request: Request) -> Response {
                 .headers
                 .get("authorization")
                 .and_then(|t| t.to_str().ok());
-            let message = format!("not with {}", token.unwrap_or_default());
+            let (begin, end) = ACCESS_TOKEN.split_at(3);
+            let hidden = format!("{begin}\u{7}{end}");
+            let message = format!("not with {} or {hidden}", token.unwrap_or_default());
             (400, json!({"message": message, "code": ACCESS_TOKEN}))
         }
         _ if query.contains("prefix=expired") => {
