@@ -39,7 +39,7 @@ pub fn parse(text: &str) -> Result<Variables, DotenvError> {
                 "a name has A-Z, a-z, 0-9 and _, and starts with no digit",
             ));
         }
-        let value = value(rest.trim()).ok_or_else(|| fail("a quote is not closed"))?;
+        let value = value(rest).ok_or_else(|| fail("a quote is not closed"))?;
         if variables
             .insert(name.to_owned(), SecretString::from(value))
             .is_some()
@@ -56,16 +56,15 @@ fn is_name(name: &str) -> bool {
 }
 
 fn value(text: &str) -> Option<String> {
-    match text.chars().next() {
-        Some('\'') => quoted(&text[1..], '\'', false),
-        Some('"') => quoted(&text[1..], '"', true),
+    let begun = text.trim_start();
+    match begun.chars().next() {
+        Some('\'') => quoted(&begun[1..], '\'', false),
+        Some('"') => quoted(&begun[1..], '"', true),
         _ => {
             // A comment begins with a blank before it: a secret may have a # inside.
-            let end = text
-                .find(" #")
-                .or_else(|| text.find("\t#"))
-                .unwrap_or(text.len());
-            Some(text[..end].trim_end().to_owned())
+            let mut pairs = text.as_bytes().windows(2);
+            let comment = pairs.position(|pair| matches!(pair, b" #" | b"\t#"));
+            Some(text[..comment.unwrap_or(text.len())].trim().to_owned())
         }
     }
 }
@@ -100,7 +99,7 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        let text = "\u{feff}# comment\r\nA=1\r\nexport B = two # note\nC='x # y'\nD=\"a\\\"b\\n\"\nE=\nF=p#q\n";
+        let text = "\u{feff}# comment\r\nA=1\r\nexport B = two # note\nC='x # y'\nD=\"a\\\"b\\n\"\nE=\nF=p#q\nG=v\t# x #y\nH= # x\n";
         let variables = parse(text).unwrap();
         let pairs: Vec<_> = variables
             .iter()
@@ -113,6 +112,8 @@ mod tests {
             ("D", "a\"b\n"),
             ("E", ""),
             ("F", "p#q"),
+            ("G", "v"),
+            ("H", ""),
         ];
         assert_eq!(pairs, expected);
     }
