@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderName, Method};
+use serde_json::Value;
 use url::Url;
 
 use super::{Entry, raw, tools};
@@ -288,7 +289,7 @@ fn result(place: &Place<'_>, raw: Option<toml::Value>) -> Result<ResultShape, Co
     let Some(raw) = raw else {
         return Ok(ResultShape::default());
     };
-    let frame = serde_json::to_string(&raw).map_err(|e| place.complain(e))?;
+    let frame = plain_json(place, raw)?.to_string();
     let mark = format!("\"{DATA_MARK}\"");
     match frame.split(&mark).collect::<Vec<_>>().as_slice() {
         [before, after] if !after.starts_with(':') => Ok(ResultShape {
@@ -346,6 +347,23 @@ pub(super) fn json(
         .into_iter()
         .try_for_each(|name| known_name(place, name, known))?;
     Ok(template)
+}
+
+/// A value without templates. TOML knows dates and JSON does not.
+pub(super) fn plain_json(place: &Place<'_>, source: toml::Value) -> Result<Value, Complaint> {
+    if has_date(&source) {
+        return Err(place.complain("JSON has no dates and times; write it as a string"));
+    }
+    serde_json::to_value(source).map_err(|e| place.complain(e))
+}
+
+fn has_date(source: &toml::Value) -> bool {
+    match source {
+        toml::Value::Datetime(_) => true,
+        toml::Value::Array(items) => items.iter().any(has_date),
+        toml::Value::Table(entries) => entries.values().any(has_date),
+        _ => false,
+    }
 }
 
 fn pointers(place: &Place<'_>, raw: Vec<String>) -> Result<Vec<String>, Complaint> {

@@ -248,3 +248,6 @@ fn profile_files(folder: &Path) -> Result<Vec<PathBuf>, CatalogError> {
     files.sort();
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::compile::{Place, hints, json, known_name, method, text};
+use super::compile::{Place, hints, json, known_name, method, plain_json, text};
 use super::{Entry, Schema, raw};
 use crate::domain::document::Complaint;
 use crate::domain::provider::ProviderName;
@@ -37,9 +37,8 @@ fn tool(place: &Place<'_>, provider: &ProviderName, raw: raw::Tool) -> Result<En
         .map(String::as_str)
         .collect();
     let request = request(&place.at("request"), &raw.request, &known)?;
-    let empty = raw.response.empty.map(|value| {
-        serde_json::to_value(value).map_err(|e| place.at("response").at("empty").complain(e))
-    });
+    let empty = raw.response.empty;
+    let empty = empty.map(|value| plain_json(&place.at("response").at("empty"), value));
     let tool = Tool {
         name,
         provider: provider.clone(),
@@ -64,11 +63,11 @@ fn input_schema(place: &Place<'_>, raw: toml::Table) -> Result<Map<String, Value
         schema.insert("properties".to_owned(), Value::Object(Map::new()));
         return Ok(schema);
     }
-    match serde_json::to_value(raw) {
-        Ok(schema) if is_mirrored(&schema) => {
+    match plain_json(place, toml::Value::Table(raw))? {
+        schema if is_mirrored(&schema) => {
             Err(place.complain("x-mcp-header is not supported; leave it out"))
         }
-        Ok(Value::Object(schema)) => Ok(schema),
+        Value::Object(schema) => Ok(schema),
         _ => Err(place.complain("a JSON Schema is a table")),
     }
 }
