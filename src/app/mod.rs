@@ -92,6 +92,7 @@ impl AppError {
                     | StoreError::Url(_)
                     | StoreError::Uninitialized(_)
                     | StoreError::NewerSchema(_)
+                    | StoreError::ForeignSchema { .. }
             ),
             _ => false,
         }
