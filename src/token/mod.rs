@@ -6,7 +6,9 @@
 //!        └ none: gate (one login at a time, per credential) → back-off? → refresh or login → Bearer
 //! ```
 //!
-//! A token is valid until `expires_at` of our own clock. The gate is per credential version, so
+//! A token is valid until `expires_at` of our own clock. One from the future (the clock was set
+//! back since) is renewed like one in its margin: used meanwhile, as upstream may accept it still,
+//! and a 401 ends it as ever. The gate is per credential version, so
 //! one tenant's failing login never makes another's calls wait.
 
 mod backoff;
@@ -90,7 +92,7 @@ impl Tokens {
             .filter(|token| now < token.expires_at)
         {
             Some(token) => {
-                if now >= token.renew_at {
+                if token.is_due(now) {
                     self.renew_in_background(&slot, &token, credential, site);
                 }
                 token
@@ -235,7 +237,7 @@ impl Work {
         credential: &CredentialRef,
         site: &LoginSite,
     ) {
-        let gate = slot.gate.clone().lock_owned().await;
+        let mut gate = slot.gate.clone().lock_owned().await;
         let replaced = slot
             .current
             .load()

@@ -13,6 +13,7 @@ mod architecture;
 mod canary;
 mod cli;
 mod cli_credentials;
+mod clock;
 mod headers;
 mod isolation;
 mod lifecycle;

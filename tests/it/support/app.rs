@@ -1,5 +1,5 @@
 //! `TestApp`: the real root on port 0 with a temporary SQLite file, and a sandbox upstream. Both
-//! read one clock, which stands still until a test moves it.
+//! read one clock, which stands still until a test moves it; on request the upstream has its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub struct TestApp {
     pub running: Running,
     pub sandbox: Sandbox,
     pub clock: Arc<ManualClock>,
+    /// The same as `clock`, unless the builder was told otherwise.
+    pub upstream_clock: Arc<ManualClock>,
     _folder: TempDir,
     _upstream: watch::Sender<bool>,
 }
@@ -39,6 +41,7 @@ pub struct TestAppBuilder {
     organizations: Vec<(String, Vec<&'static str>)>,
     config: String,
     base_url: Option<String>,
+    two_clocks: bool,
 }
 
 impl TestAppBuilder {
@@ -62,13 +65,23 @@ impl TestAppBuilder {
         self
     }
 
+    /// The gateway's clock and the upstream's are two: one may be wrong.
+    pub fn two_clocks(mut self) -> Self {
+        self.two_clocks = true;
+        self
+    }
+
     pub async fn start(self) -> TestApp {
         app::install_crypto_provider();
         let start: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
         let clock = Arc::new(ManualClock::new(start));
         let shared: SharedClock = clock.clone();
+        let upstream_clock = match self.two_clocks {
+            true => Arc::new(ManualClock::new(start)),
+            false => clock.clone(),
+        };
         let folder = tempfile::tempdir().unwrap();
-        let sandbox = Sandbox::new(Settings::default(), shared.clone());
+        let sandbox = Sandbox::new(Settings::default(), upstream_clock.clone());
         let (upstream, address) = serve_sandbox(sandbox.clone()).await;
         let base_url = self.base_url.unwrap_or_else(|| format!("http://{address}"));
         let installed = app::install(&folder.path().join("locum.toml"), [], &shared)
@@ -94,6 +107,7 @@ impl TestAppBuilder {
             running,
             sandbox,
             clock,
+            upstream_clock,
             _folder: folder,
             _upstream: upstream,
         }
