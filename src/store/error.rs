@@ -58,6 +58,8 @@ pub enum StoreError {
 /// Primary result codes of SQLite (sqlite.org/rescode.html): the lower byte of what is reported.
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_FULL: i32 = 13;
+/// A whole code: the file that connections share memory by could not get its 32 KiB.
+const SQLITE_IOERR_SHMSIZE: i32 = 4874;
 
 impl StoreError {
     /// A row that stands in the way becomes `what` exists.
@@ -71,13 +73,14 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let code = match &error {
+        let code: Option<i32> = match &error {
             sqlx::Error::Database(inner) => inner.code().and_then(|code| code.parse().ok()),
             _ => None,
         };
-        match code.map(|code: i32| code & 0xff) {
-            Some(SQLITE_BUSY) => Self::Locked,
-            Some(SQLITE_FULL) => Self::Full,
+        match code {
+            Some(SQLITE_IOERR_SHMSIZE) => Self::Full,
+            Some(code) if code & 0xff == SQLITE_FULL => Self::Full,
+            Some(code) if code & 0xff == SQLITE_BUSY => Self::Locked,
             _ => Self::Sqlx(error),
         }
     }

@@ -296,6 +296,7 @@ impl Work {
             .map_err(|failed| match failed {
                 OpenFailed::Revoked => LoginError::Revoked,
                 OpenFailed::Sealed(reason) => LoginError::Sealed(reason),
+                OpenFailed::Unreadable(reason) => LoginError::Unreadable(reason),
             })?;
         if let Some(previous) = previous {
             match self.login.refresh(site, &opened, previous).await {

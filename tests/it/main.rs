@@ -14,6 +14,8 @@ mod canary;
 mod cli;
 mod cli_credentials;
 mod clock;
+mod crash;
+mod disk;
 mod headers;
 mod isolation;
 mod lifecycle;

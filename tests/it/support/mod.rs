@@ -6,6 +6,8 @@ pub mod commands;
 pub mod load;
 pub mod process;
 pub mod program;
+pub mod records;
+pub mod room;
 pub mod sdk;
 pub mod wire;
 
