@@ -15,14 +15,15 @@
 //!   4  http::mcp            body → envelope → revision   → method
 //!   5  gateway::call        name in the tenant's list    → Entry; arguments against its schema
 //!   6  domain::call         AuthorizedCall::authorize    → AuthorizedCall
-//!   7  token                cached, or one login         → Bearer
-//!   8  upstream             template + arguments + bearer → UpstreamReply (asserts the tenant)
-//!   9  gateway::outcome     what the client is told; one log line
-//!  10  http::mcp            the answer, written once into one buffer
+//!   7  gateway::admit       the tenant's limits, a slot  → Permit
+//!   8  token                cached, or one login         → Bearer
+//!   9  upstream             template + arguments + bearer → UpstreamReply (asserts the tenant)
+//!  10  gateway::outcome     what the client is told; one log line, one count
+//!  11  http::mcp            the answer, written once into one buffer
 //! ```
 //!
 //! [`domain::call::AuthorizedCall`] is the only key to a bearer and to the upstream, and its only
-//! constructor checks the principal's grants: the compiler keeps the order of steps 6 to 8. A call
+//! constructor checks the principal's grants: the compiler keeps the order of steps 6 to 9. A call
 //! with a cached token takes no lock that tenants share, reads no database and opens no secret.
 //!
 //! # The house
@@ -33,11 +34,12 @@
 //! - [`domain`]: the words as types. No I/O, no protocol.
 //! - Leaves, each knowing the domain only: [`catalog`] (profiles → providers and tools), [`vault`]
 //!   (envelope encryption; bytes in, bytes out), [`store`] (SQLite), [`net`] (the only constructor
-//!   of HTTP clients), [`token`] (login flows and the token cache), [`upstream`] (REST requests).
+//!   of HTTP clients), [`token`] (login flows and the token cache), [`upstream`] (REST requests),
+//!   [`traces`] (spans to an OTLP collector).
 //! - [`credentials`]: seal and save, load and open; the only meeting point of store and vault.
 //! - Use cases, knowing no HTTP: [`gateway`] (the request path), [`admin`] (organizations,
 //!   credentials, keys).
-//! - [`http`]: the edge: MCP front door for both protocol generations, health.
+//! - [`http`]: the edge: MCP front door for both protocol generations, health, metrics.
 //! - Process: [`config`], [`app`] (the composition root), [`cli`], [`sandbox`] (an Eka-shaped
 //!   upstream to develop against; knows nothing of the gateway).
 //!
@@ -62,5 +64,6 @@ pub mod net;
 pub mod sandbox;
 pub mod store;
 pub mod token;
+pub mod traces;
 pub mod upstream;
 pub mod vault;

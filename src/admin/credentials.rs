@@ -189,7 +189,7 @@ impl Admin {
             flow: active.flow.clone(),
         };
         let opened = self.credentials.open(&credential).await?;
-        self.login.log_in(site, &opened).await?;
+        self.login.log_in(site, &opened, None).await?;
         let mut write = self.store.write().await?;
         write.set_verified(active.id, self.now()).await?;
         Ok(write.commit().await?)

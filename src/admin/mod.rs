@@ -8,6 +8,7 @@ mod dotenv;
 mod error;
 mod import;
 mod keys;
+mod limits;
 mod organizations;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub use dotenv::{DotenvError, Variables, parse as parse_dotenv};
 pub use error::AdminError;
 pub use import::ImportNotice;
 pub use keys::{IssuedKey, KeyGrant, KeyRequest, KeySummary};
+pub use limits::{LimitChange, LimitSummary};
 
 use crate::catalog::Catalog;
 use crate::credentials::Credentials;

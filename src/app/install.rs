@@ -30,6 +30,9 @@ const TEMPLATE: &str = "\
 # level = \"info\"
 # format = \"text\"
 
+# [traces]
+# endpoint = \"http://127.0.0.1:4318\"
+
 # Point an environment of a provider elsewhere, for example at `locum sandbox`:
 # [providers.eka-care.environments.dev]
 # base_url = \"http://127.0.0.1:9300\"

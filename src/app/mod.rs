@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! open:   configuration → profiles → key ring → the database's key check → database → App
-//! start:  directory → tokens, upstream → gateway → listeners → watcher → Running
-//! stop:   listeners finish what is in flight → watcher → database
+//! start:  directory → tokens, upstream → gateway → listeners → watcher, bookkeeper → Running
+//! stop:   listeners finish what is in flight → watcher, bookkeeper → traces → database
 //! ```
 //!
 //! The key ring is checked against the database before the database is opened for writing: with a
 //! wrong key its bytes stay as they are.
 
+mod bookkeeper;
 mod hardening;
 mod install;
 mod running;
@@ -32,6 +33,7 @@ use crate::domain::clock::SharedClock;
 use crate::net::{Net, NetSettings};
 use crate::store::{self, Store, StoreError};
 use crate::token::Login;
+use crate::traces::HeadersFileError;
 use crate::vault::{KekId, KeyFileError, KeySource, Vault, VaultError, read_key_ring};
 
 /// What the process got from its surroundings besides the configuration.
@@ -52,6 +54,8 @@ pub enum AppError {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
+    #[error(transparent)]
+    TraceHeaders(#[from] HeadersFileError),
     #[error(
         "the master key does not fit the database {path}: {source}; \
          use the key file that was made with this database, or a copy of it"
@@ -103,7 +107,11 @@ impl AppError {
             Self::KeyFile(KeyFileError::Io { source, .. }) => {
                 source.kind() != std::io::ErrorKind::StorageFull
             }
-            Self::Config(_) | Self::Catalog(_) | Self::KeyFile(_) | Self::Key { .. } => true,
+            Self::Config(_)
+            | Self::Catalog(_)
+            | Self::KeyFile(_)
+            | Self::TraceHeaders(_)
+            | Self::Key { .. } => true,
             Self::Store(error) => matches!(
                 error,
                 StoreError::NoDatabase(_)

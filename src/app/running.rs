@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderName;
 use tokio::net::TcpListener;
@@ -9,32 +10,44 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::hardening::raise_open_files;
-use super::{App, AppError, watcher};
+use super::{App, AppError, bookkeeper, watcher};
 use crate::config::Loaded;
-use crate::gateway::Gateway;
+use crate::domain::limits::TenantLimits;
+use crate::domain::meter::{Gauge, Meters};
+use crate::domain::span::Tracer;
+use crate::gateway::{AdmissionSettings, Gateway};
 use crate::http::hosts::HostPolicy;
 use crate::http::mcp::{Mcp, McpSettings};
 use crate::http::{router, server};
+use crate::net::{Net, NetSettings};
 use crate::token::{Login, Tokens};
+use crate::traces::{TraceSettings, Traces, read_headers};
 use crate::upstream::Rest;
 
 /// More connections wait until one of these ends, whatever the system allows.
 const MAX_CONNECTIONS: usize = 50_000;
 const MAX_ADMIN_CONNECTIONS: usize = 256;
+/// A trace collector has to take a batch within this.
+const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A gateway that serves until it is stopped.
 pub struct Running {
     pub mcp: SocketAddr,
     pub admin: SocketAddr,
     app: App,
+    gateway: Arc<Gateway>,
     stop: watch::Sender<bool>,
+    traces: Option<Arc<Traces>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl App {
     /// Opens the listeners and serves. No upstream is contacted before the first call.
     pub async fn start(self) -> Result<Running, AppError> {
-        let gateway = Arc::new(self.gateway().await?);
+        let meters = Meters::default();
+        let gateway = Arc::new(self.gateway(&meters).await?);
+        let traces = self.traces(&meters)?.map(Arc::new);
+        let tracer = traces.clone().map(|traces| traces as Arc<dyn Tracer>);
         let config = &self.loaded.config;
         let mcp_listener = listen("server.listen", config.server.listen).await?;
         let admin_listener = listen("admin.listen", config.admin.listen).await?;
@@ -43,7 +56,8 @@ impl App {
             address("admin.listen", &admin_listener)?,
         );
         let hosts = host_policy(&self.loaded);
-        let front = Mcp::new(gateway.clone(), hosts.clone(), mcp_settings(&self.loaded));
+        let settings = mcp_settings(&self.loaded);
+        let front = Mcp::new(gateway.clone(), hosts.clone(), settings, &meters, tracer);
         // The other half is for connections to upstreams, and for files.
         let max_connections = (raise_open_files() / 2).clamp(16, MAX_CONNECTIONS);
         let (stop, signal) = watch::channel(false);
@@ -52,40 +66,70 @@ impl App {
                 mcp_listener,
                 router::mcp(Arc::new(front)),
                 max_connections,
+                connections(&meters, "mcp"),
                 signal.clone(),
             )),
             tokio::spawn(server::serve(
                 admin_listener,
-                router::admin(gateway.clone(), hosts),
+                router::admin(gateway.clone(), meters.clone(), hosts),
                 MAX_ADMIN_CONNECTIONS,
+                connections(&meters, "admin"),
                 signal.clone(),
             )),
-            tokio::spawn(watcher::watch(gateway, signal)),
+            tokio::spawn(watcher::watch(gateway.clone(), signal.clone())),
+            tokio::spawn(bookkeeper::keep(gateway.clone(), signal)),
         ];
         tracing::info!(%mcp, %admin, "serving");
         Ok(Running {
             mcp,
             admin,
             app: self,
+            gateway,
             stop,
+            traces,
             tasks,
         })
     }
 
-    async fn gateway(&self) -> Result<Gateway, AppError> {
+    /// Traces, where a collector is configured.
+    fn traces(&self, meters: &Meters) -> Result<Option<Traces>, AppError> {
+        let section = &self.loaded.config.traces;
+        let Some(endpoint) = section.endpoint.clone() else {
+            return Ok(None);
+        };
+        let file = self.loaded.trace_headers_file();
+        let headers = file.as_deref().map(read_headers).transpose()?;
+        let settings = TraceSettings {
+            endpoint,
+            headers: headers.unwrap_or_default(),
+            sample_ratio: section.sample_ratio,
+            service_name: section.service_name.clone(),
+        };
+        let net = Net::new(NetSettings {
+            request_timeout: COLLECTOR_TIMEOUT,
+            ..NetSettings::default()
+        })?;
+        let clock = self.clock.clone();
+        Ok(Some(Traces::start(settings, net, clock, meters)))
+    }
+
+    async fn gateway(&self, meters: &Meters) -> Result<Gateway, AppError> {
         let login = Login::new(self.net.clone(), self.clock.clone());
         let tokens = Tokens::new(
             login,
             Arc::new(self.credentials.clone()),
             self.clock.clone(),
         );
-        let rest = Rest::new(self.net.clone(), self.loaded.config.limits.answer);
+        let max_answer = self.loaded.config.limits.answer;
+        let rest = Rest::new(self.net.clone(), max_answer, self.clock.clone());
         Ok(Gateway::open(
             self.store.clone(),
             self.catalog.clone(),
+            admission_settings(&self.loaded),
             tokens,
             rest,
             self.clock.clone(),
+            meters,
         )
         .await?)
     }
@@ -96,16 +140,26 @@ impl Running {
         &self.app
     }
 
-    /// Lets requests in flight finish, then closes the database.
+    /// Lets requests in flight finish, writes down what was used, sends the last spans, then closes
+    /// the database.
     pub async fn stop(self) -> Result<(), JoinError> {
         let _ = self.stop.send(true);
         let mut result = Ok(());
         for task in self.tasks {
             result = result.and(task.await);
         }
+        bookkeeper::close(&self.gateway).await;
+        if let Some(traces) = &self.traces {
+            traces.stop().await;
+        }
         self.app.close().await;
         result
     }
+}
+
+fn connections(meters: &Meters, listener: &str) -> Gauge {
+    let help = "Open connections, by listener";
+    meters.gauge("locum_open_connections", help, &[("listener", listener)])
 }
 
 async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
@@ -144,6 +198,19 @@ fn host_policy(loaded: &Loaded) -> HostPolicy {
             .chain(config.server.allowed_hosts.iter().cloned()),
         origins.chain(config.server.allowed_origins.iter().cloned()),
     )
+}
+
+fn admission_settings(loaded: &Loaded) -> AdmissionSettings {
+    let limits = &loaded.config.limits;
+    AdmissionSettings {
+        defaults: TenantLimits {
+            per_minute: limits.tenant_per_minute,
+            per_day: limits.tenant_per_day,
+            concurrency: limits.tenant_concurrency,
+        },
+        upstream_concurrency: limits.upstream_concurrency,
+        queue_timeout: limits.queue_timeout,
+    }
 }
 
 fn mcp_settings(loaded: &Loaded) -> McpSettings {

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::{Entry, check_base_url, raw, tools};
 use crate::domain::document::{Complaint, Document, Step, suggestion};
+use crate::domain::origin::REQUEST_ID;
 use crate::domain::provider::{
     CredentialShape, ErrorShape, FieldShape, HeaderRule, ImportShape, Login, LoginFlow,
     LoginRequest, LoginResponse, Provider, ProviderName, ResultShape, Upstream,
@@ -272,6 +273,9 @@ fn header_name(place: &Place<'_>, name: &str) -> Result<HeaderName, Complaint> {
     ];
     if framing.contains(&name.as_str()) {
         return Err(place.complain("this header belongs to the connection, not to a profile"));
+    }
+    if name == REQUEST_ID {
+        return Err(place.complain("this header carries Locum's own id of the request"));
     }
     Ok(name)
 }

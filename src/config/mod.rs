@@ -15,7 +15,7 @@ use url::Url;
 
 pub use sections::{
     AdminSection, Config, LimitsSection, LogFormat, LogSection, ServerSection, TenancySection,
-    UpstreamSection,
+    TracesSection, UpstreamSection,
 };
 
 use crate::catalog::Overrides;
@@ -93,6 +93,12 @@ impl Loaded {
         let named = self.config.profiles.dir.as_ref();
         let folder = named.cloned().unwrap_or_else(|| PathBuf::from("profiles"));
         (self.folder.join(folder), named.is_some())
+    }
+
+    /// The file with the collector's headers.
+    pub fn trace_headers_file(&self) -> Option<PathBuf> {
+        let file = self.config.traces.headers_file.as_ref();
+        file.map(|file| self.folder.join(file))
     }
 
     pub fn overrides(&self) -> Overrides {

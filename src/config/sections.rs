@@ -21,6 +21,7 @@ pub struct Config {
     pub store: StoreSection,
     pub vault: VaultSection,
     pub log: LogSection,
+    pub traces: TracesSection,
     pub tenancy: TenancySection,
     pub limits: LimitsSection,
     pub upstream: UpstreamSection,
@@ -82,6 +83,20 @@ pub enum LogFormat {
     Json,
 }
 
+/// Traces over OTLP.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TracesSection {
+    /// The collector's base URL, to which `/v1/traces` is appended; none: no traces.
+    pub endpoint: Option<Url>,
+    /// A file of `Name: value` lines that the collector wants as headers; none.
+    pub headers_file: Option<PathBuf>,
+    /// The share of requests that is traced where the client has not decided; `1.0`.
+    pub sample_ratio: f64,
+    /// `locum`.
+    pub service_name: String,
+}
+
 /// How requests name their tenant.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -107,6 +122,17 @@ pub struct LimitsSection {
     /// The largest upstream answer, counted after decompression; `8MiB`.
     #[serde(deserialize_with = "size")]
     pub answer: usize,
+    /// Upstream requests of one tenant in any 60 seconds; no limit.
+    pub tenant_per_minute: Option<u32>,
+    /// Upstream requests of one tenant from midnight to midnight UTC; no limit.
+    pub tenant_per_day: Option<u32>,
+    /// Calls of one tenant that are at their upstreams at a time; no limit.
+    pub tenant_concurrency: Option<u32>,
+    /// Calls of all tenants that are at their upstreams at a time; 1024.
+    pub upstream_concurrency: u32,
+    /// A call waits for its turn no longer than this; `10s`.
+    #[serde(deserialize_with = "duration")]
+    pub queue_timeout: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -188,6 +214,17 @@ impl Default for LogSection {
     }
 }
 
+impl Default for TracesSection {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            headers_file: None,
+            sample_ratio: 1.0,
+            service_name: "locum".to_owned(),
+        }
+    }
+}
+
 impl Default for TenancySection {
     fn default() -> Self {
         Self {
@@ -204,6 +241,11 @@ impl Default for LimitsSection {
             body_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(60),
             answer: 8 << 20,
+            tenant_per_minute: None,
+            tenant_per_day: None,
+            tenant_concurrency: None,
+            upstream_concurrency: 1024,
+            queue_timeout: Duration::from_secs(10),
         }
     }
 }

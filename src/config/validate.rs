@@ -4,7 +4,9 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName
 use url::Url;
 
 use super::Config;
+use crate::catalog::check_base_url;
 use crate::domain::document::Step;
+use crate::domain::limits::MAX_LIMIT;
 
 /// A key and what is wrong with it.
 pub(super) type Mistake = (Vec<Step>, String);
@@ -18,6 +20,7 @@ pub(super) fn check(config: &Config) -> Result<(), Mistake> {
     log_level(&config.log.level)?;
     public_url(config.server.public_url.as_ref())?;
     hosts(config)?;
+    traces(config)?;
     limits(config)
 }
 
@@ -105,6 +108,21 @@ fn hosts(config: &Config) -> Result<(), Mistake> {
     Ok(())
 }
 
+fn traces(config: &Config) -> Result<(), Mistake> {
+    let traces = &config.traces;
+    if let Some(endpoint) = &traces.endpoint {
+        check_base_url(endpoint, &config.upstream.allow_http_hosts)
+            .or_else(|message| mistake("traces", "endpoint", &message))?;
+    }
+    if !(0.0..=1.0).contains(&traces.sample_ratio) {
+        return mistake("traces", "sample_ratio", "between 0 and 1");
+    }
+    if traces.service_name.trim().is_empty() {
+        return mistake("traces", "service_name", "a name is needed");
+    }
+    Ok(())
+}
+
 fn limits(config: &Config) -> Result<(), Mistake> {
     let limits = &config.limits;
     if !(MIN_SIZE..=MAX_BODY).contains(&limits.body) {
@@ -112,6 +130,18 @@ fn limits(config: &Config) -> Result<(), Mistake> {
     }
     if limits.answer < MIN_SIZE {
         return mistake("limits", "answer", "at least 1KiB");
+    }
+    let counts = [
+        ("tenant_per_minute", limits.tenant_per_minute),
+        ("tenant_per_day", limits.tenant_per_day),
+        ("tenant_concurrency", limits.tenant_concurrency),
+        ("upstream_concurrency", Some(limits.upstream_concurrency)),
+    ];
+    for (key, count) in counts {
+        if count.is_some_and(|count| !(1..=MAX_LIMIT).contains(&count)) {
+            let message = "from 1 to 1000000; leave the key out for the default";
+            return mistake("limits", key, message);
+        }
     }
     Ok(())
 }

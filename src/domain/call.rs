@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::origin::Origin;
 use super::principal::Principal;
 use super::tenant::Tenant;
 use super::tool::Tool;
@@ -29,6 +30,7 @@ pub struct AuthorizedCall<'a> {
     tenant: &'a Tenant,
     tool: &'a Tool,
     arguments: Arguments,
+    origin: &'a Origin,
 }
 
 impl<'a> AuthorizedCall<'a> {
@@ -38,6 +40,7 @@ impl<'a> AuthorizedCall<'a> {
         tenant: &'a Tenant,
         tool: &'a Tool,
         arguments: Arguments,
+        origin: &'a Origin,
     ) -> Result<Self, Denied> {
         let grant = principal.grant_for(tenant).ok_or(Denied::Tenant)?;
         if !grant.filter.admits(tool) {
@@ -48,6 +51,7 @@ impl<'a> AuthorizedCall<'a> {
             tenant,
             tool,
             arguments,
+            origin,
         })
     }
 
@@ -65,5 +69,10 @@ impl<'a> AuthorizedCall<'a> {
 
     pub fn arguments(&self) -> &Arguments {
         &self.arguments
+    }
+
+    /// The request that made the call.
+    pub fn origin(&self) -> &Origin {
+        self.origin
     }
 }

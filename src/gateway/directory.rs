@@ -5,24 +5,35 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use super::admit::{Admission, Gate};
+use super::census::Issued;
+use super::meters::GatewayMeters;
 use crate::catalog::Catalog;
 use crate::domain::bearer_secret::SecretHash;
 use crate::domain::credential::{CredentialRef, CredentialVersionId, ProfileKey};
+use crate::domain::limits::LimitSettings;
 use crate::domain::organization::{Organization, OrganizationId, OrganizationSlug};
 use crate::domain::principal::Principal;
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::{Environment, Tenant};
 use crate::store::{GatewayKeyRow, Store, StoreError, StoredCredential};
-use crate::token::LoginSite;
+use crate::token::{Account, LoginSite};
+use crate::upstream::RequestMeters;
 
 /// How a tenant's calls reach a provider.
 pub struct Route {
-    pub credential: Arc<CredentialRef>,
-    pub site: Arc<LoginSite>,
+    pub account: Arc<Account>,
+    pub requests: Arc<RequestMeters>,
 }
 
-/// The providers that a tenant has an active credential for.
-pub(super) type Routes = BTreeMap<ProviderName, Route>;
+/// What a tenant with an active credential has: a way to each provider, and the gate before them.
+#[derive(Default)]
+pub(super) struct Routes {
+    pub by_provider: BTreeMap<ProviderName, Route>,
+    pub gate: Arc<Gate>,
+}
 
 pub(super) struct KeyEntry {
     pub hash: SecretHash,
@@ -38,12 +49,18 @@ pub struct Directory {
     keys: HashMap<Box<str>, KeyEntry>,
     tenants: HashMap<OrganizationId, BTreeMap<Environment, Arc<Routes>>>,
     versions: BTreeSet<CredentialVersionId>,
+    issued: Issued,
     no_routes: Arc<Routes>,
 }
 
 impl Directory {
     /// Reads the store. The revision is read first: a change that happens meanwhile is noticed.
-    pub async fn load(store: &Store, catalog: &Catalog) -> Result<Self, StoreError> {
+    pub(super) async fn load(
+        store: &Store,
+        catalog: &Catalog,
+        admission: &Admission,
+        meters: &GatewayMeters,
+    ) -> Result<Self, StoreError> {
         let mut directory = Self {
             revision: store.revision().await?,
             ..Self::default()
@@ -51,25 +68,22 @@ impl Directory {
         for organization in store.organizations().await? {
             directory.add_organization(organization);
         }
-        let mut tenants: HashMap<OrganizationId, BTreeMap<Environment, Routes>> = HashMap::new();
+        let mut tenants: HashMap<Tenant, BTreeMap<ProviderName, Route>> = HashMap::new();
         for stored in store.active_credentials().await? {
-            let Some((tenant, provider, route)) = directory.route(catalog, stored) else {
-                continue;
-            };
-            directory.versions.insert(route.credential.id);
-            let environments = tenants.entry(tenant.organization).or_default();
-            environments
-                .entry(tenant.environment)
-                .or_default()
-                .insert(provider, route);
+            let issued_at = stored.issued_at;
+            if let Some((tenant, provider, route)) = directory.route(catalog, meters, stored) {
+                directory.add_issued(&provider, &tenant.environment, issued_at);
+                directory.versions.insert(route.account.credential.id);
+                tenants.entry(tenant).or_default().insert(provider, route);
+            }
         }
-        directory.tenants = tenants
-            .into_iter()
-            .map(|(id, environments)| {
-                let shared = |(name, routes)| (name, Arc::new(routes));
-                (id, environments.into_iter().map(shared).collect())
-            })
-            .collect();
+        let limits = limits(store).await?;
+        for (tenant, by_provider) in tenants {
+            let id = (tenant.organization, tenant.environment.clone());
+            let limits = limits.get(&id).copied().unwrap_or_default();
+            let gate = admission.gate(&tenant, limits);
+            directory.add_routes(tenant, Routes { by_provider, gate });
+        }
         for key in store.gateway_keys().await? {
             directory.add_key(key);
         }
@@ -81,6 +95,11 @@ impl Directory {
         self.by_slug
             .insert(organization.slug.clone(), organization.clone());
         self.by_id.insert(organization.id, organization);
+    }
+
+    fn add_routes(&mut self, tenant: Tenant, routes: Routes) {
+        let environments = self.tenants.entry(tenant.organization).or_default();
+        environments.insert(tenant.environment, Arc::new(routes));
     }
 
     fn add_key(&mut self, row: GatewayKeyRow) {
@@ -102,9 +121,21 @@ impl Directory {
         );
     }
 
+    fn add_issued(
+        &mut self,
+        provider: &ProviderName,
+        environment: &Environment,
+        issued_at: Timestamp,
+    ) {
+        let environments = self.issued.entry(provider.clone()).or_default();
+        let dates = environments.entry(environment.clone()).or_default();
+        dates.push(issued_at);
+    }
+
     fn route(
         &self,
         catalog: &Catalog,
+        meters: &GatewayMeters,
         stored: StoredCredential,
     ) -> Option<(Tenant, ProviderName, Route)> {
         let organization = self.by_id.get(&stored.organization)?;
@@ -115,7 +146,9 @@ impl Directory {
         };
         let provider = catalog.provider(stored.provider.as_str());
         let upstream = provider.and_then(|p| p.environments.get(&tenant.environment));
-        let (Some(provider), Some(upstream)) = (provider, upstream) else {
+        let site_meters = meters.site(stored.provider.as_str(), &tenant.environment);
+        let (Some(provider), Some(upstream), Some(meters)) = (provider, upstream, site_meters)
+        else {
             tracing::warn!(
                 %tenant, provider = %stored.provider,
                 "no profile describes this provider and environment; the credential is kept unused"
@@ -136,14 +169,32 @@ impl Directory {
             base_url: upstream.base_url.clone(),
         };
         let route = Route {
-            credential: Arc::new(credential),
-            site: Arc::new(site),
+            account: Arc::new(Account {
+                credential,
+                site,
+                meters: meters.logins.clone(),
+            }),
+            requests: meters.requests.clone(),
         };
         Some((tenant, stored.provider, route))
     }
 
     pub fn revision(&self) -> i64 {
         self.revision
+    }
+
+    pub(super) fn organizations(&self) -> impl Iterator<Item = &Arc<Organization>> {
+        self.by_id.values()
+    }
+
+    pub(super) fn usable_keys(&self, now: Timestamp) -> impl Iterator<Item = &KeyEntry> {
+        let keys = self.keys.values();
+        keys.filter(move |key| !key.principal.is_expired(now))
+    }
+
+    /// When the credentials in use were issued.
+    pub(super) fn issued(&self) -> &Issued {
+        &self.issued
     }
 
     pub(super) fn uses(&self, version: CredentialVersionId) -> bool {
@@ -174,4 +225,13 @@ impl Directory {
             .unwrap_or(&self.no_routes)
             .clone()
     }
+}
+
+async fn limits(
+    store: &Store,
+) -> Result<HashMap<(OrganizationId, Environment), LimitSettings>, StoreError> {
+    let limits = store.limits().await?.into_iter();
+    Ok(limits
+        .map(|stored| ((stored.organization, stored.environment), stored.settings))
+        .collect())
 }

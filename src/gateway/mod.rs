@@ -7,20 +7,25 @@
 //!           ├ look up      name in the tenant's list                → Entry
 //!           ├ check        arguments against the schema             → Arguments
 //!           ├ authorize    principal, tenant, tool, arguments       → AuthorizedCall
+//!           ├ admit        the tenant's limits, a slot              → Permit
 //!           ├ token        cache, single flight, renewal            → Bearer
 //!           ├ send         upstream; one retry with a new token on 401 → UpstreamReply
-//!           └ outcome      what the client is told; one log line
+//!           └ outcome      what the client is told; one log line, one count
 //! ```
 //!
-//! Nothing here waits for another tenant: the directory is an immutable snapshot, and the token of
-//! a credential is behind that credential's own gate. A call with a cached token touches neither
-//! the database nor a cipher.
+//! Nothing here waits for another tenant: the directory is an immutable snapshot, the token of a
+//! credential is behind that credential's own gate, and tenants take turns where the gateway's
+//! slots are all taken. A call with a cached token touches neither the database nor a cipher.
 
+mod admit;
 mod authenticate;
+mod census;
 mod directory;
 mod error;
+mod meters;
 mod outcome;
 mod resolve;
+mod usage;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,8 +35,11 @@ use arc_swap::ArcSwap;
 use http::StatusCode;
 use tokio::sync::Mutex;
 
+pub use admit::AdmissionSettings;
+use admit::{Admission, Limited, Permit};
 use directory::{Directory, Route};
 pub use error::{Refusal, UnknownTool};
+use meters::GatewayMeters;
 pub use outcome::CallOutcome;
 pub use resolve::{Selection, SelectionError};
 
@@ -40,8 +48,11 @@ use crate::domain::bearer::Bearer;
 use crate::domain::bearer_secret::PresentedKey;
 use crate::domain::call::{Arguments, AuthorizedCall};
 use crate::domain::clock::SharedClock;
+use crate::domain::meter::Meters;
+use crate::domain::origin::Origin;
 use crate::domain::principal::{Principal, ToolFilter};
 use crate::domain::provider::ProviderName;
+use crate::domain::span::Attribute;
 use crate::domain::tenant::Tenant;
 use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
@@ -55,9 +66,11 @@ pub struct Gateway {
     refreshing: Mutex<()>,
     stale: AtomicBool,
     catalog: Arc<Catalog>,
+    admission: Admission,
     tokens: Tokens,
     rest: Rest,
     clock: SharedClock,
+    meters: GatewayMeters,
 }
 
 /// An authenticated principal, and the directory that knew it.
@@ -84,6 +97,7 @@ pub struct ListKey {
 /// Why a call did not get an upstream answer.
 enum CallFailure {
     NoCredential,
+    Limited(Limited),
     Login(LoginError),
     Upstream(UpstreamError),
 }
@@ -93,20 +107,26 @@ impl Gateway {
     pub async fn open(
         store: Store,
         catalog: Arc<Catalog>,
+        limits: AdmissionSettings,
         tokens: Tokens,
         rest: Rest,
         clock: SharedClock,
+        meters: &Meters,
     ) -> Result<Self, StoreError> {
-        let directory = ArcSwap::from_pointee(Directory::load(&store, &catalog).await?);
+        let meters = GatewayMeters::new(meters, &catalog);
+        let admission = Admission::new(limits, usage::of_today(&store, clock.now()).await?);
+        let directory = Directory::load(&store, &catalog, &admission, &meters).await?;
         Ok(Self {
             store,
-            directory,
+            directory: ArcSwap::from_pointee(directory),
             refreshing: Mutex::new(()),
             stale: AtomicBool::new(false),
             catalog,
+            admission,
             tokens,
             rest,
             clock,
+            meters,
         })
     }
 
@@ -129,7 +149,9 @@ impl Gateway {
         if self.store.revision().await? == self.revision() {
             return Ok(());
         }
-        let directory = Arc::new(Directory::load(&self.store, &self.catalog).await?);
+        let (admission, meters) = (&self.admission, &self.meters);
+        let directory = Directory::load(&self.store, &self.catalog, admission, meters).await?;
+        let directory = Arc::new(directory);
         self.directory.store(directory.clone());
         self.tokens.retain(|id| directory.uses(id)).await;
         tracing::info!(revision = directory.revision(), "directory reloaded");
@@ -139,6 +161,13 @@ impl Gateway {
     /// The revision of the store that the directory was read at.
     pub fn revision(&self) -> i64 {
         self.directory.load().revision()
+    }
+
+    /// Brings the meters of what the directory holds up to date.
+    pub fn take_census(&self) {
+        let directory = self.directory.load();
+        let census = &self.meters.census;
+        census.take(&directory, self.is_stale(), self.clock.now());
     }
 
     pub fn catalog(&self) -> &Arc<Catalog> {
@@ -190,25 +219,31 @@ impl Gateway {
         visit: &Visit,
         tool: &str,
         arguments: Arguments,
-        request_id: &str,
+        origin: &Origin,
     ) -> Result<CallOutcome, UnknownTool> {
-        let started = self.clock.now();
+        let request_id = origin.id().as_str();
         let entry = self.catalog.tool(tool).ok_or(UnknownTool)?;
         if !visit.filter.admits(&entry.tool) {
             return Err(UnknownTool);
         }
+        origin.note(Attribute::Tool(&entry.tool.name));
+        origin.note(Attribute::Provider(&entry.tool.provider));
+        let environment = &visit.tenant.environment;
+        let ongoing = self.meters.begin(&entry.tool, environment, &self.clock);
         let outcome = match entry.schema.check(arguments) {
             Err(mistakes) => CallOutcome::invalid_arguments(&mistakes, request_id),
             Ok(arguments) => {
                 let (principal, tenant) = (&visit.principal, &visit.tenant);
-                let call = AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments)
-                    .map_err(|_| UnknownTool)?;
+                let call =
+                    AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments, origin)
+                        .map_err(|_| UnknownTool)?;
                 let result = self.run(&call, visit).await;
                 let provider = self.catalog.provider(entry.tool.provider.as_str());
                 CallOutcome::of(&call, provider.map(AsRef::as_ref), result, request_id)
             }
         };
-        let elapsed = self.clock.now().duration_since(started);
+        let elapsed = ongoing.end(outcome.code);
+        origin.note(Attribute::Outcome(outcome.code));
         outcome.log(visit, &entry.tool, request_id, elapsed);
         Ok(outcome)
     }
@@ -218,12 +253,16 @@ impl Gateway {
         call: &AuthorizedCall<'_>,
         visit: &Visit,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let (bearer, reply) = self.send_current(call, visit).await?;
+        route(&visit.routes, call)?;
+        let gate = &visit.routes.gate;
+        let permit = self.admission.admit(call.tenant(), gate, self.clock.now());
+        let permit = permit.await.map_err(CallFailure::Limited)?;
+        let (bearer, reply) = self.send_current(call, &permit, visit).await?;
         let rejected = reply.status == StatusCode::UNAUTHORIZED;
         if !rejected || !self.tokens.reject(&bearer).await {
             return Ok((bearer, reply));
         }
-        let (bearer, reply) = self.send_current(call, visit).await?;
+        let (bearer, reply) = self.send_current(call, &permit, visit).await?;
         match reply.status {
             StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
             _ => self.tokens.accepted(&bearer).await,
@@ -235,10 +274,12 @@ impl Gateway {
     async fn send_current(
         &self,
         call: &AuthorizedCall<'_>,
+        permit: &Permit<'_>,
         visit: &Visit,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        match self.send_once(call, route(&visit.routes, call)?).await {
-            Err(CallFailure::Login(LoginError::Revoked)) => self.send_replaced(call).await,
+        let sent = self.send_once(call, permit, route(&visit.routes, call)?);
+        match sent.await {
+            Err(CallFailure::Login(LoginError::Revoked)) => self.send_replaced(call, permit).await,
             sent => sent,
         }
     }
@@ -247,26 +288,38 @@ impl Gateway {
     async fn send_replaced(
         &self,
         call: &AuthorizedCall<'_>,
+        permit: &Permit<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         if let Err(error) = self.refresh().await {
             tracing::error!(%error, "the database cannot be read");
         }
         let routes = self.directory.load().routes(call.tenant());
-        self.send_once(call, route(&routes, call)?).await
+        self.send_once(call, permit, route(&routes, call)?).await
     }
 
     async fn send_once(
         &self,
         call: &AuthorizedCall<'_>,
+        permit: &Permit<'_>,
         route: &Route,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
+        let credential = route.account.credential.id;
+        permit.check_pause(credential, self.clock.now())?;
         let bearer = self
             .tokens
-            .bearer(call, &route.credential, &route.site)
+            .bearer(call, &route.account)
             .await
             .map_err(CallFailure::Login)?;
-        let reply = self.rest.send(call, &bearer, &route.site.base_url).await;
-        Ok((bearer, reply.map_err(CallFailure::Upstream)?))
+        permit.request(self.clock.now())?;
+        let reply = self
+            .rest
+            .send(call, &bearer, &route.account.site.base_url, &route.requests)
+            .await
+            .map_err(CallFailure::Upstream)?;
+        if let Some(wait) = reply.asks_to_wait() {
+            permit.pause(credential, wait, self.clock.now());
+        }
+        Ok((bearer, reply))
     }
 }
 
@@ -275,8 +328,15 @@ fn route<'a>(
     call: &AuthorizedCall<'_>,
 ) -> Result<&'a Route, CallFailure> {
     routes
+        .by_provider
         .get(&call.tool().provider)
         .ok_or(CallFailure::NoCredential)
+}
+
+impl From<Limited> for CallFailure {
+    fn from(limited: Limited) -> Self {
+        Self::Limited(limited)
+    }
 }
 
 impl Visit {
@@ -291,7 +351,7 @@ impl Visit {
     /// What the visit's tool list depends on.
     pub fn list_key(&self) -> ListKey {
         ListKey {
-            providers: self.routes.keys().cloned().collect(),
+            providers: self.routes.by_provider.keys().cloned().collect(),
             filter: self.filter.clone(),
         }
     }

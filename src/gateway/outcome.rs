@@ -1,23 +1,56 @@
 //! What a call came to: the JSON that the client gets, and the one line that the log gets.
 //!
 //! An upstream failure is an outcome like any other: `{"success": false, "error": {"message",
-//! "status_code", "error_code", "request_id"}}`, with the upstream's own status and code. Nothing
+//! "status_code", "error_code", "retry_after"?, "request_id"}}`, with the upstream's own status and code. Nothing
 //! else of an upstream's body is passed on, and nothing of any body is logged.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use http::StatusCode;
-use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{CallFailure, Visit};
+use super::{CallFailure, Limited, Visit};
 use crate::catalog::InvalidArguments;
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::provider::Provider;
+use crate::domain::tenant::Tenant;
 use crate::domain::tool::{ResponseKind, Tool};
 use crate::token::LoginError;
 use crate::upstream::{UpstreamError, UpstreamReply};
+
+/// A call whose client went away, or that was not done within `limits.call_timeout`.
+pub(super) const ABORTED: &str = "aborted";
+
+/// How calls end: the values of [`CallOutcome::code`], and [`ABORTED`].
+pub(super) const WORDS: &[&str] = &[
+    "ok",
+    "invalid_arguments",
+    "no_credential",
+    "limited_per_minute",
+    "limited_per_day",
+    "limited_concurrency",
+    "gateway_busy",
+    "upstream_unauthorized",
+    "upstream_rate_limited",
+    "upstream_refused",
+    "upstream_redirect",
+    "upstream_error",
+    "upstream_malformed",
+    "upstream_unavailable",
+    "credential_refused",
+    "token_rejected",
+    "credential_incomplete",
+    "credential_sealed",
+    "credential_revoked",
+    "login_rate_limited",
+    "login_unavailable",
+    "login_malformed",
+    ABORTED,
+];
 
 /// A longer message of an upstream is cut.
 const MAX_MESSAGE: usize = 300;
@@ -47,7 +80,18 @@ struct FailureDetail<'a> {
     message: &'a str,
     status_code: Option<u16>,
     error_code: &'a str,
+    /// In seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
     request_id: &'a str,
+}
+
+/// What is said of a failure besides its code.
+#[derive(Default)]
+struct Details<'a> {
+    status: Option<u16>,
+    upstream_code: Option<&'a str>,
+    retry_after: Option<Duration>,
 }
 
 impl CallOutcome {
@@ -62,6 +106,7 @@ impl CallOutcome {
                 Self::of_error_reply(call, provider, &bearer, &reply, request_id)
             }
             (Ok((_, reply)), Some(provider)) => Self::of_reply(call, provider, &reply, request_id),
+            (Err(CallFailure::Limited(limited)), _) => Self::limited(call, &limited, request_id),
             (Err(CallFailure::Login(error)), _) => Self::of_login(&error, request_id),
             (Err(CallFailure::Upstream(error)), _) => Self::of_upstream(&error, request_id),
             (Err(CallFailure::NoCredential) | Ok(_), _) => Self::no_credential(call, request_id),
@@ -71,7 +116,12 @@ impl CallOutcome {
     /// The arguments do not fit the schema.
     pub(super) fn invalid_arguments(mistakes: &InvalidArguments, request_id: &str) -> Self {
         let message = format!("The arguments do not fit: {}.", mistakes.0.join("; "));
-        Self::failure("invalid_arguments", &message, None, None, request_id)
+        Self::failure(
+            "invalid_arguments",
+            &message,
+            Details::default(),
+            request_id,
+        )
     }
 
     fn no_credential(call: &AuthorizedCall<'_>, request_id: &str) -> Self {
@@ -82,7 +132,32 @@ impl CallOutcome {
             call.tool().provider,
             call.tenant().environment
         );
-        Self::failure("no_credential", &message, None, None, request_id)
+        Self::failure("no_credential", &message, Details::default(), request_id)
+    }
+
+    fn limited(call: &AuthorizedCall<'_>, limited: &Limited, request_id: &str) -> Self {
+        let Tenant {
+            slug, environment, ..
+        } = call.tenant();
+        let of = format!("organization `{slug}` in environment `{environment}`");
+        let message = match limited {
+            Limited::Minute { limit, .. } => {
+                format!("The limit of {limit} upstream requests a minute for {of} is used up.")
+            }
+            Limited::Day { limit, .. } => {
+                format!("The limit of {limit} upstream requests a day (UTC) for {of} is used up.")
+            }
+            Limited::Tenant { limit } => {
+                format!("All of the {limit} calls at a time for {of} are under way.")
+            }
+            Limited::Gateway => "The gateway has as many calls under way as it may.".to_owned(),
+            Limited::Paused { .. } => format!("The provider asked {of} to wait."),
+        };
+        let details = Details {
+            retry_after: Some(limited.wait()),
+            ..Details::default()
+        };
+        Self::failure(limited.code(), &message, details, request_id)
     }
 
     fn of_reply(
@@ -105,8 +180,11 @@ impl CallOutcome {
             },
             None => {
                 let message = "The provider's answer is not what it is documented to be (no JSON).";
-                let status = Some(reply.status.as_u16());
-                Self::failure("upstream_malformed", message, status, None, request_id)
+                let details = Details {
+                    status: Some(reply.status.as_u16()),
+                    ..Details::default()
+                };
+                Self::failure("upstream_malformed", message, details, request_id)
             }
         }
     }
@@ -139,9 +217,6 @@ impl CallOutcome {
             message.push(' ');
             message.push_str(hint);
         }
-        if let Some(wait) = reply.retry_after {
-            message.push_str(&format!(" Retry after {} seconds.", wait.as_secs()));
-        }
         let code = match reply.status {
             StatusCode::UNAUTHORIZED => "upstream_unauthorized",
             StatusCode::TOO_MANY_REQUESTS => "upstream_rate_limited",
@@ -150,33 +225,32 @@ impl CallOutcome {
             _ => "upstream_error",
         };
         let upstream_code = words(&provider.errors.code);
-        Self::failure(
-            code,
-            &message,
-            Some(status),
-            upstream_code.as_deref(),
-            request_id,
-        )
+        let details = Details {
+            status: Some(status),
+            upstream_code: upstream_code.as_deref(),
+            retry_after: reply.retry_after,
+        };
+        Self::failure(code, &message, details, request_id)
     }
 
     fn of_login(error: &LoginError, request_id: &str) -> Self {
         // What exactly is wrong with a credential is for its administrators: it is in the log.
-        let mut message = match error.code() {
+        let message = match error.code() {
             "credential_refused" | "token_rejected" => {
                 "The provider refused the organization's credential; \
                  an administrator has to look at it."
-                    .to_owned()
             }
             "credential_incomplete" | "credential_sealed" | "credential_revoked" => {
                 "The organization's credential cannot be used; an administrator has to look at it."
-                    .to_owned()
             }
-            _ => "The provider's login is not available at present.".to_owned(),
+            _ => "The provider's login is not available at present.",
         };
-        if let Some(wait) = error.retry_after() {
-            message.push_str(&format!(" Retry after {} seconds.", wait.as_secs().max(1)));
-        }
-        Self::failure(error.code(), &message, error.status(), None, request_id)
+        let details = Details {
+            status: error.status(),
+            retry_after: error.retry_after(),
+            ..Details::default()
+        };
+        Self::failure(error.code(), message, details, request_id)
     }
 
     fn of_upstream(error: &UpstreamError, request_id: &str) -> Self {
@@ -187,20 +261,20 @@ impl CallOutcome {
         let mut message = error.to_string();
         message[..1].make_ascii_uppercase();
         message.push('.');
-        Self::failure(code, &message, None, None, request_id)
+        Self::failure(code, &message, Details::default(), request_id)
     }
 
-    fn failure(
-        code: &'static str,
-        message: &str,
-        status: Option<u16>,
-        upstream_code: Option<&str>,
-        request_id: &str,
-    ) -> Self {
+    fn failure(code: &'static str, message: &str, details: Details<'_>, request_id: &str) -> Self {
+        let retry_after = details.retry_after.map(whole_seconds);
+        let message = match retry_after {
+            Some(seconds) => format!("{message} Retry after {seconds} seconds.").into(),
+            None => Cow::Borrowed(message),
+        };
         let error = FailureDetail {
-            message,
-            status_code: status,
-            error_code: upstream_code.unwrap_or(code),
+            message: &message,
+            status_code: details.status,
+            error_code: details.upstream_code.unwrap_or(code),
+            retry_after,
             request_id,
         };
         let json = serde_json::to_string(&Failure {
@@ -212,18 +286,12 @@ impl CallOutcome {
             json,
             is_error: true,
             code,
-            status,
+            status: details.status,
         }
     }
 
     /// The one line that a call leaves: who, for whom, what, how it ended.
-    pub(super) fn log(
-        &self,
-        visit: &Visit,
-        tool: &Tool,
-        request_id: &str,
-        elapsed: SignedDuration,
-    ) {
+    pub(super) fn log(&self, visit: &Visit, tool: &Tool, request_id: &str, elapsed: Duration) {
         tracing::info!(
             target: "locum::call",
             request_id,
@@ -232,17 +300,19 @@ impl CallOutcome {
             tool = %tool.name,
             outcome = self.code,
             status = self.status,
-            micros = u64::try_from(elapsed.as_micros()).unwrap_or(0),
+            micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
             "call"
         );
     }
 }
 
+/// Rounded up: who waits as long does not come too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 /// The data of a successful answer as JSON, or `None` when it is not what the profile says.
-fn data<'a>(
-    call: &AuthorizedCall<'_>,
-    reply: &'a UpstreamReply,
-) -> Option<std::borrow::Cow<'a, str>> {
+fn data<'a>(call: &AuthorizedCall<'_>, reply: &'a UpstreamReply) -> Option<Cow<'a, str>> {
     let rule = &call.tool().response;
     if reply.body.iter().all(u8::is_ascii_whitespace) {
         let empty = rule.empty.as_ref().unwrap_or(&Value::Null);

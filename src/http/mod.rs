@@ -3,15 +3,13 @@
 pub mod health;
 pub mod hosts;
 pub mod mcp;
+pub mod metrics;
 pub mod router;
 pub mod server;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
-
-/// Carries the request's id back to the client; the log has the same one.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A JSON answer.
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<axum::body::Body> {

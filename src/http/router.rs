@@ -14,12 +14,10 @@ use uuid::{Timestamp, Uuid};
 
 use super::hosts::HostPolicy;
 use super::mcp::{self, Mcp};
-use super::{REQUEST_ID, health, json};
+use super::{health, json, metrics};
+use crate::domain::meter::Meters;
+use crate::domain::origin::RequestId;
 use crate::gateway::Gateway;
-
-/// The id of a request, for its answer, its log line and its errors.
-#[derive(Debug, Clone)]
-pub struct RequestId(pub Arc<str>);
 
 /// What MCP clients talk to.
 pub fn mcp(front: Arc<Mcp>) -> Router {
@@ -35,8 +33,9 @@ pub fn mcp(front: Arc<Mcp>) -> Router {
 }
 
 /// What operators and probes talk to.
-pub fn admin(gateway: Arc<Gateway>, hosts: HostPolicy) -> Router {
-    let routes = health::routes(gateway)
+pub fn admin(gateway: Arc<Gateway>, meters: Meters, hosts: HostPolicy) -> Router {
+    let routes = health::routes(gateway.clone())
+        .merge(metrics::routes(gateway, meters))
         .fallback(not_found)
         .layer(from_fn_with_state(Arc::new(hosts), check_host));
     with_middleware(routes)
@@ -52,20 +51,20 @@ fn with_middleware(routes: Router) -> Router {
 }
 
 async fn identify(mut request: Request, next: Next) -> Response<Body> {
-    let id: Arc<str> = new_request_id().simple().to_string().into();
-    request.extensions_mut().insert(RequestId(id.clone()));
+    let id = new_request_id();
+    request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
+    id.sign(response.headers_mut());
     response
 }
 
 /// A UUID of version 7 (RFC 9562, section 5.7), in order within its thread: `Uuid::now_v7` would
 /// take a lock that all threads share.
-fn new_request_id() -> Uuid {
+fn new_request_id() -> RequestId {
     thread_local!(static ORDER: ContextV7 = const { ContextV7::new() });
-    Uuid::new_v7(Timestamp::now(ThreadLocalContext::new(&ORDER)))
+    RequestId::new(Uuid::new_v7(Timestamp::now(ThreadLocalContext::new(
+        &ORDER,
+    ))))
 }
 
 async fn check_host(

@@ -14,6 +14,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::domain::meter::Gauge;
+
 /// Requests in flight have this long to finish once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(30);
 /// The head of a request has to arrive within this.
@@ -24,11 +26,12 @@ const MAX_STREAMS: u32 = 100;
 /// After a failed accept (no file descriptor left, say) the next one waits this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Serves until `stop` turns true, on at most `max_connections` at a time.
+/// Serves until `stop` turns true, on at most `max_connections` at a time; `open` counts them.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     max_connections: usize,
+    open: Gauge,
     mut stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(max_connections));
@@ -42,11 +45,12 @@ pub async fn serve(
         let service = TowerToHyperService::new(router.clone());
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection.into_owned());
+        let held = open.hold();
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection ended");
             }
-            drop(place);
+            drop((place, held));
         });
     }
     drop(listener);

@@ -1,7 +1,8 @@
 //! What was asked of the simulator: a bounded ring of requests and the counters.
 //!
 //! A request is noted when it arrives and completed when it is answered, so a test sees the
-//! requests that are still waiting, too. Header values are never kept, nor are secrets in bodies.
+//! requests that are still waiting, too. Header values are never kept, but for the request id, nor
+//! are secrets in bodies.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,8 @@ pub struct SeenRequest {
     pub client_id: Option<String>,
     /// The names of its headers, in lower case.
     pub headers: Vec<String>,
+    /// The value of `X-Request-Id`: what a caller calls its own request.
+    pub request_id: Option<String>,
     /// Absent when there was none, when it was not JSON, or when it exceeded 16 KiB.
     pub body: Option<Value>,
     /// Absent while the request is waiting, and for ever after a hang.

@@ -14,6 +14,9 @@ use super::refusal::Refusal;
 /// Larger bodies reach the handlers but not the journal.
 const JOURNAL_BODY: usize = 16 * 1024;
 
+/// A longer request id is cut.
+const JOURNAL_ID: usize = 64;
+
 /// Fields whose values the journal must not hold.
 const SECRET_FIELDS: [&str; 5] = [
     "client_secret",
@@ -107,6 +110,7 @@ impl Incoming {
             endpoint: self.route.endpoint,
             client_id: client_id.map(str::to_owned),
             headers: self.headers.keys().map(ToString::to_string).collect(),
+            request_id: self.header("x-request-id").map(short),
             body: small.map(|body| self.redacted(body)),
             status: None,
         }
@@ -124,6 +128,10 @@ impl Incoming {
         }
         body
     }
+}
+
+fn short(id: &str) -> String {
+    id.chars().take(JOURNAL_ID).collect()
 }
 
 /// A field that must be a string with something in it.

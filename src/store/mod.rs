@@ -10,6 +10,7 @@ mod credentials;
 mod error;
 mod installation;
 mod keys;
+mod limits;
 mod organizations;
 mod rows;
 mod schema;
@@ -31,6 +32,7 @@ pub use credentials::{NewCredential, SealedField, StoredCredential, StoredField,
 pub use error::StoreError;
 pub use installation::{Installation, peek};
 pub use keys::{GatewayKeyRow, NewGatewayKey, NewGrant};
+pub use limits::{StoredLimits, StoredUsage};
 
 /// Older libraries can lose committed writes in WAL mode with two connections
 /// (SQLite release notes, 3.51.3).
@@ -121,6 +123,11 @@ impl Write {
         sqlx::query("UPDATE revision SET value = value + 1")
             .execute(&mut *self.transaction)
             .await?;
+        self.commit_unnoticed().await
+    }
+
+    /// Makes a change durable that no running server has to notice: bookkeeping of its own.
+    pub async fn commit_unnoticed(self) -> Result<(), StoreError> {
         Ok(self.transaction.commit().await?)
     }
 }

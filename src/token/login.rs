@@ -17,6 +17,7 @@ use super::life;
 use crate::domain::bearer::AppliedHeader;
 use crate::domain::clock::SharedClock;
 use crate::domain::credential::{OpenedCredential, SecretFields};
+use crate::domain::origin::Origin;
 use crate::domain::provider::{LoginFlow, LoginRequest, LoginResponse, Provider};
 use crate::domain::redact::redact;
 use crate::domain::template::Values;
@@ -100,11 +101,12 @@ impl Login {
         }
     }
 
-    /// Logs in with an opened credential.
+    /// Logs in with an opened credential, for the request `origin` where one causes it.
     pub async fn log_in(
         &self,
         site: &LoginSite,
         credential: &OpenedCredential,
+        origin: Option<&Origin>,
     ) -> Result<LoginOutcome, LoginError> {
         let flow = flow(site, credential)?;
         check_fields(site, flow, &credential.fields)?;
@@ -113,7 +115,8 @@ impl Login {
             access_token: None,
             refresh_token: None,
         };
-        self.run(site, credential, &flow.request, &flow.response, &values)
+        let request = request(&site.base_url, &flow.request, &values, origin)?;
+        self.run(site, credential, request, &flow.response, &values)
             .await
     }
 
@@ -123,8 +126,9 @@ impl Login {
         site: &LoginSite,
         credential: &OpenedCredential,
         previous: &LoginOutcome,
+        origin: &Origin,
     ) -> Option<Result<LoginOutcome, LoginError>> {
-        let (request, response) = flow(site, credential).ok()?.refresh.as_ref()?;
+        let (template, response) = flow(site, credential).ok()?.refresh.as_ref()?;
         let (refresh_token, end) = previous.refresh.as_ref()?;
         if end.is_some_and(|end| end <= self.clock.now()) {
             return None;
@@ -134,6 +138,10 @@ impl Login {
             access_token: Some(&previous.access_token),
             refresh_token: Some(refresh_token),
         };
+        let request = match request(&site.base_url, template, &values, Some(origin)) {
+            Ok(request) => request,
+            Err(error) => return Some(Err(error)),
+        };
         Some(self.run(site, credential, request, response, &values).await)
     }
 
@@ -141,11 +149,10 @@ impl Login {
         &self,
         site: &LoginSite,
         credential: &OpenedCredential,
-        template: &LoginRequest,
+        request: reqwest::Request,
         shape: &LoginResponse,
         values: &LoginValues<'_>,
     ) -> Result<LoginOutcome, LoginError> {
-        let request = request(&site.base_url, template, values)?;
         let answer = self
             .net
             .send(request, MAX_ANSWER)
@@ -217,6 +224,7 @@ fn request(
     base_url: &Url,
     template: &LoginRequest,
     values: &LoginValues<'_>,
+    origin: Option<&Origin>,
 ) -> Result<reqwest::Request, LoginError> {
     let mut url = base_url.clone();
     url.set_path(&format!(
@@ -232,6 +240,9 @@ fn request(
         if let Some(text) = value.render(values).map(Zeroizing::new) {
             headers.insert(name.clone(), sensitive(&text)?);
         }
+    }
+    if let Some(origin) = origin {
+        origin.id().sign(headers);
     }
     let mut body = Vec::with_capacity(512);
     template.json.render(values, &mut body);

@@ -15,6 +15,7 @@ mod backoff;
 mod error;
 mod life;
 mod login;
+mod meters;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,16 +29,32 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use backoff::Backoff;
 pub use error::LoginError;
 pub use login::{Login, LoginOutcome, LoginSite};
+pub use meters::LoginMeters;
 
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::clock::SharedClock;
 use crate::domain::credential::{CredentialRef, CredentialSource, CredentialVersionId, OpenFailed};
+use crate::domain::origin::Origin;
+use crate::domain::span::{Attribute, Step};
 
 /// Slots beyond this are dropped, least recently used first; a dropped one costs one login.
 const MAX_SLOTS: u64 = 100_000;
 /// A slot that nobody used for this long is dropped, and its token with it.
 const IDLE_SLOT: Duration = Duration::from_secs(3600);
+
+/// A tenant's credential at a provider, and where it logs in.
+pub struct Account {
+    pub credential: CredentialRef,
+    pub site: LoginSite,
+    pub meters: Arc<LoginMeters>,
+}
+
+/// A login to be made, and the request that it is made for.
+struct Errand {
+    account: Arc<Account>,
+    origin: Origin,
+}
 
 /// One credential version's token and what stands around it.
 struct Slot {
@@ -81,10 +98,10 @@ impl Tokens {
     pub async fn bearer(
         &self,
         call: &AuthorizedCall<'_>,
-        credential: &Arc<CredentialRef>,
-        site: &Arc<LoginSite>,
+        account: &Arc<Account>,
     ) -> Result<Bearer, LoginError> {
-        let slot = self.slot(credential.id).await;
+        let version = account.credential.id;
+        let slot = self.slot(version).await;
         let now = self.work.clock.now();
         let token = match slot
             .current
@@ -92,17 +109,21 @@ impl Tokens {
             .filter(|token| now < token.expires_at)
         {
             Some(token) => {
+                account.meters.hit();
                 if token.is_due(now) {
-                    self.renew_in_background(&slot, &token, credential, site);
+                    self.renew_in_background(&slot, &token, Errand::new(account, call));
                 }
                 token
             }
-            None => self.work.obtain(&slot, credential, site).await?,
+            None => {
+                account.meters.miss();
+                self.work.obtain(&slot, Errand::new(account, call)).await?
+            }
         };
         Ok(Bearer::for_call(
             call,
             token.tenant.clone(),
-            credential.id,
+            version,
             token.generation,
             token.headers.clone(),
         ))
@@ -161,22 +182,25 @@ impl Tokens {
         }
     }
 
-    fn renew_in_background(
-        &self,
-        slot: &Arc<Slot>,
-        token: &Arc<LoginOutcome>,
-        credential: &Arc<CredentialRef>,
-        site: &Arc<LoginSite>,
-    ) {
+    fn renew_in_background(&self, slot: &Arc<Slot>, token: &Arc<LoginOutcome>, errand: Errand) {
         if slot.renewing.swap(true, Ordering::AcqRel) {
             return;
         }
+        errand.account.meters.renewal();
         let (work, slot, token) = (self.work.clone(), slot.clone(), token.clone());
-        let (credential, site) = (credential.clone(), site.clone());
         tokio::spawn(async move {
             let _renewing = Renewing(&slot);
-            work.renew(&slot, &token, &credential, &site).await;
+            work.renew(&slot, &token, &errand).await;
         });
+    }
+}
+
+impl Errand {
+    fn new(account: &Arc<Account>, call: &AuthorizedCall<'_>) -> Self {
+        Self {
+            account: account.clone(),
+            origin: call.origin().clone(),
+        }
     }
 }
 
@@ -212,8 +236,7 @@ impl Work {
     async fn obtain(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
-        credential: &Arc<CredentialRef>,
-        site: &Arc<LoginSite>,
+        errand: Errand,
     ) -> Result<Arc<LoginOutcome>, LoginError> {
         let gate = slot.gate.clone().lock_owned().await;
         if let Some(token) = slot.live(self.clock.now()) {
@@ -221,22 +244,15 @@ impl Work {
         }
         let expired = slot.current.load_full();
         let (work, slot) = (self.clone(), slot.clone());
-        let (credential, site) = (credential.clone(), site.clone());
-        let login = tokio::spawn(async move {
-            work.attempt(gate, &slot, expired.as_deref(), &credential, &site)
-                .await
-        });
+        let login =
+            tokio::spawn(
+                async move { work.attempt(gate, &slot, expired.as_deref(), &errand).await },
+            );
         login.await.unwrap_or(Err(LoginError::Aborted))
     }
 
     /// Replaces a token whose margin has begun; a failure matters only once it has expired.
-    async fn renew(
-        &self,
-        slot: &Slot,
-        token: &LoginOutcome,
-        credential: &CredentialRef,
-        site: &LoginSite,
-    ) {
+    async fn renew(&self, slot: &Slot, token: &LoginOutcome, errand: &Errand) {
         let mut gate = slot.gate.clone().lock_owned().await;
         let replaced = slot
             .current
@@ -247,9 +263,7 @@ impl Work {
             return;
         }
         // A failure is in the log already, and the present token goes on until it expires.
-        let _ = self
-            .attempt(gate, slot, Some(token), credential, site)
-            .await;
+        let _ = self.attempt(gate, slot, Some(token), errand).await;
     }
 
     async fn attempt(
@@ -257,13 +271,13 @@ impl Work {
         mut gate: OwnedMutexGuard<Backoff>,
         slot: &Slot,
         previous: Option<&LoginOutcome>,
-        credential: &CredentialRef,
-        site: &LoginSite,
+        errand: &Errand,
     ) -> Result<Arc<LoginOutcome>, LoginError> {
         if let Some((wait, cause)) = gate.remaining(self.clock.now()) {
             return Err(cause.waiting(wait));
         }
-        let result = self.log_in(previous, credential, site).await;
+        let result = self.log_in_traced(previous, errand).await;
+        errand.account.meters.login(outcome(&result));
         let now = self.clock.now();
         match result {
             Ok(token) => {
@@ -274,32 +288,56 @@ impl Work {
             }
             Err(LoginError::Revoked) => Err(LoginError::Revoked),
             Err(error) => {
-                let tenant = &credential.key.tenant;
-                tracing::warn!(%tenant, provider = %credential.key.provider, %error, "login failed");
-                gate.fail(credential.id, now, &error);
+                let CredentialRef { id, key, .. } = &errand.account.credential;
+                tracing::warn!(
+                    request_id = %errand.origin.id(),
+                    tenant = %key.tenant,
+                    provider = %key.provider,
+                    %error,
+                    "login failed"
+                );
+                gate.fail(*id, now, &error);
                 Err(error)
             }
         }
+    }
+
+    async fn log_in_traced(
+        &self,
+        previous: Option<&LoginOutcome>,
+        errand: &Errand,
+    ) -> Result<LoginOutcome, LoginError> {
+        let span = errand.origin.step(Step::Login);
+        let key = &errand.account.credential.key;
+        span.note(Attribute::Provider(&key.provider));
+        span.note(Attribute::Environment(&key.tenant.environment));
+        let result = self.log_in(previous, errand).await;
+        span.note(Attribute::Outcome(outcome(&result)));
+        result
     }
 
     /// Refreshes where that is possible; a refused refresh is followed by a login.
     async fn log_in(
         &self,
         previous: Option<&LoginOutcome>,
-        credential: &CredentialRef,
-        site: &LoginSite,
+        errand: &Errand,
     ) -> Result<LoginOutcome, LoginError> {
-        let opened = self
-            .source
-            .open(credential)
-            .await
-            .map_err(|failed| match failed {
-                OpenFailed::Revoked => LoginError::Revoked,
-                OpenFailed::Sealed(reason) => LoginError::Sealed(reason),
-                OpenFailed::Unreadable(reason) => LoginError::Unreadable(reason),
-            })?;
+        let Errand { account, origin } = errand;
+        let opened =
+            self.source
+                .open(&account.credential)
+                .await
+                .map_err(|failed| match failed {
+                    OpenFailed::Revoked => LoginError::Revoked,
+                    OpenFailed::Sealed(reason) => LoginError::Sealed(reason),
+                    OpenFailed::Unreadable(reason) => LoginError::Unreadable(reason),
+                })?;
         if let Some(previous) = previous {
-            match self.login.refresh(site, &opened, previous).await {
+            match self
+                .login
+                .refresh(&account.site, &opened, previous, origin)
+                .await
+            {
                 Some(Ok(token)) => return Ok(token),
                 Some(Err(error)) if !error.is_refusal() => return Err(error),
                 Some(Err(error)) => {
@@ -308,6 +346,13 @@ impl Work {
                 None => {}
             }
         }
-        self.login.log_in(site, &opened).await
+        self.login
+            .log_in(&account.site, &opened, Some(origin))
+            .await
     }
+}
+
+/// `ok`, or the word for what went wrong.
+fn outcome<T>(result: &Result<T, LoginError>) -> &'static str {
+    result.as_ref().err().map_or("ok", LoginError::code)
 }

@@ -14,12 +14,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use url::Url;
 
-use super::UpstreamError;
+use super::{RequestMeters, UpstreamError, meters};
 use crate::domain::bearer::Bearer;
 use crate::domain::call::{Arguments, AuthorizedCall};
+use crate::domain::clock::SharedClock;
+use crate::domain::span::{ActiveSpan, Attribute, Step};
 use crate::domain::template::Values;
 use crate::domain::tool::{PathSegment, QueryRule, RequestTemplate};
-use crate::net::{self, Net};
+use crate::net::{self, Answer, Net, NetFailure};
 
 /// Everything but the unreserved characters (RFC 3986, section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -39,10 +41,22 @@ pub struct UpstreamReply {
     pub body: Bytes,
 }
 
+impl UpstreamReply {
+    /// How long the upstream asks to send nothing more (RFC 9110, section 10.2.3).
+    pub fn asks_to_wait(&self) -> Option<Duration> {
+        let asks = [
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::SERVICE_UNAVAILABLE,
+        ];
+        self.retry_after.filter(|_| asks.contains(&self.status))
+    }
+}
+
 /// Sends REST requests.
 pub struct Rest {
     net: Net,
     max_answer: usize,
+    clock: SharedClock,
 }
 
 struct ArgumentValues<'a>(&'a Arguments);
@@ -65,8 +79,12 @@ impl Values for ArgumentValues<'_> {
 }
 
 impl Rest {
-    pub fn new(net: Net, max_answer: usize) -> Self {
-        Self { net, max_answer }
+    pub fn new(net: Net, max_answer: usize, clock: SharedClock) -> Self {
+        Self {
+            net,
+            max_answer,
+            clock,
+        }
     }
 
     /// Sends the call's request with the tenant's bearer.
@@ -75,6 +93,7 @@ impl Rest {
         call: &AuthorizedCall<'_>,
         bearer: &Bearer,
         base_url: &Url,
+        meters: &RequestMeters,
     ) -> Result<UpstreamReply, UpstreamError> {
         assert!(
             bearer.tenant() == call.tenant(),
@@ -91,16 +110,37 @@ impl Rest {
                 .headers_mut()
                 .insert(header.name.clone(), header.value.clone());
         }
-        let answer = self
-            .net
-            .send(request, self.max_answer)
-            .await
-            .map_err(UpstreamError::Net)?;
+        call.origin().id().sign(request.headers_mut());
+        let span = call.origin().step(Step::UpstreamRequest);
+        let answer = self.observed(request, meters, &span).await;
+        let answer = answer.map_err(UpstreamError::Net)?;
         Ok(UpstreamReply {
             status: answer.status,
             retry_after: net::retry_after(&answer.headers),
             body: answer.body,
         })
+    }
+
+    /// Sends a request, and says in meters and span how it went.
+    async fn observed(
+        &self,
+        request: reqwest::Request,
+        meters: &RequestMeters,
+        span: &ActiveSpan,
+    ) -> Result<Answer, NetFailure> {
+        let started = self.clock.now();
+        let answer = self.net.send(request, self.max_answer).await;
+        let took = self.clock.now().duration_since(started);
+        let result = meters::result(&answer);
+        meters.record(Duration::try_from(took).unwrap_or_default(), result);
+        span.note(Attribute::Outcome(match result {
+            "2xx" => "ok",
+            other => other,
+        }));
+        if let Ok(answer) = &answer {
+            span.note(Attribute::Status(answer.status.as_u16()));
+        }
+        answer
     }
 }
 

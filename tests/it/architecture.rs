@@ -27,6 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "net",
             "store",
             "token",
+            "traces",
             "upstream",
             "vault",
         ],
@@ -62,6 +63,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Leaves.
     ("catalog", &["domain"]),
     ("token", &["domain", "net"]),
+    ("traces", &["domain", "net"]),
     ("upstream", &["domain", "net"]),
     ("store", &["domain"]),
     ("vault", &["domain"]),
@@ -79,12 +81,17 @@ const HOMES: &[(&str, &[&str])] = &[
         &[
             "net.rs",
             "token/login.rs",
+            "traces/collector.rs",
             "upstream/rest.rs",
             "app/mod.rs",
             "cli/health.rs",
             "cli/telemetry.rs",
         ],
     ),
+    ("opentelemetry", &["traces"]),
+    ("opentelemetry_sdk", &["traces"]),
+    ("opentelemetry_proto", &["traces"]),
+    ("prost", &["traces"]),
     (
         "expose_secret",
         &[
@@ -101,7 +108,7 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "tokio",
         &[
-            "app", "cli", "gateway", "http", "main.rs", "sandbox", "token",
+            "app", "cli", "gateway", "http", "main.rs", "sandbox", "token", "traces",
         ],
     ),
 ];

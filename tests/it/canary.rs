@@ -1,5 +1,6 @@
 //! Canary secrets and canary patients: nothing of them, in any of nine encodings, in a log at trace
-//! level, a command's output, an MCP answer or the database's files, after failures too.
+//! level, a command's output, an MCP answer, the database's files, the metrics or the traces, after
+//! failures too.
 //!
 //! The upstream here is the test's own: it repeats in its refusals whatever secret it was sent.
 
@@ -17,8 +18,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::commands::feed;
+use crate::support::otlp::Collector;
 use crate::support::process::{end, serve_logged};
 use crate::support::program::Program;
+use crate::support::scrape::Scrape;
 use crate::support::wire::{self, Draft};
 
 const CLIENT_SECRET: &str = r#"Ca+na/ry~sëcret"one\%&=?1f3a"#;
@@ -26,6 +29,7 @@ const REFUSED_SECRET: &str = r#"Ca+na/ry~réfused"two\%&=?2e4b"#;
 const API_KEY: &str = r#"Ca+na/ry~api-key"three\%&=?3d5c"#;
 const ACCESS_TOKEN: &str = r#"Ca+na/ry~access"four\%&=?4c6d"#;
 const REFRESH_TOKEN: &str = r#"Ca+na/ry~refresh"five\%&=?5b7e"#;
+const COLLECTOR_TOKEN: &str = r#"Ca+na/ry~collector"seven\%&=?7b9a"#;
 const BROKEN_SECRET: &str = r#"Ca+na/ry~broken"six\%&=?6a8f"#;
 
 const PATIENT: &str = "Qanarya Zwitschern";
@@ -292,7 +296,8 @@ async fn converse(url: &str, key: &str) -> Vec<(String, Vec<u8>)> {
     ] {
         let arguments = json!({"prefix": prefix});
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
-                          "params": {"name": tool, "arguments": arguments}});
+                          "params": {"name": tool, "arguments": arguments,
+                                     "_meta": {"traceparent": ARGUMENT, "baggage": ARGUMENT}}});
         let draft = Draft::post(&format!("/t/{tenant}/mcp"), &body.to_string())
             .with(format!("Authorization: Bearer {presented}"));
         let answer = wire::exchange(url, &draft.bytes()).await;
@@ -304,6 +309,14 @@ async fn converse(url: &str, key: &str) -> Vec<(String, Vec<u8>)> {
     let answer = wire::exchange(url, &broken.bytes()).await;
     answers.push(("answer to broken JSON".to_owned(), answer.body));
     answers
+}
+
+/// `http://ADDRESS` of the admin listener, from the line that says what is served.
+fn admin_url(log: &Path) -> String {
+    let log = fs::read_to_string(log).unwrap();
+    let mut lines = log.lines().flat_map(serde_json::from_str::<Value>);
+    let serving = lines.find(|line| line["message"] == "serving").unwrap();
+    format!("http://{}", serving["admin"].as_str().unwrap())
 }
 
 #[test]
@@ -340,7 +353,15 @@ async fn no_secret_and_no_patient_comes_out_where_they_have_no_place() {
     let created = program.json(&create.split(' ').collect::<Vec<_>>()).await;
     let key = created["key"].as_str().unwrap();
 
-    let (mut server, log) = serve_logged(&program, &[("LOCUM__LOG__LEVEL", "trace")]).await;
+    let collector = Collector::start().await;
+    let headers = program.path("headers");
+    fs::write(&headers, format!("X-Token: {COLLECTOR_TOKEN}\n")).unwrap();
+    let variables = [
+        ("LOCUM__LOG__LEVEL", "trace"),
+        ("LOCUM__TRACES__ENDPOINT", &collector.url),
+        ("LOCUM__TRACES__HEADERS_FILE", headers.to_str().unwrap()),
+    ];
+    let (mut server, log) = serve_logged(&program, &variables).await;
     look_around(&program, &mut catch).await;
     let answers = converse(&server.url, key).await;
     let (_, served) = &answers[0];
@@ -353,9 +374,22 @@ async fn no_secret_and_no_patient_comes_out_where_they_have_no_place() {
         contains(failed, PATIENT_IN_ERROR.as_bytes()),
         "the message is for the client"
     );
+    let metrics = Scrape::of(&admin_url(&log)).await.text;
+    let counted = "environment=\"dev\",outcome=\"ok\"} 1";
+    assert!(metrics.contains(counted), "{metrics}");
+    catch.add("the metrics", metrics);
     catch.add_files("while it serves", &program.path("data"));
     assert!(end(&mut server.child, Signal::TERM).await.success());
     catch.add_files("afterwards", &program.path("data"));
+    assert!(collector.spans().len() > 20, "spans of what was done");
+    for delivery in collector.deliveries() {
+        catch.add("the traces", delivery.body.to_vec());
+        // Only the collector itself gets its token.
+        assert_eq!(
+            delivery.headers["x-token"].as_bytes(),
+            COLLECTOR_TOKEN.as_bytes()
+        );
+    }
     let log = fs::read(log).unwrap();
     assert!(
         contains(&log, b"\"TRACE\"") || contains(&log, b"\"DEBUG\""),
@@ -376,6 +410,7 @@ async fn no_secret_and_no_patient_comes_out_where_they_have_no_place() {
         ACCESS_TOKEN,
         REFRESH_TOKEN,
         BROKEN_SECRET,
+        COLLECTOR_TOKEN,
         key,
         &admin_token,
         digits,

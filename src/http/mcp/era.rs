@@ -34,6 +34,17 @@ pub(super) struct EraError {
     pub unsupported: Option<String>,
 }
 
+impl EraError {
+    /// A stable word, for metrics.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.code {
+            ErrorCode::HEADER_MISMATCH => "header_mismatch",
+            ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => "unsupported_version",
+            _ => "invalid_params",
+        }
+    }
+}
+
 /// The revisions that are served, oldest first.
 pub(super) fn supported() -> impl Iterator<Item = &'static ProtocolVersion> {
     ProtocolVersion::KNOWN_VERSIONS

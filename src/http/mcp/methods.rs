@@ -17,12 +17,16 @@ use serde_json::value::RawValue;
 use super::envelope::{self, BadEnvelope, Envelope};
 use super::era::{self, Era, EraError};
 use super::refusal::Rejection;
-use super::{Mcp, headers, reply};
+use super::{Mcp, headers, meters, reply, trace};
 use crate::domain::call::Arguments;
+use crate::domain::origin::Origin;
+use crate::domain::span::Attribute;
 use crate::gateway::{UnknownTool, Visit};
 
 /// How long a client may keep a list or a discovery without asking again.
 const TTL: Duration = Duration::from_secs(60);
+
+const INVALID_PARAMS: (&str, ErrorCode) = ("invalid_params", ErrorCode::INVALID_PARAMS);
 
 const INSTRUCTIONS: &str = "Tools of one organization at its providers. Every answer concerns \
     that organization only. Confirm with the user before calling a tool that changes data.";
@@ -32,7 +36,7 @@ struct Message<'a> {
     id: &'a RawValue,
     params: Option<&'a RawValue>,
     era: Era,
-    request_id: &'a str,
+    origin: &'a Origin,
 }
 
 pub(super) async fn answer(
@@ -40,26 +44,33 @@ pub(super) async fn answer(
     visit: &Visit,
     headers: &HeaderMap,
     body: &[u8],
-    request_id: &str,
+    origin: &Origin,
 ) -> Response<Body> {
+    let request_id = origin.id().as_str();
     if !headers::is_json(headers) {
-        return Rejection::ContentType.respond(envelope::peek_id(body), request_id);
+        return Rejection::ContentType.respond(&mcp.meters, envelope::peek_id(body), request_id);
     }
     let envelope = match envelope::parse(body) {
         Ok(envelope) => envelope,
-        Err(bad) => return bad_envelope(&bad, body, request_id),
+        Err(bad) => return bad_envelope(mcp, &bad, body, request_id),
     };
     let era = match era::of(headers, &envelope) {
         Ok(era) => era,
-        Err(error) => return bad_era(&error, envelope.id, request_id),
+        Err(error) => return bad_era(mcp, &error, envelope.id, request_id),
     };
     let Envelope { id, method, params } = envelope;
+    let known = meters::known_method(&method);
+    mcp.meters.requests.count(known);
     let Some(id) = id else { return accepted() };
+    let tracer = mcp.tracer.as_deref();
+    let traced = tracer.and_then(|tracer| trace::begin(tracer, visit, known, params, origin));
+    let origin = traced.as_ref().unwrap_or(origin);
+    let _span = origin.span();
     let message = Message {
         id,
         params,
         era,
-        request_id,
+        origin,
     };
     match (&*method, era) {
         ("initialize", _) => initialize(&message),
@@ -67,7 +78,7 @@ pub(super) async fn answer(
         ("server/discover", Era::Modern) => discover(&message),
         ("tools/list", _) => list(mcp, visit, &message),
         ("tools/call", _) => call(mcp, visit, &message).await,
-        _ => unknown_method(&message),
+        _ => unknown_method(mcp, &message),
     }
 }
 
@@ -112,8 +123,9 @@ fn list(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body> {
     let params: Params = parse(message.params).unwrap_or_default();
     if params.cursor.is_some() {
         return in_band(
+            mcp,
             message,
-            ErrorCode::INVALID_PARAMS,
+            INVALID_PARAMS,
             "the list has one page: no cursor",
         );
     }
@@ -138,32 +150,26 @@ async fn call(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body>
     }
     let Some(params) = parse::<Params<'_>>(message.params) else {
         let text = "`params` needs `name`, a string, and may have `arguments`, an object";
-        return in_band(message, ErrorCode::INVALID_PARAMS, text);
+        return in_band(mcp, message, INVALID_PARAMS, text);
     };
     let arguments = params.arguments.unwrap_or_default();
     let call = mcp
         .gateway
-        .call(visit, &params.name, arguments, message.request_id);
+        .call(visit, &params.name, arguments, message.origin);
     match tokio::time::timeout(mcp.settings.call_timeout, call).await {
         Ok(Ok(outcome)) => reply::call(message.id, message.era, &outcome),
         Ok(Err(UnknownTool)) => {
             let name: String = params.name.chars().take(128).collect();
-            in_band(
-                message,
-                ErrorCode::INVALID_PARAMS,
-                &format!("Unknown tool: {name}"),
-            )
+            let kind = ("unknown_tool", ErrorCode::INVALID_PARAMS);
+            in_band(mcp, message, kind, &format!("Unknown tool: {name}"))
         }
         Err(_) => {
             tracing::warn!(
-                request_id = message.request_id,
+                request_id = %message.origin.id(),
                 "call ended by limits.call_timeout"
             );
-            in_band(
-                message,
-                ErrorCode::INTERNAL_ERROR,
-                "the call did not end in time",
-            )
+            let kind = ("call_timeout", ErrorCode::INTERNAL_ERROR);
+            in_band(mcp, message, kind, "the call did not end in time")
         }
     }
 }
@@ -198,12 +204,21 @@ fn ttl() -> u64 {
 }
 
 /// An error of the request's own: status 200, but for what 2026-07-28 gives a status.
-fn in_band(message: &Message<'_>, code: ErrorCode, text: &str) -> Response<Body> {
-    let data = json!({"request_id": message.request_id});
+fn in_band(
+    mcp: &Mcp,
+    message: &Message<'_>,
+    (kind, code): (&'static str, ErrorCode),
+    text: &str,
+) -> Response<Body> {
+    mcp.meters.errors.count(kind);
+    message.origin.note(Attribute::Outcome(kind));
+    let data = json!({"request_id": message.origin.id().as_str()});
     reply::error(StatusCode::OK, Some(message.id), code, text, Some(&data))
 }
 
-fn unknown_method(message: &Message<'_>) -> Response<Body> {
+fn unknown_method(mcp: &Mcp, message: &Message<'_>) -> Response<Body> {
+    mcp.meters.errors.count("unknown_method");
+    message.origin.note(Attribute::Outcome("unknown_method"));
     let status = match message.era {
         Era::Legacy => StatusCode::OK,
         Era::Modern => StatusCode::NOT_FOUND,
@@ -218,11 +233,12 @@ fn unknown_method(message: &Message<'_>) -> Response<Body> {
     )
 }
 
-fn bad_envelope(bad: &BadEnvelope, body: &[u8], request_id: &str) -> Response<Body> {
-    let (code, text) = match bad {
-        BadEnvelope::Syntax => (ErrorCode::PARSE_ERROR, "the body is no JSON"),
-        BadEnvelope::Invalid(text) => (ErrorCode::INVALID_REQUEST, *text),
+fn bad_envelope(mcp: &Mcp, bad: &BadEnvelope, body: &[u8], request_id: &str) -> Response<Body> {
+    let (kind, code, text) = match bad {
+        BadEnvelope::Syntax => ("parse_error", ErrorCode::PARSE_ERROR, "the body is no JSON"),
+        BadEnvelope::Invalid(text) => ("invalid_request", ErrorCode::INVALID_REQUEST, *text),
     };
+    mcp.meters.errors.count(kind);
     let data = json!({"request_id": request_id});
     reply::error(
         StatusCode::BAD_REQUEST,
@@ -233,7 +249,8 @@ fn bad_envelope(bad: &BadEnvelope, body: &[u8], request_id: &str) -> Response<Bo
     )
 }
 
-fn bad_era(error: &EraError, id: Option<&RawValue>, request_id: &str) -> Response<Body> {
+fn bad_era(mcp: &Mcp, error: &EraError, id: Option<&RawValue>, request_id: &str) -> Response<Body> {
+    mcp.meters.errors.count(error.kind());
     let data = match &error.unsupported {
         Some(requested) => json!({
             "supported": era::supported().collect::<Vec<_>>(),

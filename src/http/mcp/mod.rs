@@ -14,9 +14,11 @@ mod envelope;
 mod era;
 mod headers;
 mod lists;
+mod meters;
 mod methods;
 mod refusal;
 mod reply;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +30,13 @@ use http::request::Parts;
 use http::{Method, Response};
 
 use lists::Lists;
+use meters::McpMeters;
 use refusal::Rejection;
 
 use super::hosts::HostPolicy;
-use super::router::RequestId;
+use crate::domain::meter::Meters;
+use crate::domain::origin::{Origin, RequestId};
+use crate::domain::span::Tracer;
 use crate::gateway::{Gateway, Visit};
 
 /// Size and time that a request gets whose sender is refused anyway.
@@ -43,6 +48,8 @@ pub struct Mcp {
     hosts: HostPolicy,
     settings: McpSettings,
     lists: Lists,
+    meters: McpMeters,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// How the front door behaves.
@@ -59,12 +66,20 @@ pub struct McpSettings {
 }
 
 impl Mcp {
-    pub fn new(gateway: Arc<Gateway>, hosts: HostPolicy, settings: McpSettings) -> Self {
+    pub fn new(
+        gateway: Arc<Gateway>,
+        hosts: HostPolicy,
+        settings: McpSettings,
+        meters: &Meters,
+        tracer: Option<Arc<dyn Tracer>>,
+    ) -> Self {
         Self {
             gateway,
             hosts,
             settings,
             lists: Lists::default(),
+            meters: McpMeters::new(meters),
+            tracer,
         }
     }
 
@@ -84,10 +99,9 @@ impl Mcp {
 /// Every request to an MCP URL.
 pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let request_id = match parts.extensions.get::<RequestId>() {
-        Some(id) => id.0.clone(),
-        None => "".into(),
-    };
+    let request_id = parts.extensions.get::<RequestId>().cloned();
+    let origin = Origin::new(request_id.unwrap_or_default());
+    let request_id = origin.id().as_str();
     let visit = mcp.enter(&parts);
     // Of a refused request only as much is read as its id takes.
     let (limit, time) = match &visit {
@@ -96,14 +110,19 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
     };
     let bytes = match read(body, limit, time).await {
         Ok(bytes) => bytes,
-        Err(broken) => return visit.err().unwrap_or(broken).respond(None, &request_id),
+        Err(broken) => {
+            let rejection = visit.err().unwrap_or(broken);
+            return rejection.respond(&mcp.meters, None, request_id);
+        }
     };
     // The id goes back with a refusal too: some clients show an error only with their own id.
-    let refuse = |rejection: Rejection| rejection.respond(envelope::peek_id(&bytes), &request_id);
+    let refuse = |rejection: Rejection| {
+        rejection.respond(&mcp.meters, envelope::peek_id(&bytes), request_id)
+    };
     match visit {
         Err(rejection) => refuse(rejection),
         Ok(_) if parts.method != Method::POST => refuse(Rejection::Method),
-        Ok(visit) => methods::answer(&mcp, &visit, &parts.headers, &bytes, &request_id).await,
+        Ok(visit) => methods::answer(&mcp, &visit, &parts.headers, &bytes, &origin).await,
     }
 }
 

@@ -6,9 +6,28 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use rmcp::model::ErrorCode;
 use serde_json::value::RawValue;
 
+use super::meters::McpMeters;
 use super::reply;
 use crate::gateway::Refusal;
 use crate::http::hosts::HostRefusal;
+
+/// The values of [`Rejection::code`].
+pub(super) const CODES: &[&str] = &[
+    "unauthenticated",
+    "tenant_required",
+    "tenant_invalid",
+    "tenant_forbidden",
+    "organization_suspended",
+    "host_invalid",
+    "host_forbidden",
+    "origin_forbidden",
+    "header_duplicate",
+    "method_not_allowed",
+    "content_type",
+    "body_too_large",
+    "body_timeout",
+    "body_broken",
+];
 
 /// Why a request is refused before it is a JSON-RPC request.
 #[derive(Debug)]
@@ -94,7 +113,14 @@ impl Rejection {
         }
     }
 
-    pub(super) fn respond(&self, id: Option<&RawValue>, request_id: &str) -> Response<Body> {
+    /// The answer to a refused request, which is counted and noted.
+    pub(super) fn respond(
+        &self,
+        meters: &McpMeters,
+        id: Option<&RawValue>,
+        request_id: &str,
+    ) -> Response<Body> {
+        meters.refusals.count(self.code());
         tracing::debug!(request_id, code = self.code(), "request refused");
         let data = serde_json::json!({"code": self.code(), "request_id": request_id});
         let text = self.text();

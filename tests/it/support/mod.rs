@@ -4,10 +4,12 @@ pub mod app;
 pub mod client;
 pub mod commands;
 pub mod load;
+pub mod otlp;
 pub mod process;
 pub mod program;
 pub mod records;
 pub mod room;
+pub mod scrape;
 pub mod sdk;
 pub mod wire;
 

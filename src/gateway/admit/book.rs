@@ -1,0 +1,261 @@
+//! One tenant's book: which requests were made when, what is left of a limit, and what has to be
+//! written down. Knows its clock's readings only; when the clock goes back, what it said of the
+//! future is forgotten.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Limited;
+use crate::domain::credential::CredentialVersionId;
+use crate::domain::limits::TenantLimits;
+use crate::domain::usage::{Day, Usage};
+
+const MINUTE: i64 = 60_000;
+/// An upstream that asks for more is asked again after this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+
+#[derive(Default)]
+pub(super) struct Book {
+    pub(super) limits: TenantLimits,
+    /// When the requests of the last minute were made (milliseconds since 1970), oldest first; kept
+    /// only while there is a limit per minute.
+    minute: VecDeque<i64>,
+    today: Usage,
+    /// What was counted and not handed out for writing.
+    unsaved: Vec<Usage>,
+    /// Credentials that an upstream asked to wait with: from when, until when.
+    pauses: Vec<(CredentialVersionId, Timestamp, Timestamp)>,
+}
+
+impl Book {
+    /// A book that goes on from what was written down today.
+    pub(super) fn new(limits: TenantLimits, today: Usage) -> Self {
+        Self {
+            limits,
+            today,
+            ..Self::default()
+        }
+    }
+
+    /// Counts a call.
+    pub(super) fn call(&mut self, now: Timestamp) {
+        self.count(now, 1, 0);
+    }
+
+    /// Whether a request may be made now.
+    pub(super) fn allows(&mut self, now: Timestamp) -> Result<(), Limited> {
+        if let Some(limit) = self.limits.per_day
+            && self.requests_on(Day::of(now)) >= u64::from(limit)
+        {
+            let wait = Day::of(now).remaining(now);
+            return Err(Limited::Day { limit, wait });
+        }
+        let Some(limit) = self.limits.per_minute else {
+            self.minute.clear();
+            return Ok(());
+        };
+        let now = now.as_millisecond();
+        while self.minute.front().is_some_and(|at| *at <= now - MINUTE) {
+            self.minute.pop_front();
+        }
+        while self.minute.back().is_some_and(|at| *at > now) {
+            self.minute.pop_back();
+        }
+        let over = self.minute.len().checked_sub(limit as usize);
+        match over.and_then(|over| self.minute.get(over)) {
+            None => Ok(()),
+            Some(at) => {
+                let wait = Duration::from_millis((at + MINUTE - now).unsigned_abs());
+                Err(Limited::Minute { limit, wait })
+            }
+        }
+    }
+
+    /// Counts a request, if it may be made now.
+    pub(super) fn request(&mut self, now: Timestamp) -> Result<(), Limited> {
+        self.allows(now)?;
+        if self.limits.per_minute.is_some() {
+            self.minute.push_back(now.as_millisecond());
+        }
+        self.count(now, 0, 1);
+        Ok(())
+    }
+
+    /// An upstream asked to wait with this credential.
+    pub(super) fn pause(&mut self, id: CredentialVersionId, wait: Duration, now: Timestamp) {
+        let until = now.checked_add(wait.min(LONGEST_PAUSE));
+        self.pauses.retain(|(paused, _, _)| *paused != id);
+        self.pauses.push((id, now, until.unwrap_or(Timestamp::MAX)));
+    }
+
+    /// Whether an upstream asked to wait with this credential still.
+    pub(super) fn paused(
+        &mut self,
+        id: CredentialVersionId,
+        now: Timestamp,
+    ) -> Result<(), Limited> {
+        if self.pauses.is_empty() {
+            return Ok(());
+        }
+        self.pauses
+            .retain(|(_, from, until)| (*from..*until).contains(&now));
+        match self.pauses.iter().find(|(paused, _, _)| *paused == id) {
+            None => Ok(()),
+            Some((_, _, until)) => {
+                let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+                Err(Limited::Paused { wait })
+            }
+        }
+    }
+
+    /// Takes what is to be written down.
+    pub(super) fn take_unsaved(&mut self) -> Vec<Usage> {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    /// Takes back what could not be written down.
+    pub(super) fn put_back(&mut self, unsaved: Vec<Usage>) {
+        for usage in unsaved {
+            self.note(usage);
+        }
+    }
+
+    fn requests_on(&self, day: Day) -> u64 {
+        match self.today.day == day {
+            true => self.today.requests,
+            false => 0,
+        }
+    }
+
+    fn count(&mut self, now: Timestamp, calls: u64, requests: u64) {
+        let day = Day::of(now);
+        let usage = Usage {
+            day,
+            calls,
+            requests,
+        };
+        if self.today.day == day {
+            self.today.add(&usage);
+        } else {
+            self.today = usage;
+        }
+        self.note(usage);
+    }
+
+    fn note(&mut self, usage: Usage) {
+        match self.unsaved.iter_mut().find(|kept| kept.day == usage.day) {
+            Some(kept) => kept.add(&usage),
+            None => self.unsaved.push(usage),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn limits(per_minute: Option<u32>, per_day: Option<u32>) -> Book {
+        let limits = TenantLimits {
+            per_minute,
+            per_day,
+            concurrency: None,
+        };
+        Book::new(limits, Usage::default())
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight_utc() {
+        let mut book = limits(None, Some(2));
+        let evening = at("2026-11-23T23:59:50Z");
+        assert_eq!(book.request(evening), Ok(()));
+        assert_eq!(book.request(evening), Ok(()));
+        let wait = Duration::from_secs(10);
+        assert_eq!(book.request(evening), Err(Limited::Day { limit: 2, wait }));
+        assert_eq!(book.request(at("2026-11-24T00:00:00Z")), Ok(()));
+        let days: Vec<_> = book.take_unsaved();
+        assert_eq!(
+            days.iter().map(|day| day.requests).collect::<Vec<_>>(),
+            [2, 1]
+        );
+        assert!(book.take_unsaved().is_empty());
+        book.put_back(days);
+        assert_eq!(book.take_unsaved().len(), 2);
+    }
+
+    #[test]
+    fn what_was_written_down_today_counts() {
+        let now = at("2026-11-23T12:00:00Z");
+        let today = Usage {
+            day: Day::of(now),
+            calls: 5,
+            requests: 5,
+        };
+        let limits = TenantLimits {
+            per_day: Some(6),
+            ..TenantLimits::default()
+        };
+        let mut book = Book::new(limits, today);
+        assert_eq!(book.request(now), Ok(()));
+        assert!(matches!(book.request(now), Err(Limited::Day { .. })));
+        assert_eq!(book.request(now + 24.hours()), Ok(()), "yesterday's do not");
+    }
+
+    #[test]
+    fn a_pause_is_one_credentials_and_is_never_longer_than_an_hour() {
+        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let (one, other) = (CredentialVersionId(one), CredentialVersionId(other));
+        let now = at("2026-11-23T12:00:00Z");
+        let mut book = Book::default();
+        book.pause(one, Duration::from_secs(1_000_000), now);
+        let wait = LONGEST_PAUSE;
+        assert_eq!(book.paused(one, now), Err(Limited::Paused { wait }));
+        assert_eq!(book.paused(other, now), Ok(()));
+        assert_eq!(book.paused(one, now + 1.hour()), Ok(()));
+        book.pause(one, Duration::from_secs(60), now);
+        assert_eq!(
+            book.paused(one, now - 1.hour()),
+            Ok(()),
+            "the clock went back"
+        );
+    }
+
+    proptest! {
+        /// However requests come, no minute has more of them than the limit; and who waits as long
+        /// as was said is let in.
+        #[test]
+        fn no_minute_has_more_requests_than_the_limit(
+            limit in 1u32..6,
+            steps in proptest::collection::vec(0i64..20_000, 1..200),
+        ) {
+            let mut book = limits(Some(limit), None);
+            let mut now = at("2026-11-23T00:00:00Z");
+            let mut made: Vec<i64> = Vec::new();
+            for step in steps {
+                now += step.milliseconds();
+                match book.request(now) {
+                    Ok(()) => made.push(now.as_millisecond()),
+                    Err(Limited::Minute { wait, .. }) => {
+                        let then = now + jiff::SignedDuration::try_from(wait).unwrap();
+                        prop_assert_eq!(book.allows(then), Ok(()));
+                        book.minute = made.iter().copied()
+                            .filter(|at| *at > now.as_millisecond() - MINUTE).collect();
+                    }
+                    Err(other) => prop_assert!(false, "{:?}", other),
+                }
+            }
+            for window in made.windows(limit as usize + 1) {
+                prop_assert!(window[limit as usize] - window[0] >= MINUTE);
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Limits of tenants, and what they used by day.
+
+use sqlx::sqlite::SqliteRow;
+
+use super::rows::{get, get_name, get_organization_id};
+use super::{Store, StoreError, Write};
+use crate::domain::limits::{LimitSetting, LimitSettings};
+use crate::domain::organization::OrganizationId;
+use crate::domain::tenant::Environment;
+use crate::domain::usage::{Day, Usage};
+
+/// What was set for a tenant.
+pub struct StoredLimits {
+    pub organization: OrganizationId,
+    pub environment: Environment,
+    pub settings: LimitSettings,
+}
+
+/// What a tenant used on a day.
+pub struct StoredUsage {
+    pub organization: OrganizationId,
+    pub environment: Environment,
+    pub usage: Usage,
+}
+
+impl Store {
+    /// The limits of all tenants that have some of their own.
+    pub async fn limits(&self) -> Result<Vec<StoredLimits>, StoreError> {
+        sqlx::query("SELECT * FROM tenant_limits ORDER BY organization_id, environment")
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(stored_limits)
+            .collect()
+    }
+
+    /// The limits of one organization, by environment.
+    pub async fn limits_of(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<Vec<StoredLimits>, StoreError> {
+        sqlx::query("SELECT * FROM tenant_limits WHERE organization_id = ? ORDER BY environment")
+            .bind(organization.0)
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(stored_limits)
+            .collect()
+    }
+
+    /// What all tenants used on a day.
+    pub async fn usage_on(&self, day: Day) -> Result<Vec<StoredUsage>, StoreError> {
+        sqlx::query("SELECT * FROM tenant_usage WHERE day = ?")
+            .bind(day.0)
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(stored_usage)
+            .collect()
+    }
+}
+
+impl Write {
+    /// Sets the limits of a tenant; defaults throughout leave no row.
+    pub async fn set_limits(&mut self, limits: &StoredLimits) -> Result<(), StoreError> {
+        let settings = limits.settings;
+        sqlx::query("DELETE FROM tenant_limits WHERE organization_id = ? AND environment = ?")
+            .bind(limits.organization.0)
+            .bind(limits.environment.as_str())
+            .execute(&mut *self.transaction)
+            .await?;
+        if settings.is_default() {
+            return Ok(());
+        }
+        sqlx::query(
+            "INSERT INTO tenant_limits
+                 (organization_id, environment, per_minute, per_day, concurrency)
+             VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(limits.organization.0)
+        .bind(limits.environment.as_str())
+        .bind(column(settings.per_minute))
+        .bind(column(settings.per_day))
+        .bind(column(settings.concurrency))
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// Adds to what a tenant used on a day.
+    pub async fn add_usage(&mut self, used: &StoredUsage) -> Result<(), StoreError> {
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        sqlx::query(
+            "INSERT INTO tenant_usage (organization_id, environment, day, calls, requests)
+             VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET
+                 calls = calls + excluded.calls, requests = requests + excluded.requests",
+        )
+        .bind(used.organization.0)
+        .bind(used.environment.as_str())
+        .bind(used.usage.day.0)
+        .bind(number(used.usage.calls))
+        .bind(number(used.usage.requests))
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+}
+
+fn column(setting: LimitSetting) -> Option<i64> {
+    match setting {
+        LimitSetting::Default => None,
+        LimitSetting::Off => Some(0),
+        LimitSetting::At(limit) => Some(i64::from(limit)),
+    }
+}
+
+fn setting(row: &SqliteRow, name: &str) -> Result<LimitSetting, StoreError> {
+    match get::<Option<i64>>(row, name)? {
+        None => Ok(LimitSetting::Default),
+        Some(0) => Ok(LimitSetting::Off),
+        Some(limit) => u32::try_from(limit)
+            .map(LimitSetting::At)
+            .map_err(|_| StoreError::Content("a limit out of range")),
+    }
+}
+
+fn stored_limits(row: &SqliteRow) -> Result<StoredLimits, StoreError> {
+    Ok(StoredLimits {
+        organization: get_organization_id(row, "organization_id")?,
+        environment: get_name(row, "environment")?,
+        settings: LimitSettings {
+            per_minute: setting(row, "per_minute")?,
+            per_day: setting(row, "per_day")?,
+            concurrency: setting(row, "concurrency")?,
+        },
+    })
+}
+
+fn stored_usage(row: &SqliteRow) -> Result<StoredUsage, StoreError> {
+    let count = |name| {
+        u64::try_from(get::<i64>(row, name)?).map_err(|_| StoreError::Content("a count below zero"))
+    };
+    Ok(StoredUsage {
+        organization: get_organization_id(row, "organization_id")?,
+        environment: get_name(row, "environment")?,
+        usage: Usage {
+            day: Day(get(row, "day")?),
+            calls: count("calls")?,
+            requests: count("requests")?,
+        },
+    })
+}
