@@ -8,9 +8,10 @@
 //! # A request, step by step
 //!
 //! ```text
-//!  MCP client ── POST /mcp, X-Tenant-Id ──▶ http::router      an id for the request, a net under panics
+//!  MCP client ── POST /mcp, X-Tenant-Id ──▶ http::server      TLS, deadlines, places for connections
+//!                                           http::router      CORS, an id for the request, a net under panics
 //!   1  http::mcp            Host and Origin lists; headers that may occur once
-//!   2  gateway::authenticate  PresentedKey               → Arrival: whose key it is
+//!   2  gateway::authenticate  PresentedKey               → Arrival: whose key it is (else http::floods counts)
 //!   3  gateway::visit       selection + grants           → Visit: that principal at one tenant
 //!   4  http::mcp            body → envelope → revision   → method
 //!   5  gateway::call        name in the tenant's list    → Entry; arguments against its schema

@@ -22,6 +22,7 @@ const TEMPLATE: &str = "\
 # [server]
 # listen = \"127.0.0.1:8080\"
 # public_url = \"https://mcp.example\"
+# tls = { certificate = \"server.pem\", key = \"server.key\" }
 
 # [admin]
 # listen = \"127.0.0.1:8081\"

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! open:   configuration → profiles → key ring → the database's key check → database → App
-//! start:  directory → tokens, upstream → gateway → listeners → watcher, bookkeeper → Running
+//! start:  exposure, certificates → listeners → directory → tokens, upstream → gateway → Running
 //! stop:   listeners finish what is in flight → watcher, bookkeeper → traces → database
 //! ```
 //!
@@ -10,8 +10,11 @@
 //! wrong key its bytes stay as they are.
 
 mod bookkeeper;
+mod edge;
 mod hardening;
 mod install;
+mod listeners;
+mod probe;
 mod running;
 mod watcher;
 
@@ -23,6 +26,8 @@ use uuid::Uuid;
 
 pub use hardening::{harden, install_crypto_provider};
 pub use install::{Installed, install};
+pub use listeners::Certificate;
+pub use probe::{ProbeError, ready};
 pub use running::Running;
 
 use crate::admin::Admin;
@@ -30,6 +35,7 @@ use crate::catalog::{Catalog, CatalogError};
 use crate::config::{ConfigError, Loaded};
 use crate::credentials::Credentials;
 use crate::domain::clock::SharedClock;
+use crate::http::tls::TlsError;
 use crate::net::{Net, NetSettings};
 use crate::store::{self, Store, StoreError};
 use crate::token::Login;
@@ -56,6 +62,8 @@ pub enum AppError {
     KeyFile(#[from] KeyFileError),
     #[error(transparent)]
     TraceHeaders(#[from] HeadersFileError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(
         "the master key does not fit the database {path}: {source}; \
          use the key file that was made with this database, or a copy of it"
@@ -111,6 +119,7 @@ impl AppError {
             | Self::Catalog(_)
             | Self::KeyFile(_)
             | Self::TraceHeaders(_)
+            | Self::Tls(_)
             | Self::Key { .. } => true,
             Self::Store(error) => matches!(
                 error,

@@ -6,6 +6,7 @@ use super::CliError;
 use super::context::Context;
 use super::output::Output;
 use crate::admin::Admin;
+use crate::app::App;
 use crate::domain::credential::{CredentialMetadata, CredentialState};
 use crate::domain::organization::OrganizationSlug;
 
@@ -67,6 +68,7 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         problem,
         "integrity check passed",
     ));
+    findings.extend(listeners(&app));
     for version in admin.credentials(None).await? {
         if version.state == CredentialState::Active {
             findings.push(credential(&admin, &version, args.live, output).await);
@@ -87,6 +89,32 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     } else {
         Ok(())
     }
+}
+
+/// What the gateway would show to a network.
+fn listeners(app: &App) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match app.loaded.check_exposure() {
+        Err(error) => {
+            findings.push(Finding::of(
+                "listeners".to_owned(),
+                Some(error.to_string()),
+                "",
+            ));
+        }
+        Ok(plain) => findings.extend(plain.into_iter().map(|(section, address)| {
+            let message = format!("plain HTTP on {address}, as {section}.allow_plaintext says");
+            Finding::ok(format!("listener {section}"), message)
+        })),
+    }
+    findings.extend(app.certificates().into_iter().map(|certificate| {
+        let check = format!("certificate {}", certificate.key);
+        match certificate.ends {
+            Ok(ends) => Finding::ok(check, format!("ends at {ends}")),
+            Err(problem) => Finding::of(check, Some(problem), ""),
+        }
+    }));
+    findings
 }
 
 async fn credential(

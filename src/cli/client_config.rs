@@ -93,14 +93,22 @@ fn snippet(client: Client, url: &str, org: &OrganizationSlug) -> Snippet {
         content: Content::Command(text),
     };
     match client {
-        Client::ClaudeDesktop => json(
-            "claude_desktop_config.json (needs Node.js; put the key in place of YOUR_KEY)",
-            json!({"mcpServers": {name: {
-                "command": "npx",
-                "args": ["-y", "mcp-remote", url, "--header", "Authorization:${AUTH_HEADER}"],
-                "env": {"AUTH_HEADER": "Bearer YOUR_KEY"},
-            }}}),
-        ),
+        Client::ClaudeDesktop => {
+            let mut args = vec![
+                "-y",
+                "mcp-remote",
+                url,
+                "--header",
+                "Authorization:${AUTH_HEADER}",
+            ];
+            args.extend(allow_http(url));
+            json(
+                "claude_desktop_config.json (needs Node.js; put the key in place of YOUR_KEY)",
+                json!({"mcpServers": {name: {
+                    "command": "npx", "args": args, "env": {"AUTH_HEADER": "Bearer YOUR_KEY"},
+                }}}),
+            )
+        }
         Client::ClaudeCode => command(
             "run in a shell where LOCUM_KEY holds the key",
             format!(
@@ -134,11 +142,21 @@ fn snippet(client: Client, url: &str, org: &OrganizationSlug) -> Snippet {
             "any client that starts a command",
             format!(
                 "AUTH_HEADER=\"Bearer $LOCUM_KEY\" \\\n  \
-                 npx -y mcp-remote {url} --header 'Authorization:${{AUTH_HEADER}}'"
+                 npx -y mcp-remote {url} --header 'Authorization:${{AUTH_HEADER}}'{}",
+                allow_http(url).map_or(String::new(), |flag| format!(" {flag}"))
             ),
         ),
         Client::Curl => command("run in a shell where LOCUM_KEY holds the key", curl(url)),
     }
+}
+
+/// What mcp-remote has to be told before it sends anything in the clear to another machine. It takes
+/// exactly two names for its own.
+fn allow_http(url: &str) -> Option<&'static str> {
+    let plain = url.strip_prefix("http://")?;
+    let host = plain.split([':', '/']).next();
+    let is_own = matches!(host, Some("localhost" | "127.0.0.1"));
+    (!is_own).then_some("--allow-http")
 }
 
 /// A line that lists the tools.

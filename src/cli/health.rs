@@ -1,36 +1,26 @@
 //! `locum health`: exit 0 when the gateway of this configuration is ready.
 
-use std::time::Duration;
-
 use super::CliError;
 use super::context::Context;
 use super::output::Output;
-use crate::config::url_of;
-use crate::net::{Net, NetSettings};
-
-const TIMEOUT: Duration = Duration::from_secs(3);
+use crate::app;
+use crate::config::{reached_at, url_of};
 
 pub(super) async fn run(context: &Context, output: &Output) -> Result<(), CliError> {
     let loaded = context.load()?;
-    let mut url = url_of(loaded.config.admin.listen);
+    let admin = &loaded.config.admin;
+    let mut url = url_of(admin.listen, admin.tls.is_some());
     url.set_path("/readyz");
-    let settings = NetSettings {
-        connect_timeout: TIMEOUT,
-        request_timeout: TIMEOUT,
-    };
-    let net = Net::new(settings).map_err(crate::app::AppError::Net)?;
-    let request = reqwest::Request::new(reqwest::Method::GET, url.clone());
-    let answer = net
-        .send(request, 64 * 1024)
+    let address = reached_at(admin.listen);
+    let (status, body) = app::ready(&loaded, address)
         .await
         .map_err(|error| CliError::Failed(format!("not ready: {url}: {error}")))?;
-    if !answer.status.is_success() {
+    if status != 200 {
         return Err(CliError::Failed(format!(
-            "not ready: {url} answered {}",
-            answer.status
+            "not ready: {url} answered {status}"
         )));
     }
-    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     output.data(&body);
     output.say("ready");
     Ok(())

@@ -3,6 +3,7 @@
 //! The file is read first and alone, so that its mistakes are reported with their line; then each
 //! `LOCUM__SECTION__KEY` is laid over it. Every key has a default: an empty file serves.
 
+mod exposure;
 mod overlay;
 mod sections;
 mod validate;
@@ -15,7 +16,7 @@ use url::Url;
 
 pub use sections::{
     AdminSection, Config, LimitsSection, LogFormat, LogSection, ServerSection, TenancySection,
-    TracesSection, UpstreamSection,
+    TlsSection, TracesSection, UpstreamSection,
 };
 
 use crate::catalog::Overrides;
@@ -36,6 +37,18 @@ pub enum ConfigError {
     },
     #[error("{variable}: {message}")]
     Variable { variable: String, message: String },
+    #[error("{0}.tls needs both a certificate and a key")]
+    IncompleteTls(&'static str),
+    #[error(
+        "{section}.listen: {address} is not loopback, and keys and data would cross the network \
+         in clear text; {remedies}. {section}.allow_plaintext = true accepts the risk, for example \
+         in a container whose port is mapped to loopback"
+    )]
+    Exposed {
+        section: &'static str,
+        address: SocketAddr,
+        remedies: &'static str,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -73,6 +86,7 @@ impl Loaded {
         let config: Config = document.read()?;
         validate::check(&config).map_err(|(path, message)| document.complain(&path, message))?;
         let config = overlay::apply(&document, config, variables)?;
+        exposure::check_complete(&config)?;
         let folder = match file.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
@@ -123,24 +137,31 @@ impl Loaded {
 
     /// Where clients reach the gateway.
     pub fn public_url(&self) -> Url {
-        self.config
-            .server
-            .public_url
-            .clone()
-            .unwrap_or_else(|| url_of(self.config.server.listen))
+        self.config.server.public_url.clone().unwrap_or_else(|| {
+            let server = &self.config.server;
+            url_of(server.listen, server.tls.is_some())
+        })
     }
 }
 
-/// `http://ADDRESS/`; an unspecified address is reached by loopback.
-pub fn url_of(address: SocketAddr) -> Url {
-    let mut address = address;
-    if address.ip().is_unspecified() {
-        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-    }
+/// `http://ADDRESS/`, or `https`; an unspecified address is reached by loopback.
+pub fn url_of(address: SocketAddr, tls: bool) -> Url {
+    let address = reached_at(address);
     let mut url = LOOPBACK.clone();
+    if tls {
+        let _ = url.set_scheme("https");
+    }
     let _ = url.set_ip_host(address.ip());
     let _ = url.set_port(Some(address.port()));
     url
+}
+
+/// The address by which this machine reaches what listens on `address`.
+pub fn reached_at(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        return SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, address.port()));
+    }
+    address
 }
 
 static LOOPBACK: std::sync::LazyLock<Url> = std::sync::LazyLock::new(|| {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::domain::network::Networks;
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::Environment;
 use crate::domain::units::{parse_duration, parse_size};
@@ -41,6 +42,25 @@ pub struct ServerSection {
     pub allowed_hosts: Vec<String>,
     /// Values of `Origin` that are answered, besides loopback and `public_url`'s.
     pub allowed_origins: Vec<String>,
+    /// Certificate and key; without them the listener speaks plain HTTP.
+    pub tls: Option<TlsSection>,
+    /// TLS proxies in front of the listener. Without `tls` only they and loopback are answered;
+    /// what they say about their clients is believed.
+    pub trusted_proxies: Networks,
+    /// Plain HTTP on an address that is not loopback is acceptable; `false`.
+    pub allow_plaintext: bool,
+}
+
+/// Where a listener's certificate is; it is read again when a file changes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsSection {
+    /// PEM: the certificate, then those between it and its root.
+    pub certificate: PathBuf,
+    /// PEM: PKCS#8, SEC1 or PKCS#1.
+    pub key: PathBuf,
+    /// The key is in a secret mount: another owner and readers are acceptable; `false`.
+    pub mounted_secret: bool,
 }
 
 /// The admin listener: health, and later the admin API.
@@ -49,6 +69,10 @@ pub struct ServerSection {
 pub struct AdminSection {
     /// Address and port; `127.0.0.1:8081`.
     pub listen: SocketAddr,
+    /// Certificate and key; without them the listener speaks plain HTTP.
+    pub tls: Option<TlsSection>,
+    /// Plain HTTP on an address that is not loopback is acceptable; `false`.
+    pub allow_plaintext: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -113,9 +137,19 @@ pub struct LimitsSection {
     /// The largest request body; `1MiB`.
     #[serde(deserialize_with = "size")]
     pub body: usize,
+    /// The head of a request, or a TLS handshake, has to arrive within this; `30s`.
+    #[serde(deserialize_with = "duration")]
+    pub head_timeout: Duration,
     /// A request body has to arrive within this; `30s`.
     #[serde(deserialize_with = "duration")]
     pub body_timeout: Duration,
+    /// A connection ends when its client takes nothing of an answer for this long; `30s`.
+    #[serde(deserialize_with = "duration")]
+    pub write_timeout: Duration,
+    /// A connection may be without a request for this long; `11m`, more than load balancers keep
+    /// theirs.
+    #[serde(deserialize_with = "duration")]
+    pub idle_timeout: Duration,
     /// A call has to end within this, login and retry included; `60s`.
     #[serde(deserialize_with = "duration")]
     pub call_timeout: Duration,
@@ -133,6 +167,8 @@ pub struct LimitsSection {
     /// A call waits for its turn no longer than this; `10s`.
     #[serde(deserialize_with = "duration")]
     pub queue_timeout: Duration,
+    /// Requests without a valid key that one address may make in a minute; `60`, 0 is no limit.
+    pub failed_auth_per_minute: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -176,6 +212,9 @@ impl Default for ServerSection {
             public_url: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            tls: None,
+            trusted_proxies: Networks::default(),
+            allow_plaintext: false,
         }
     }
 }
@@ -184,6 +223,8 @@ impl Default for AdminSection {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
+            tls: None,
+            allow_plaintext: false,
         }
     }
 }
@@ -238,7 +279,10 @@ impl Default for LimitsSection {
     fn default() -> Self {
         Self {
             body: 1 << 20,
+            head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(11 * 60),
             call_timeout: Duration::from_secs(60),
             answer: 8 << 20,
             tenant_per_minute: None,
@@ -246,6 +290,7 @@ impl Default for LimitsSection {
             tenant_concurrency: None,
             upstream_concurrency: 1024,
             queue_timeout: Duration::from_secs(10),
+            failed_auth_per_minute: 60,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod credential;
 pub mod document;
 pub mod limits;
 pub mod meter;
+pub mod network;
 pub mod organization;
 pub mod origin;
 pub mod principal;

@@ -1,11 +1,15 @@
 //! The edge: HTTP in, HTTP out; knows protocols, no SQL and no secrets.
 
+pub mod cors;
+pub mod floods;
 pub mod health;
 pub mod hosts;
 pub mod mcp;
 pub mod metrics;
+pub mod proxies;
 pub mod router;
 pub mod server;
+pub mod tls;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;

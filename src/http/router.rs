@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+pub use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -12,6 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use uuid::timestamp::context::{ContextV7, ThreadLocalContext};
 use uuid::{Timestamp, Uuid};
 
+use super::cors::{self, Cors};
 use super::hosts::HostPolicy;
 use super::mcp::{self, Mcp};
 use super::{health, json, metrics};
@@ -20,7 +21,7 @@ use crate::domain::origin::RequestId;
 use crate::gateway::Gateway;
 
 /// What MCP clients talk to.
-pub fn mcp(front: Arc<Mcp>) -> Router {
+pub fn mcp(front: Arc<Mcp>, cors: Arc<Cors>) -> Router {
     let endpoint = axum::routing::any(mcp::handle);
     let routes = Router::new()
         .route("/mcp", endpoint.clone())
@@ -29,7 +30,8 @@ pub fn mcp(front: Arc<Mcp>) -> Router {
         .route("/t/{*tenant}", endpoint)
         .fallback(not_found)
         .with_state(front);
-    with_middleware(routes)
+    // Around everything, so that pages can read refusals too.
+    with_middleware(routes).layer(from_fn_with_state(cors, cors::answer))
 }
 
 /// What operators and probes talk to.
@@ -86,7 +88,8 @@ async fn not_found() -> Response<Body> {
     problem(
         StatusCode::NOT_FOUND,
         "not_found",
-        "nothing is served at this path; MCP is at /mcp",
+        "nothing is served at this path; MCP is at /mcp and takes a gateway key: \
+         Authorization: Bearer <key>",
     )
 }
 

@@ -84,7 +84,6 @@ const HOMES: &[(&str, &[&str])] = &[
             "traces/collector.rs",
             "upstream/rest.rs",
             "app/mod.rs",
-            "cli/health.rs",
             "cli/telemetry.rs",
         ],
     ),

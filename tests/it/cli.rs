@@ -323,6 +323,27 @@ async fn every_client_gets_a_snippet_with_its_url_and_without_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mcp_remote_is_told_of_plain_http_to_another_machine() {
+    let (program, _sandbox) = clinic().await;
+    for (public_url, told) in [
+        ("https://mcp.example", false),
+        ("http://localhost:8080", false),
+        ("http://127.0.0.1", false),
+        ("http://mcp.example:8080", true),
+        ("http://127.0.0.1.example", true),
+        ("http://[::1]:8080", true),
+    ] {
+        for client in ["claude-desktop", "mcp-remote"] {
+            let mut command = program.command(&["client-config", client, "--org", "north"]);
+            command.env("LOCUM__SERVER__PUBLIC_URL", public_url);
+            let output = command.output().await.unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(text.contains("--allow-http"), told, "{public_url}: {text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn check_finds_what_is_wrong_and_logs_in_when_told() {
     let (program, _sandbox) = clinic().await;
     let text = program.ok(&["check"]).await;

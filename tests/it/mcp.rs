@@ -118,6 +118,16 @@ async fn initialize_settles_on_a_revision_that_is_served() {
         assert!(reply.headers.get("mcp-session-id").is_none());
     }
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}});
+    // A client that falls back may still send the header of the revision that it tried first.
+    let tried = [("mcp-protocol-version", "2026-07-28")];
+    let reply = client.post("/mcp", &tried, &body).await;
+    assert_eq!(reply.body["result"]["protocolVersion"], "2025-11-25");
+    // 2026-07-28 has no handshake.
+    let reply = client.modern("initialize", json!({})).await;
+    assert_eq!(
+        (reply.status, &reply.body["error"]["code"]),
+        (404, &json!(-32601))
+    );
     let reply = client.post("/mcp", &[], &body).await;
     insta::assert_json_snapshot!(stable(reply), @r#"
 {

@@ -1,4 +1,4 @@
-//! A third client beside the two SDKs: rmcp's own, in its automatic mode, which asks with
+//! One more client beside those of `clients`: rmcp's own, in its automatic mode, which asks with
 //! `server/discover` and would fall back to `initialize`.
 
 use std::collections::HashMap;

@@ -77,8 +77,12 @@ pub(super) fn of(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Era, Er
     let is_modern = meta.version.is_some()
         || header.is_some_and(|version| version >= modern.as_str())
         || envelope.method == "server/discover";
-    if envelope.method == "initialize" || !is_modern {
-        if let Some(version) = header.filter(|_| envelope.method != "initialize") {
+    // The handshake opens a legacy conversation, whatever headers a client tried before. Only `_meta`
+    // makes it a modern request, for a method that is not there (2026-07-28, versioning).
+    let is_handshake =
+        envelope.method == "initialize" && meta.version.as_deref() < Some(modern.as_str());
+    if is_handshake || !is_modern {
+        if let Some(version) = header.filter(|_| !is_handshake) {
             check_supported(version)?;
         }
         check_mirrors(headers, envelope, common.name.as_deref(), false)?;

@@ -16,8 +16,7 @@ use serde_json::value::RawValue;
 
 use super::envelope::{self, BadEnvelope, Envelope};
 use super::era::{self, Era, EraError};
-use super::refusal::Rejection;
-use super::{Mcp, headers, meters, reply, trace};
+use super::{Mcp, meters, reply, trace};
 use crate::domain::call::Arguments;
 use crate::domain::origin::Origin;
 use crate::domain::span::Attribute;
@@ -47,9 +46,6 @@ pub(super) async fn answer(
     origin: &Origin,
 ) -> Response<Body> {
     let request_id = origin.id().as_str();
-    if !headers::is_json(headers) {
-        return Rejection::ContentType.respond(&mcp.meters, envelope::peek_id(body), request_id);
-    }
     let envelope = match envelope::parse(body) {
         Ok(envelope) => envelope,
         Err(bad) => return bad_envelope(mcp, &bad, body, request_id),
@@ -73,7 +69,7 @@ pub(super) async fn answer(
         origin,
     };
     match (&*method, era) {
-        ("initialize", _) => initialize(&message),
+        ("initialize", Era::Legacy) => initialize(&message),
         ("ping", Era::Legacy) => reply::result(id, era, &[]),
         ("server/discover", Era::Modern) => discover(&message),
         ("tools/list", _) => list(mcp, visit, &message),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST ─ Host and Origin → key (authenticate) → tenant (visit) → body → envelope → era → method → answer
+//!                          └ without one: how many of those may the address make?
 //! ```
 //!
 //! Authentication and tenant are settled before the body is looked at, so a refusal is the same
@@ -20,6 +21,7 @@ mod refusal;
 mod reply;
 mod trace;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,11 +35,14 @@ use lists::Lists;
 use meters::McpMeters;
 use refusal::Rejection;
 
+use super::floods::Floods;
 use super::hosts::HostPolicy;
+use super::proxies::Proxies;
+use super::server::Peer;
 use crate::domain::meter::Meters;
 use crate::domain::origin::{Origin, RequestId};
 use crate::domain::span::Tracer;
-use crate::gateway::{Gateway, Visit};
+use crate::gateway::{Arrival, Gateway, Visit};
 
 /// Size and time that a request gets whose sender is refused anyway.
 const REFUSED_BODY: (usize, Duration) = (16 * 1024, Duration::from_secs(5));
@@ -45,11 +50,18 @@ const REFUSED_BODY: (usize, Duration) = (16 * 1024, Duration::from_secs(5));
 /// What the front door needs.
 pub struct Mcp {
     gateway: Arc<Gateway>,
-    hosts: HostPolicy,
+    door: Door,
     settings: McpSettings,
     lists: Lists,
     meters: McpMeters,
     tracer: Option<Arc<dyn Tracer>>,
+}
+
+/// Who may come as far as the key.
+pub struct Door {
+    pub hosts: HostPolicy,
+    pub proxies: Proxies,
+    pub floods: Floods,
 }
 
 /// How the front door behaves.
@@ -68,14 +80,14 @@ pub struct McpSettings {
 impl Mcp {
     pub fn new(
         gateway: Arc<Gateway>,
-        hosts: HostPolicy,
+        door: Door,
         settings: McpSettings,
         meters: &Meters,
         tracer: Option<Arc<dyn Tracer>>,
     ) -> Self {
         Self {
             gateway,
-            hosts,
+            door,
             settings,
             lists: Lists::default(),
             meters: McpMeters::new(meters),
@@ -84,15 +96,46 @@ impl Mcp {
     }
 
     /// Who comes, and for which tenant.
-    fn enter(&self, parts: &Parts) -> Result<Visit, Rejection> {
-        self.hosts.check(&parts.uri, &parts.headers)?;
+    fn enter(&self, parts: &Parts, from: &From) -> Result<Visit, Rejection> {
+        self.door.hosts.check(&parts.uri, &parts.headers)?;
+        if self.door.proxies.came_in_clear(from.peer, &parts.headers) {
+            return Err(Rejection::InClear);
+        }
         headers::refuse_duplicates(&parts.headers)?;
-        let presented = headers::presented_key(&parts.headers);
         // Who comes is settled first: a stranger learns nothing about tenants, not even what a
         // malformed one is.
-        let arrival = self.gateway.authenticate(presented.as_ref())?;
+        let arrival = self.authenticate(parts, from)?;
         let selection = headers::selection(parts, &self.settings)?;
         Ok(self.gateway.visit(arrival, &selection)?)
+    }
+
+    /// Only those who fail are counted, so that nobody with a key pays for a neighbour.
+    fn authenticate(&self, parts: &Parts, from: &From) -> Result<Arrival, Rejection> {
+        let presented = headers::presented_key(&parts.headers);
+        let refusal = match self.gateway.authenticate(presented.as_ref()) {
+            Ok(arrival) => return Ok(arrival),
+            Err(refusal) => refusal,
+        };
+        match self.door.floods.failed(from.client) {
+            Ok(()) => Err(refusal.into()),
+            Err(wait) => Err(Rejection::RateLimited(wait)),
+        }
+    }
+}
+
+/// Where a request comes from: the other end of its connection, and the client behind it.
+struct From {
+    peer: IpAddr,
+    client: IpAddr,
+}
+
+impl From {
+    fn of(parts: &Parts, proxies: &Proxies) -> Self {
+        // Without a socket, in a test of the router alone, nobody is trusted.
+        let nowhere = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+        let peer = parts.extensions.get().map_or(nowhere, |Peer(peer)| *peer);
+        let client = proxies.client(peer, &parts.headers);
+        Self { peer, client }
     }
 }
 
@@ -102,26 +145,27 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
     let request_id = parts.extensions.get::<RequestId>().cloned();
     let origin = Origin::new(request_id.unwrap_or_default());
     let request_id = origin.id().as_str();
-    let visit = mcp.enter(&parts);
-    // Of a refused request only as much is read as its id takes.
+    let from = From::of(&parts, &mcp.door.proxies);
+    // The id goes back with a refusal too: some clients show an error only with their own id.
+    let refuse = |rejection: Rejection, bytes: &[u8]| {
+        rejection.log(request_id, from.client);
+        rejection.respond(&mcp.meters, envelope::peek_id(bytes), request_id)
+    };
+    let visit = mcp.enter(&parts, &from);
+    // Of a refused request only as much is read as its id takes, and of a flood nothing.
     let (limit, time) = match &visit {
         Ok(_) => (mcp.settings.max_body, mcp.settings.body_timeout),
+        Err(flood @ Rejection::RateLimited(_)) => return refuse(flood.clone(), &[]),
         Err(_) => REFUSED_BODY,
     };
     let bytes = match read(body, limit, time).await {
         Ok(bytes) => bytes,
-        Err(broken) => {
-            let rejection = visit.err().unwrap_or(broken);
-            return rejection.respond(&mcp.meters, None, request_id);
-        }
-    };
-    // The id goes back with a refusal too: some clients show an error only with their own id.
-    let refuse = |rejection: Rejection| {
-        rejection.respond(&mcp.meters, envelope::peek_id(&bytes), request_id)
+        Err(broken) => return refuse(visit.err().unwrap_or(broken), &[]),
     };
     match visit {
-        Err(rejection) => refuse(rejection),
-        Ok(_) if parts.method != Method::POST => refuse(Rejection::Method),
+        Err(rejection) => refuse(rejection, &bytes),
+        Ok(_) if parts.method != Method::POST => refuse(Rejection::Method, &bytes),
+        Ok(_) if !headers::is_json(&parts.headers) => refuse(Rejection::ContentType, &bytes),
         Ok(visit) => methods::answer(&mcp, &visit, &parts.headers, &bytes, &origin).await,
     }
 }

@@ -1,7 +1,10 @@
 //! The one table of refusals: HTTP status, JSON-RPC code, `data.code`, text.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use axum::body::Body;
-use http::header::{ALLOW, WWW_AUTHENTICATE};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use rmcp::model::ErrorCode;
 use serde_json::value::RawValue;
@@ -27,13 +30,19 @@ pub(super) const CODES: &[&str] = &[
     "body_too_large",
     "body_timeout",
     "body_broken",
+    "https_required",
+    "rate_limited",
 ];
 
 /// Why a request is refused before it is a JSON-RPC request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Rejection {
     Gateway(Refusal),
     Host(HostRefusal),
+    /// A proxy says that the client came by plain http.
+    InClear,
+    /// Too many requests without a valid key; how long to wait.
+    RateLimited(Duration),
     /// A header that may occur once occurs twice.
     Duplicate(HeaderName),
     Method,
@@ -66,7 +75,10 @@ impl Rejection {
                 StatusCode::FORBIDDEN
             }
             Self::Host(HostRefusal::Malformed) | Self::Duplicate(_) => StatusCode::BAD_REQUEST,
-            Self::Host(HostRefusal::Host | HostRefusal::Origin) => StatusCode::FORBIDDEN,
+            Self::Host(HostRefusal::Host | HostRefusal::Origin) | Self::InClear => {
+                StatusCode::FORBIDDEN
+            }
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -81,6 +93,8 @@ impl Rejection {
             Self::Host(HostRefusal::Malformed) => "host_invalid",
             Self::Host(HostRefusal::Host) => "host_forbidden",
             Self::Host(HostRefusal::Origin) => "origin_forbidden",
+            Self::InClear => "https_required",
+            Self::RateLimited(_) => "rate_limited",
             Self::Duplicate(_) => "header_duplicate",
             Self::Method => "method_not_allowed",
             Self::ContentType => "content_type",
@@ -102,6 +116,13 @@ impl Rejection {
                 "this Origin may not come here; an administrator adds it to server.allowed_origins"
                     .to_owned()
             }
+            Self::InClear => "this request came by plain http, and its key with it: use https, \
+                              and have the key replaced"
+                .to_owned(),
+            Self::RateLimited(wait) => format!(
+                "too many requests without a valid key from this address; try again in {} s",
+                seconds(*wait)
+            ),
             Self::Duplicate(name) => format!("the header {name} occurs more than once"),
             Self::Method => "POST one JSON-RPC message; there are no streams and no sessions \
                              to GET or DELETE here"
@@ -113,7 +134,11 @@ impl Rejection {
         }
     }
 
-    /// The answer to a refused request, which is counted and noted.
+    pub(super) fn log(&self, request_id: &str, client: IpAddr) {
+        tracing::debug!(request_id, %client, code = self.code(), "request refused");
+    }
+
+    /// The answer to a refused request, which is counted.
     pub(super) fn respond(
         &self,
         meters: &McpMeters,
@@ -121,7 +146,6 @@ impl Rejection {
         request_id: &str,
     ) -> Response<Body> {
         meters.refusals.count(self.code());
-        tracing::debug!(request_id, code = self.code(), "request refused");
         let data = serde_json::json!({"code": self.code(), "request_id": request_id});
         let text = self.text();
         let mut response = reply::error(
@@ -140,8 +164,18 @@ impl Rejection {
             Self::Method => {
                 headers.insert(ALLOW, HeaderValue::from_static("POST"));
             }
+            Self::RateLimited(wait) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(seconds(*wait)));
+            }
             _ => {}
         }
         response
     }
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis()
+        .div_ceil(1_000)
+        .try_into()
+        .unwrap_or(u64::MAX)
 }

@@ -28,17 +28,20 @@ pub(super) fn result(id: &RawValue, era: Era, fields: &[&str]) -> Response<Body>
     json(StatusCode::OK, out)
 }
 
-/// The result of a call: the JSON as text for every client, and as it is for those that read it.
+/// The result of a call: as text for every client, and as it is for those that read it. A result
+/// that is a text speaks for itself; other JSON is shown as JSON.
 pub(super) fn call(id: &RawValue, era: Era, outcome: &CallOutcome) -> Response<Body> {
     let mut out = head(id, 2 * outcome.json.len() + 64);
     if era == Era::Modern {
         out.push_str(r#""resultType":"complete","#);
     }
     out.push_str(r#""content":[{"type":"text","text":"#);
-    push_string(&mut out, &outcome.json);
+    let text = plain_text(&outcome.json);
+    push_string(&mut out, text.as_ref().unwrap_or(&outcome.json));
     out.push_str("}]");
     // Before 2026-07-28 structured content is an object and nothing else.
-    if era == Era::Modern || outcome.json.starts_with('{') {
+    let is_structured = era == Era::Modern && text.is_none();
+    if is_structured || outcome.json.starts_with('{') {
         out.push_str(r#","structuredContent":"#);
         out.push_str(&outcome.json);
     }
@@ -48,6 +51,12 @@ pub(super) fn call(id: &RawValue, era: Era, outcome: &CallOutcome) -> Response<B
         r#","isError":false}}"#
     });
     json(StatusCode::OK, out)
+}
+
+/// The text that a JSON string stands for.
+fn plain_text(json: &str) -> Option<String> {
+    let is_string = json.starts_with('"');
+    is_string.then(|| serde_json::from_str(json).ok())?
 }
 
 fn head(id: &RawValue, room: usize) -> String {

@@ -1,6 +1,7 @@
 //! `TestApp`: the real root on port 0 with a temporary SQLite file, and a sandbox upstream. Both
 //! read one clock, which stands still until a test moves it; on request the upstream has its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use tokio::sync::watch;
 
 use super::client::McpClient;
 
+/// How many requests without a valid key one address may make in a minute.
+pub const FAILED_AUTH: &str = "LOCUM__LIMITS__FAILED_AUTH_PER_MINUTE";
 pub const PROVIDER: &str = "eka-care";
 
 /// A running gateway in front of a running sandbox.
@@ -42,6 +45,7 @@ pub struct TestAppBuilder {
     config: String,
     base_url: Option<String>,
     two_clocks: bool,
+    variables: Vec<(String, String)>,
 }
 
 impl TestAppBuilder {
@@ -71,6 +75,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// A variable of the environment, for keys of sections that are there already.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub async fn start(self) -> TestApp {
         app::install_crypto_provider();
         let start: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
@@ -94,7 +104,11 @@ impl TestAppBuilder {
             self.config
         );
         std::fs::write(&installed.config, &text).unwrap();
-        let loaded = Loaded::read(&installed.config, []).unwrap();
+        // Tests may fail to authenticate as often as they like, unless they say otherwise.
+        let unlimited = (FAILED_AUTH.to_owned(), "0".to_owned());
+        let variables = std::iter::once(unlimited).chain(self.variables);
+        let variables: BTreeMap<_, _> = variables.collect();
+        let loaded = Loaded::read(&installed.config, variables).unwrap();
         let app = App::open(loaded, &Surroundings::default(), shared)
             .await
             .unwrap();

@@ -3,6 +3,9 @@
 pub mod app;
 pub mod client;
 pub mod commands;
+pub mod foreign;
+pub mod forward;
+pub mod install;
 pub mod load;
 pub mod otlp;
 pub mod process;
@@ -10,7 +13,7 @@ pub mod program;
 pub mod records;
 pub mod room;
 pub mod scrape;
-pub mod sdk;
+pub mod tls;
 pub mod wire;
 
 pub use app::TestApp;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -94,47 +94,89 @@ impl Answer {
 }
 
 /// A connection that stays open.
-pub struct Wire(BufReader<TcpStream>);
+pub struct Wire<S = TcpStream>(BufReader<S>);
 
 impl Wire {
     /// Connects to `http://ADDRESS`.
     pub async fn connect(url: &str) -> Self {
         let address = url.trim_start_matches("http://");
-        Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
+        Self::over(TcpStream::connect(address).await.unwrap())
     }
 
-    pub async fn exchange(&mut self, request: &[u8]) -> Answer {
-        // A server that refuses the head may close before it has read everything.
-        let _ = self.0.get_mut().write_all(request).await;
+    /// Connects from an address of this machine.
+    pub async fn connect_from(source: &str, url: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        let source: std::net::IpAddr = source.parse().unwrap();
+        socket.bind((source, 0).into()).unwrap();
+        let address = url.trim_start_matches("http://").parse().unwrap();
+        Self::over(socket.connect(address).await.unwrap())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub fn over(stream: S) -> Self {
+        Self(BufReader::new(stream))
+    }
+
+    /// Sends bytes that may be a part of a request.
+    pub async fn send(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).await.unwrap();
+    }
+
+    /// Whether the other end closes within this time; what it sends until then is thrown away.
+    pub async fn closes_within(&mut self, time: Duration) -> bool {
+        let mut buffer = vec![0; 64 * 1024];
+        let end = async { while !matches!(self.0.read(&mut buffer).await, Ok(0) | Err(_)) {} };
+        timeout(time, end).await.is_ok()
+    }
+
+    /// The answer, or nothing where the connection ends before it is whole.
+    pub async fn try_exchange(&mut self, request: &[u8]) -> Option<Answer> {
+        self.0.get_mut().write_all(request).await.ok()?;
+        timeout(LIMIT, self.try_answer()).await.ok()?.ok()
+    }
+
+    /// The answer to what was sent.
+    pub async fn receive(&mut self) -> Answer {
         timeout(LIMIT, self.answer())
             .await
             .expect("an answer within ten seconds")
     }
 
+    pub async fn exchange(&mut self, request: &[u8]) -> Answer {
+        // A server that refuses the head may close before it has read everything.
+        let _ = self.0.get_mut().write_all(request).await;
+        self.receive().await
+    }
+
     async fn answer(&mut self) -> Answer {
-        let status = self.line().await;
+        self.try_answer().await.unwrap()
+    }
+
+    async fn try_answer(&mut self) -> std::io::Result<Answer> {
+        let status = self.line().await?;
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
         let mut answer = Answer {
-            status: status.expect("a status line"),
+            status: status.ok_or(std::io::ErrorKind::UnexpectedEof)?,
             head: Vec::new(),
             body: Vec::new(),
         };
         loop {
-            match self.line().await {
+            match self.line().await? {
                 line if line.is_empty() => break,
                 line => answer.head.push(line),
             }
         }
         let length = answer.header("content-length").unwrap_or("0");
         answer.body = vec![0; length.parse().unwrap()];
-        self.0.read_exact(&mut answer.body).await.unwrap();
-        answer
+        self.0.read_exact(&mut answer.body).await?;
+        Ok(answer)
     }
 
-    async fn line(&mut self) -> String {
+    async fn line(&mut self) -> std::io::Result<String> {
         let mut line = Vec::new();
-        self.0.read_until(b'\n', &mut line).await.unwrap();
-        String::from_utf8(line).unwrap().trim_end().to_owned()
+        self.0.read_until(b'\n', &mut line).await?;
+        Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 }
 

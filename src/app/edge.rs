@@ -1,0 +1,114 @@
+//! What the listeners serve, and how: made of the configuration.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use super::App;
+use super::hardening::raise_open_files;
+use crate::config::Loaded;
+use crate::domain::meter::{Gauge, Meters};
+use crate::domain::span::Tracer;
+use crate::gateway::Gateway;
+use crate::http::cors::Cors;
+use crate::http::floods::Floods;
+use crate::http::hosts::HostPolicy;
+use crate::http::mcp::{Door, Mcp, McpSettings};
+use crate::http::proxies::Proxies;
+use crate::http::router::{self, Router};
+use crate::http::server::ServerSettings;
+
+/// More connections wait until one of these ends, whatever the system allows.
+const MAX_CONNECTIONS: usize = 50_000;
+const MAX_ADMIN_CONNECTIONS: usize = 256;
+
+/// What clients and operators talk to.
+pub(super) fn routes(
+    app: &App,
+    gateway: &Arc<Gateway>,
+    meters: &Meters,
+    tracer: Option<Arc<dyn Tracer>>,
+) -> (Router, Router) {
+    let hosts = host_policy(&app.loaded);
+    let settings = mcp_settings(&app.loaded);
+    let tenant = [&settings.organization_header, &settings.environment_header];
+    let cors = Cors::new(hosts.clone(), tenant);
+    let door = door(app, hosts.clone());
+    let front = Mcp::new(gateway.clone(), door, settings, meters, tracer);
+    (
+        router::mcp(Arc::new(front), Arc::new(cors)),
+        router::admin(gateway.clone(), meters.clone(), hosts),
+    )
+}
+
+fn door(app: &App, hosts: HostPolicy) -> Door {
+    let config = &app.loaded.config;
+    let public = config.server.public_url.as_ref();
+    let https_only = public.is_some_and(|url| url.scheme() == "https");
+    Door {
+        hosts,
+        proxies: Proxies::new(config.server.trusted_proxies.clone(), https_only),
+        floods: Floods::new(config.limits.failed_auth_per_minute, app.clock.clone()),
+    }
+}
+
+/// Of the MCP listener and of the admin listener.
+pub(super) fn settings(loaded: &Loaded, meters: &Meters) -> (ServerSettings, ServerSettings) {
+    let config = &loaded.config;
+    let behind_proxies = config.server.tls.is_none() && !config.server.trusted_proxies.is_empty();
+    let mcp = ServerSettings {
+        // The rest is for connections to upstreams, and for files.
+        max_connections: (raise_open_files() / 4 * 3).clamp(16, MAX_CONNECTIONS),
+        peers: behind_proxies.then(|| config.server.trusted_proxies.clone()),
+        head_timeout: config.limits.head_timeout,
+        write_timeout: config.limits.write_timeout,
+        idle_timeout: config.limits.idle_timeout,
+        open: connections(meters, "mcp"),
+    };
+    let admin = ServerSettings {
+        max_connections: MAX_ADMIN_CONNECTIONS,
+        peers: None,
+        open: connections(meters, "admin"),
+        ..mcp.clone()
+    };
+    (mcp, admin)
+}
+
+fn connections(meters: &Meters, listener: &str) -> Gauge {
+    let help = "Open connections, by listener";
+    meters.gauge("locum_open_connections", help, &[("listener", listener)])
+}
+
+/// Loopback, the public URL, what the operator allowed, and the addresses listened on.
+fn host_policy(loaded: &Loaded) -> HostPolicy {
+    let config = &loaded.config;
+    let public = loaded.public_url();
+    let listeners = [config.server.listen, config.admin.listen].map(|address| address.ip());
+    let own = listeners
+        .into_iter()
+        .filter(|ip| !ip.is_unspecified())
+        .map(|ip| ip.to_string());
+    let named = public.host_str().map(str::to_owned).into_iter();
+    let origins = std::iter::once(public.origin().ascii_serialization());
+    HostPolicy::new(
+        named
+            .chain(own)
+            .chain(config.server.allowed_hosts.iter().cloned()),
+        origins.chain(config.server.allowed_origins.iter().cloned()),
+    )
+}
+
+fn mcp_settings(loaded: &Loaded) -> McpSettings {
+    let config = &loaded.config;
+    // The configuration was validated: the fallbacks are its defaults.
+    let header = |name: &str, default: &'static str| {
+        HeaderName::from_bytes(name.as_bytes()).unwrap_or(HeaderName::from_static(default))
+    };
+    McpSettings {
+        organization_header: header(&config.tenancy.header, "x-tenant-id"),
+        environment_header: header(&config.tenancy.environment_header, "x-tenant-env"),
+        max_body: config.limits.body,
+        body_timeout: config.limits.body_timeout,
+        call_timeout: config.limits.call_timeout,
+    }
+}
