@@ -172,6 +172,7 @@ impl CredentialSource for Credentials {
                 .await
                 .map_err(|error| match error {
                     CredentialError::Gone => OpenFailed::Revoked,
+                    CredentialError::Store(error) => OpenFailed::Unreadable(error.to_string()),
                     error => OpenFailed::Sealed(error.to_string()),
                 })
         })

@@ -69,7 +69,7 @@ pub(super) fn settings(loaded: &Loaded, meters: &Meters) -> (ServerSettings, Ser
         max_connections: MAX_ADMIN_CONNECTIONS,
         peers: None,
         open: connections(meters, "admin"),
-        ..mcp.clone()
+        ..mcp
     };
     (mcp, admin)
 }

@@ -50,7 +50,8 @@ pub struct Installed {
 
 /// Makes an installation with `config` as its configuration file; `LOCUM__…` variables say where
 /// key file and database are to be, as they do for every other command. Refuses before it writes
-/// anything if one of its files is there already.
+/// anything if one of its files is there already. The configuration file is written last: without
+/// it, what is there is of an `init` that was interrupted.
 pub async fn install(
     config: &Path,
     variables: impl IntoIterator<Item = (String, String)>,
@@ -60,11 +61,7 @@ pub async fn install(
     let folder = config.parent().unwrap_or(Path::new("."));
     let loaded = Loaded::parse(&config, TEMPLATE, variables)?;
     let (key_file, database) = (loaded.master_key_file(), loaded.database()?);
-    for path in [&config, &key_file, &database] {
-        if path.symlink_metadata().is_ok() {
-            return Err(AppError::Exists(path.clone()));
-        }
-    }
+    check_nothing_is_there(&config, &key_file, &database)?;
     make_folder(folder, 0o755)?;
     for path in [&key_file, &database] {
         make_folder(path.parent().unwrap_or(folder), 0o700)?;
@@ -81,6 +78,25 @@ pub async fn install(
         admin_token_id: token.id,
         admin_token: token.secret,
     })
+}
+
+fn check_nothing_is_there(config: &Path, key_file: &Path, database: &Path) -> Result<(), AppError> {
+    let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
+    // SQLite takes a log that it finds for the new database's own.
+    let database = ["", "-wal", "-shm", "-journal"].map(|end| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    });
+    let mut files = vec![key_file.to_owned()];
+    files.extend(database);
+    files.retain(is_there);
+    let config = config.to_owned();
+    match (is_there(&config), files.is_empty()) {
+        (true, _) => Err(AppError::Exists(config)),
+        (false, false) => Err(AppError::Unfinished { config, files }),
+        (false, true) => Ok(()),
+    }
 }
 
 async fn make_database(

@@ -107,12 +107,31 @@ pub enum AppError {
     },
     #[error("{0} already exists; `locum init` never overwrites: choose another folder with --dir")]
     Exists(PathBuf),
+    #[error(
+        "there is no {config}, but there is {}, which `locum init` never overwrites: an earlier one was interrupted, or the configuration of an installation is missing; if no credential was ever stored with them, remove them and run `locum init` again; else put the configuration back (an empty file serves)",
+        listed(files)
+    )]
+    Unfinished {
+        config: PathBuf,
+        files: Vec<PathBuf>,
+    },
+}
+
+fn listed(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    names.join(", ")
 }
 
 impl AppError {
     /// Whether configuration or key was refused (exit 78) rather than something that may pass.
     pub fn is_configuration(&self) -> bool {
         match self {
+            Self::KeyFile(KeyFileError::Io { source, .. }) => {
+                source.kind() != std::io::ErrorKind::StorageFull
+            }
             Self::Config(_)
             | Self::Catalog(_)
             | Self::KeyFile(_)
@@ -128,6 +147,7 @@ impl AppError {
                     | StoreError::Url(_)
                     | StoreError::Uninitialized(_)
                     | StoreError::NewerSchema(_)
+                    | StoreError::ForeignSchema { .. }
             ),
             _ => false,
         }

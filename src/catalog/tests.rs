@@ -28,7 +28,10 @@ response = { empty = ["NOTHING"] }
 
 #[test]
 fn a_date_is_no_json() {
-    let load = |text: &str| Catalog::default().add(Path::new("acme.toml"), text, &[]);
+    let load = |text: &str| {
+        let (path, anywhere) = (Path::new("acme.toml"), Destinations::default());
+        Catalog::default().add(path, text, &anywhere)
+    };
     load(PROFILE).unwrap();
     for (word, place) in [
         ("SINCE", "acme.toml:14: result.success"),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use super::notify::Manager;
 use super::{CliError, telemetry};
 use crate::app::{App, Surroundings};
 use crate::config::{Loaded, LogSection};
@@ -21,6 +22,8 @@ pub(super) struct Context {
     pub clock: SharedClock,
     /// Who enters things, for the record: the operating system's user.
     pub user: String,
+    /// Who wants to know when the gateway serves.
+    pub manager: Manager,
     variables: Vec<(String, String)>,
     surroundings: Surroundings,
 }
@@ -39,6 +42,7 @@ impl Context {
                 .or_else(|| text("USER"))
                 .or_else(|| text("LOGNAME"))
                 .unwrap_or_else(|| format!("uid {}", rustix::process::geteuid().as_raw())),
+            manager: Manager::new(std::env::var_os("NOTIFY_SOCKET")),
             variables: std::env::vars_os()
                 .filter_map(|(name, value)| {
                     Some((name.into_string().ok()?, value.into_string().ok()?))

@@ -12,6 +12,7 @@ mod health;
 mod init;
 mod key;
 mod log_writer;
+mod notify;
 mod org;
 mod output;
 mod sandbox;

@@ -10,8 +10,10 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     let _log = telemetry::start_serving(&loaded.config.log)?;
     let stop = StopSignal::catch()?;
     let running = context.open_loaded(loaded).await?.start().await?;
+    context.manager.ready();
     stop.wait().await;
     tracing::info!("stopping");
+    context.manager.stopping();
     running
         .stop()
         .await

@@ -41,6 +41,12 @@ impl ManualClock {
         }
     }
 
+    /// Sets the clock to another time, before or after the one that it shows.
+    pub fn set(&self, time: Timestamp) {
+        self.milliseconds
+            .store(time.as_millisecond(), Ordering::SeqCst);
+    }
+
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         let step = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);

@@ -109,6 +109,9 @@ pub enum OpenFailed {
     Revoked,
     #[error("{0}")]
     Sealed(String),
+    /// The store did not answer; that may pass by itself.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
 /// What [`CredentialSource::open`] answers with, in time.

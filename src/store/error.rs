@@ -1,8 +1,10 @@
 //! What can go wrong with the database, and what to do about it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sqlx::migrate::MigrateError;
+
+use super::{BUSY_TIMEOUT, BackupError};
 
 /// A failed query or change.
 #[derive(Debug, thiserror::Error)]
@@ -22,42 +24,64 @@ pub enum StoreError {
         "the database {0} was written by a newer locum; start that version, or restore a backup made before the upgrade"
     )]
     NewerSchema(PathBuf),
-    #[error("the database {path} could not be brought up to date: {source}")]
+    #[error(
+        "the database {path} was made by another build of locum: migration {version} is not the one in this program; start the build that made it"
+    )]
+    ForeignSchema { path: PathBuf, version: i64 },
+    #[error("the database {path} could not be brought up to date, and is as it was: {source}")]
     Migration { path: PathBuf, source: MigrateError },
+    #[error(
+        "the database {path} has to be brought up to date, and the backup {backup} could not be made before: {source}; nothing was changed: make room, or give the folder to the user that runs locum, and start again"
+    )]
+    Backup {
+        path: PathBuf,
+        backup: PathBuf,
+        source: BackupError,
+    },
     #[error("the database {0} was never initialized; run `locum init` in a new folder")]
     Uninitialized(PathBuf),
     #[error("the database holds {0}, which this version cannot read")]
     Content(&'static str),
     #[error("{0} already exists")]
     Exists(&'static str),
+    #[error("the disk of the database is full; nothing was changed: make room and try again")]
+    Full,
+    #[error(
+        "another process has kept the database locked for {} s; nothing was changed: try again when it has ended",
+        BUSY_TIMEOUT.as_secs()
+    )]
+    Locked,
     #[error("database: {0}")]
     Sqlx(sqlx::Error),
 }
 
-impl StoreError {
-    pub(super) fn migration(path: &Path, error: MigrateError) -> Self {
-        match error {
-            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
-                Self::NewerSchema(path.to_owned())
-            }
-            source => Self::Migration {
-                path: path.to_owned(),
-                source,
-            },
-        }
-    }
+/// Primary result codes of SQLite (sqlite.org/rescode.html): the lower byte of what is reported.
+const SQLITE_BUSY: i32 = 5;
+const SQLITE_FULL: i32 = 13;
+/// A whole code: the file that connections share memory by could not get its 32 KiB.
+const SQLITE_IOERR_SHMSIZE: i32 = 4874;
 
+impl StoreError {
     /// A row that stands in the way becomes `what` exists.
     pub(super) fn unique(error: sqlx::Error, what: &'static str) -> Self {
         match &error {
             sqlx::Error::Database(inner) if inner.is_unique_violation() => Self::Exists(what),
-            _ => Self::Sqlx(error),
+            _ => error.into(),
         }
     }
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Sqlx(error)
+        let code: Option<i32> = match &error {
+            sqlx::Error::Database(inner) => inner.code().and_then(|code| code.parse().ok()),
+            _ => None,
+        };
+        match code {
+            Some(SQLITE_IOERR_SHMSIZE) => Self::Full,
+            Some(code) if code & 0xff == SQLITE_FULL => Self::Full,
+            Some(code) if code & 0xff == SQLITE_BUSY => Self::Locked,
+            _ => Self::Sqlx(error),
+        }
     }
 }

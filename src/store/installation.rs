@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use uuid::Uuid;
 
 use super::rows::get;
-use super::{BUSY_TIMEOUT, StoreError, Write};
+use super::{BUSY_TIMEOUT, StoreError, Write, schema};
 
 /// What a key ring is checked against before anything is written.
 pub struct Installation {
@@ -17,7 +17,8 @@ pub struct Installation {
     pub key_check: Vec<u8>,
 }
 
-/// Reads the row through a read-only connection: a database whose key is wrong stays as it is.
+/// Reads the row through a read-only connection: a database whose key is wrong, or whose schema is
+/// not known here, stays as it is.
 pub async fn peek(path: &Path) -> Result<Installation, StoreError> {
     super::check_exists(path)?;
     let options = SqliteConnectOptions::new()
@@ -25,6 +26,7 @@ pub async fn peek(path: &Path) -> Result<Installation, StoreError> {
         .read_only(true)
         .busy_timeout(BUSY_TIMEOUT);
     let mut connection = SqliteConnection::connect_with(&options).await?;
+    schema::check(path, &mut connection, &schema::MIGRATIONS).await?;
     let row = sqlx::query("SELECT database_id, kek_id, key_check FROM installation")
         .fetch_optional(&mut connection)
         .await;

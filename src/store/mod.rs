@@ -5,6 +5,7 @@
 //! here sealed or hashed; the store has no key to anything.
 
 mod admin_tokens;
+mod backup;
 mod credentials;
 mod error;
 mod installation;
@@ -12,16 +13,21 @@ mod keys;
 mod limits;
 mod organizations;
 mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Sqlite, Transaction};
 
 pub use admin_tokens::NewAdminToken;
+pub use backup::BackupError;
 pub use credentials::{NewCredential, SealedField, StoredCredential, StoredField, StoredKey};
 pub use error::StoreError;
 pub use installation::{Installation, peek};
@@ -32,9 +38,8 @@ pub use limits::{StoredLimits, StoredUsage};
 /// (SQLite release notes, 3.51.3).
 const MINIMUM_SQLITE: (u32, u32, u32) = (3, 51, 3);
 const READERS: u32 = 4;
+/// A change waits this long for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// An open database.
 #[derive(Clone)]
@@ -49,8 +54,13 @@ pub struct Write {
 }
 
 impl Store {
-    /// Opens the database and brings its schema up to date; `create` makes a missing file.
+    /// Opens the database and brings its schema up to date, after a backup; `create` makes a
+    /// missing file.
     pub async fn open(path: &Path, create: bool) -> Result<Self, StoreError> {
+        Self::open_with(path, create, &schema::MIGRATIONS).await
+    }
+
+    async fn open_with(path: &Path, create: bool, known: &Migrator) -> Result<Self, StoreError> {
         if !create {
             check_exists(path)?;
         }
@@ -63,11 +73,15 @@ impl Store {
             .pragma("secure_delete", "ON")
             .busy_timeout(BUSY_TIMEOUT);
         let writer = pool_of(1).connect_with(options.clone()).await?;
-        assert_version(&writer).await?;
-        MIGRATIONS
-            .run(&writer)
-            .await
-            .map_err(|error| StoreError::migration(path, error))?;
+        let ready = async {
+            assert_version(&writer).await?;
+            schema::update(path, &writer, known).await
+        };
+        if let Err(error) = ready.await {
+            // Or a refused database would keep its write-ahead log beside it.
+            writer.close().await;
+            return Err(error);
+        }
         let readers = pool_of(READERS)
             .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
             .await?;

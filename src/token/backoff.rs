@@ -1,4 +1,7 @@
 //! Back-off of one credential after failures: 1 s, doubled up to a minute, with jitter.
+//!
+//! A pause ends by our clock. When the clock was set back since, the pause begins anew: it would
+//! last as long as the clock went back otherwise.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,19 +16,29 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// An upstream that asks for more is asked again after this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// The failures in a row, and when the next attempt may be made.
+/// The failures in a row, and the pause before the next attempt.
 #[derive(Default)]
 pub(super) struct Backoff {
     failures: u32,
-    pause: Option<(Timestamp, LoginError)>,
+    pause: Option<Pause>,
+}
+
+struct Pause {
+    since: Timestamp,
+    length: Duration,
+    cause: LoginError,
 }
 
 impl Backoff {
     /// How long to wait still, and why.
-    pub(super) fn remaining(&self, now: Timestamp) -> Option<(Duration, &LoginError)> {
-        let (until, cause) = self.pause.as_ref()?;
-        let wait = Duration::try_from(until.duration_since(now)).ok()?;
-        (!wait.is_zero()).then_some((wait, cause))
+    pub(super) fn remaining(&mut self, now: Timestamp) -> Option<(Duration, &LoginError)> {
+        let pause = self.pause.as_mut()?;
+        if now < pause.since {
+            pause.since = now;
+        }
+        let passed = Duration::try_from(now.duration_since(pause.since)).unwrap_or_default();
+        let wait = pause.length.saturating_sub(passed);
+        (!wait.is_zero()).then_some((wait, &pause.cause))
     }
 
     pub(super) fn succeed(&mut self) {
@@ -40,8 +53,11 @@ impl Backoff {
             .unwrap_or_default()
             .min(LONGEST_RETRY_AFTER);
         self.failures = self.failures.saturating_add(1);
-        let until = now.checked_add(own.max(asked)).unwrap_or(Timestamp::MAX);
-        self.pause = Some((until, error.clone()));
+        self.pause = Some(Pause {
+            since: now,
+            length: own.max(asked),
+            cause: error.clone(),
+        });
     }
 }
 
@@ -55,4 +71,34 @@ fn jitter(id: CredentialVersionId, failures: u32) -> f64 {
 
 pub(super) fn lock(backoff: &Mutex<Backoff>) -> MutexGuard<'_, Backoff> {
     backoff.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_does_not_lengthen_a_pause() {
+        let id = CredentialVersionId(Uuid::from_u128(7));
+        let noon: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        let after = |time: Timestamp, seconds| time + SignedDuration::from_secs(seconds);
+        for jump in [-30_000_000, -7_200, -10] {
+            let mut backoff = Backoff::default();
+            for _ in 0..10 {
+                backoff.fail(id, noon, &LoginError::Rejected);
+            }
+            let set = after(noon, jump);
+            let (wait, _) = backoff.remaining(set).unwrap();
+            assert!(wait <= LONGEST.mul_f64(1.25), "{wait:?}");
+            assert!(backoff.remaining(after(set, 59)).is_some());
+            assert!(backoff.remaining(after(set, 76)).is_none());
+        }
+        let mut backoff = Backoff::default();
+        backoff.fail(id, noon, &LoginError::Rejected);
+        assert!(backoff.remaining(Timestamp::MAX).is_none());
+        assert!(backoff.remaining(Timestamp::MIN).is_some());
+    }
 }

@@ -28,6 +28,8 @@ pub enum LoginError {
     Rejected,
     #[error("the credential could not be opened: {0}")]
     Sealed(String),
+    #[error("the credential could not be read: {0}")]
+    Unreadable(String),
     #[error("the credential was revoked")]
     Revoked,
     #[error("the login was aborted")]
@@ -79,7 +81,10 @@ impl LoginError {
         match self {
             Self::Refused { .. } => "credential_refused",
             Self::RateLimited { .. } => "login_rate_limited",
-            Self::Unavailable { .. } | Self::Unreachable(_) | Self::Aborted => "login_unavailable",
+            Self::Unavailable { .. }
+            | Self::Unreachable(_)
+            | Self::Unreadable(_)
+            | Self::Aborted => "login_unavailable",
             Self::Malformed(_) => "login_malformed",
             Self::MissingField { .. } | Self::UnknownFlow(_) => "credential_incomplete",
             Self::Rejected => "token_rejected",

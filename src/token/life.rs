@@ -25,7 +25,7 @@ pub(super) struct Life {
 pub(super) fn of(stated: Option<&Value>, token: &str, now: Timestamp) -> Life {
     let seconds = stated
         .and_then(seconds)
-        .or_else(|| jwt_expiry(token).map(|exp| exp.saturating_sub(now.as_second())))
+        .or_else(|| jwt_life(token, now.as_second()))
         .unwrap_or(UNSTATED)
         .clamp(SHORTEST, LONGEST);
     // A tenth of the life, at least 30 s where the life allows: never more than half of it.
@@ -51,12 +51,23 @@ pub(super) fn seconds(value: &Value) -> Option<i64> {
     number.is_finite().then_some(number as i64)
 }
 
-fn jwt_expiry(token: &str) -> Option<i64> {
+/// A token that a login just yielded has not expired: where it seems so, our clock is wrong, and
+/// only the token's own two times tell its life.
+fn jwt_life(token: &str, now: i64) -> Option<i64> {
+    let claims = jwt_claims(token)?;
+    let expiry = seconds(claims.get("exp")?)?;
+    let left = expiry.saturating_sub(now);
+    match claims.get("iat").and_then(seconds) {
+        Some(issued) if left <= 0 => Some(expiry.saturating_sub(issued)),
+        _ => Some(left),
+    }
+}
+
+fn jwt_claims(token: &str) -> Option<Value> {
     let mut parts = token.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
     let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    let claims: Value = serde_json::from_slice(&bytes).ok()?;
-    seconds(claims.get("exp")?)
+    serde_json::from_slice(&bytes).ok()
 }
 
 #[cfg(test)]
@@ -108,6 +119,11 @@ mod tests {
         assert_eq!(lives(None, &token).0, 900);
         assert_eq!(lives(Some(json!(60)), &token).0, 60);
         assert_eq!(lives(None, &jwt(&json!({"exp": 5}))).0, SHORTEST);
+        assert_eq!(lives(None, &jwt(&json!({"exp": 605, "iat": 5}))).0, 600);
+        assert_eq!(
+            lives(None, &jwt(&json!({"exp": 5, "iat": 605}))).0,
+            SHORTEST
+        );
         assert_eq!(lives(None, &jwt(&json!({"sub": 5}))).0, UNSTATED);
         assert_eq!(lives(None, "a.b.c").0, UNSTATED);
     }

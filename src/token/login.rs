@@ -27,6 +27,8 @@ use crate::net::{self, Answer, Net};
 /// Login answers are small; more than this is none.
 const MAX_ANSWER: usize = 64 * 1024;
 const MAX_MESSAGE: usize = 200;
+/// A clock that is corrected by less than this was not set back.
+const SKEW: SignedDuration = SignedDuration::from_secs(30);
 
 /// Where a tenant logs in.
 pub struct LoginSite {
@@ -38,11 +40,20 @@ pub struct LoginSite {
 pub struct LoginOutcome {
     pub tenant: Tenant,
     pub generation: u64,
+    obtained_at: Timestamp,
     pub expires_at: Timestamp,
     pub renew_at: Timestamp,
     pub headers: Arc<[AppliedHeader]>,
     access_token: SecretString,
     refresh: Option<(SecretString, Option<Timestamp>)>,
+}
+
+impl LoginOutcome {
+    /// Whether it is time for the next one: its margin has begun, or it comes from the future,
+    /// so that our clock says nothing about its end any more.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        now >= self.renew_at || self.obtained_at.duration_since(now) > SKEW
+    }
 }
 
 /// Runs login flows.
@@ -163,6 +174,7 @@ impl Login {
         Ok(LoginOutcome {
             tenant: credential.key.tenant.clone(),
             generation: self.generations.fetch_add(1, Ordering::Relaxed),
+            obtained_at: now,
             expires_at: life.expires_at,
             renew_at: life.renew_at,
             headers,

@@ -6,7 +6,9 @@
 //!        └ none: gate (one login at a time, per credential) → back-off? → refresh or login → Bearer
 //! ```
 //!
-//! A token is valid until `expires_at` of our own clock. The gate is per credential version, so
+//! A token is valid until `expires_at` of our own clock. One from the future (the clock was set
+//! back since) is renewed like one in its margin: used meanwhile, as upstream may accept it still,
+//! and a 401 ends it as ever. The gate is per credential version, so
 //! one tenant's failing login never makes another's calls wait.
 
 mod backoff;
@@ -108,7 +110,7 @@ impl Tokens {
         {
             Some(token) => {
                 account.meters.hit();
-                if now >= token.renew_at {
+                if token.is_due(now) {
                     self.renew_in_background(&slot, &token, Errand::new(account, call));
                 }
                 token
@@ -251,7 +253,7 @@ impl Work {
 
     /// Replaces a token whose margin has begun; a failure matters only once it has expired.
     async fn renew(&self, slot: &Slot, token: &LoginOutcome, errand: &Errand) {
-        let gate = slot.gate.clone().lock_owned().await;
+        let mut gate = slot.gate.clone().lock_owned().await;
         let replaced = slot
             .current
             .load()
@@ -328,6 +330,7 @@ impl Work {
                 .map_err(|failed| match failed {
                     OpenFailed::Revoked => LoginError::Revoked,
                     OpenFailed::Sealed(reason) => LoginError::Sealed(reason),
+                    OpenFailed::Unreadable(reason) => LoginError::Unreadable(reason),
                 })?;
         if let Some(previous) = previous {
             match self

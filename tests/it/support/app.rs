@@ -1,5 +1,5 @@
 //! `TestApp`: the real root on port 0 with a temporary SQLite file, and a sandbox upstream. Both
-//! read one clock, which stands still until a test moves it.
+//! read one clock, which stands still until a test moves it; on request the upstream has its own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub struct TestApp {
     pub running: Running,
     pub sandbox: Sandbox,
     pub clock: Arc<ManualClock>,
+    /// The same as `clock`, unless the builder was told otherwise.
+    pub upstream_clock: Arc<ManualClock>,
     _folder: TempDir,
     _upstream: watch::Sender<bool>,
 }
@@ -43,6 +45,7 @@ pub struct TestAppBuilder {
     organizations: Vec<(String, Vec<&'static str>)>,
     config: String,
     base_url: Option<String>,
+    two_clocks: bool,
     variables: Vec<(String, String)>,
     resolver: Option<Arc<dyn Resolver>>,
 }
@@ -68,6 +71,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// The gateway's clock and the upstream's are two: one may be wrong.
+    pub fn two_clocks(mut self) -> Self {
+        self.two_clocks = true;
+        self
+    }
+
     /// A variable of the environment, for keys of sections that are there already.
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
@@ -85,8 +94,12 @@ impl TestAppBuilder {
         let start: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
         let clock = Arc::new(ManualClock::new(start));
         let shared: SharedClock = clock.clone();
+        let upstream_clock = match self.two_clocks {
+            true => Arc::new(ManualClock::new(start)),
+            false => clock.clone(),
+        };
         let folder = tempfile::tempdir().unwrap();
-        let sandbox = Sandbox::new(Settings::default(), shared.clone());
+        let sandbox = Sandbox::new(Settings::default(), upstream_clock.clone());
         let (upstream, address) = serve_sandbox(sandbox.clone()).await;
         let base_url = self.base_url.unwrap_or_else(|| format!("http://{address}"));
         let installed = app::install(&folder.path().join("locum.toml"), [], &shared)
@@ -116,6 +129,7 @@ impl TestAppBuilder {
             running,
             sandbox,
             clock,
+            upstream_clock,
             _folder: folder,
             _upstream: upstream,
         }

@@ -11,6 +11,8 @@ pub mod otlp;
 pub mod process;
 pub mod program;
 pub mod raw;
+pub mod records;
+pub mod room;
 pub mod scrape;
 pub mod tls;
 pub mod upstream_tls;

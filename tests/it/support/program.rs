@@ -13,6 +13,8 @@ use tokio::process::{Child, Command};
 /// A folder with an installation in it, or one to be.
 pub struct Program {
     pub folder: TempDir,
+    /// What starts the program instead of the test itself: words before its own.
+    pub starter: Vec<String>,
 }
 
 /// A process of the program that serves; ends with its owner.
@@ -27,6 +29,7 @@ impl Program {
     pub fn empty() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
+            starter: Vec::new(),
         }
     }
 
@@ -60,8 +63,11 @@ impl Program {
     }
 
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_locum"));
+        let words = self.starter.iter().map(String::as_str);
+        let mut words = words.chain([env!("CARGO_BIN_EXE_locum")]);
+        let mut command = Command::new(words.next().unwrap());
         command
+            .args(words)
             .args(arguments)
             .current_dir(self.folder.path())
             .kill_on_drop(true);

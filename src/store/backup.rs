@@ -1,0 +1,103 @@
+//! A copy of the database as one file, made while others read and write it, and looked through
+//! before it counts as one.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+
+use super::{BUSY_TIMEOUT, StoreError};
+
+/// Why there is no backup.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Query(#[from] sqlx::Error),
+    #[error("the copy is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Keeps the database as it is before migration `version`, beside it: `locum.db.before-2`. A
+/// backup that an upgrade left there which did not come to its end is replaced.
+pub(super) async fn before(path: &Path, version: i64) -> Result<PathBuf, StoreError> {
+    let beside = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".before-{version}{end}"));
+        PathBuf::from(name)
+    };
+    let (backup, partial) = (beside(""), beside(".partial"));
+    match copy(path, &partial).await.and_then(|()| {
+        std::fs::rename(&partial, &backup)?;
+        sync_folder(&backup)
+    }) {
+        Ok(()) => Ok(backup),
+        Err(source) => {
+            // It would take the place that is needed to try again.
+            let _ = std::fs::remove_file(&partial);
+            Err(StoreError::Backup {
+                path: path.to_owned(),
+                backup,
+                source,
+            })
+        }
+    }
+}
+
+async fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
+    match std::fs::remove_file(to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    // Made by us first, so that nobody else can read it: SQLite fills an empty file.
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)?;
+    let mut connection = open(from).await?;
+    let name = to.as_os_str().to_string_lossy();
+    sqlx::query("VACUUM INTO ?")
+        .bind(&*name)
+        .execute(&mut connection)
+        .await?;
+    connection.close().await?;
+    File::open(to)?.sync_all()?;
+    verify(to).await
+}
+
+async fn verify(path: &Path) -> Result<(), BackupError> {
+    let mut connection = open(path).await?;
+    let lines: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
+        .fetch_all(&mut connection)
+        .await?;
+    let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema")
+        .fetch_one(&mut connection)
+        .await?;
+    connection.close().await?;
+    match (lines.as_slice(), tables) {
+        (_, 0) => Err(BackupError::Damaged("it is empty".to_owned())),
+        ([line], _) if line == "ok" => Ok(()),
+        (lines, _) => Err(BackupError::Damaged(lines.join("; "))),
+    }
+}
+
+async fn open(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    SqliteConnection::connect_with(&options).await
+}
+
+/// Makes a new name in a folder durable.
+fn sync_folder(path: &Path) -> Result<(), BackupError> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all()?,
+        _ => File::open(".")?.sync_all()?,
+    }
+    Ok(())
+}

@@ -1,0 +1,426 @@
+//! `kill -9` during every kind of change: at every system call by which it writes (strace ends it
+//! there), and at any time. What was acknowledged stays, the rest is there wholly or not at all.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use crate::support::commands::{clinic, free_address, words};
+use crate::support::load::spread;
+use crate::support::process::{end, serve_logged, soon};
+use crate::support::program::Program;
+use crate::support::records::Records;
+use crate::support::{McpClient, app};
+
+const DATABASE: &str = "data/locum.db";
+/// The system calls by which SQLite changes files.
+const WRITES: &str = "pwrite64,fsync,fdatasync,ftruncate,unlink";
+/// Those, and the ones of plain files.
+const ALL_WRITES: &str = "pwrite64,fsync,fdatasync,ftruncate,unlink,write,mkdir";
+
+const FIELDS: &str = "client_id = \"north-dev\"\nclient_secret = \"synthetic\"\n";
+const DOTENV: &str = "EKA_CLIENT_ID=north-dev\nEKA_CLIENT_SECRET=synthetic\n";
+
+/// A kind of change: its name, the command of one round, its standard input, and whether it is
+/// there.
+struct Kind {
+    name: &'static str,
+    command: fn(usize, &Records) -> Vec<String>,
+    input: &'static str,
+    is_done: fn(usize, &Value, &Records, &Records) -> bool,
+}
+
+fn owned(command: &str, more: &[&str]) -> Vec<String> {
+    words(command, more)
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
+}
+
+fn new_key<'a>(before: &Records, after: &'a Records) -> Option<&'a String> {
+    after.keys.keys().find(|id| !before.keys.contains_key(*id))
+}
+
+fn entered(acknowledged: &Value, before: &Records, after: &Records) -> bool {
+    let active = &after.active["north/dev"];
+    let id = acknowledged["id"].as_str().map(|id| id.replace('-', ""));
+    id.is_none_or(|id| id == *active) && before.active["north/dev"] != *active
+}
+
+const KINDS: [Kind; 8] = [
+    Kind {
+        name: "org create",
+        command: |n, _| owned(&format!("org create clinic-{n} --name n"), &[]),
+        input: "",
+        is_done: |n, _, _, after| after.organizations.contains_key(&format!("clinic-{n}")),
+    },
+    Kind {
+        name: "org set",
+        command: |n, _| owned(&format!("org set north --name name-{n}"), &[]),
+        input: "",
+        is_done: |n, _, _, after| after.organizations["north"].0 == format!("name-{n}"),
+    },
+    Kind {
+        name: "org suspend",
+        command: |_, _| owned("org suspend south", &[]),
+        input: "",
+        is_done: |_, _, _, after| after.organizations["south"].1 == "suspended",
+    },
+    Kind {
+        name: "org resume",
+        command: |_, _| owned("org resume south", &[]),
+        input: "",
+        is_done: |_, _, _, after| after.organizations["south"].1 == "active",
+    },
+    Kind {
+        name: "credential set",
+        command: |_, _| {
+            owned(
+                "credential set --org north --env dev --provider eka-care --from-file -",
+                &[],
+            )
+        },
+        input: FIELDS,
+        is_done: |_, acknowledged, before, after| entered(acknowledged, before, after),
+    },
+    Kind {
+        name: "credential import",
+        command: |_, _| {
+            owned(
+                "credential import --org north --env dev --provider eka-care -",
+                &[],
+            )
+        },
+        input: DOTENV,
+        is_done: |_, acknowledged, before, after| entered(acknowledged, before, after),
+    },
+    Kind {
+        name: "key create",
+        command: |_, _| {
+            owned(
+                "key create --name k --all-envs --org north --org south",
+                &[],
+            )
+        },
+        input: "",
+        is_done: |_, acknowledged, before, after| {
+            let id = new_key(before, after);
+            assert!(
+                id.is_none_or(|id| after.keys[id] == (false, 2)),
+                "{after:?}"
+            );
+            acknowledged["id"]
+                .as_str()
+                .map_or(id.is_some(), |wanted| id.is_some_and(|id| id == wanted))
+        },
+    },
+    Kind {
+        name: "key revoke",
+        command: |_, before| {
+            let id = before.keys.iter().find(|(_, (revoked, _))| !revoked);
+            owned("key revoke", &[id.unwrap().0])
+        },
+        input: "",
+        is_done: |_, _, before, after| revoked(after) == revoked(before) + 1,
+    },
+];
+
+fn revoked(records: &Records) -> usize {
+    records
+        .keys
+        .values()
+        .filter(|(revoked, _)| *revoked)
+        .count()
+}
+
+/// The whole of a command's JSON, if it came to that.
+fn acknowledged(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+}
+
+/// Runs a command under strace, which kills it as a thread of it enters its `n`th call of `calls`.
+async fn killed_at(
+    program: &Program,
+    arguments: &[String],
+    input: &str,
+    calls: &str,
+    n: usize,
+) -> Output {
+    let mut command = Command::new("strace");
+    command
+        .args([
+            "-f",
+            "-qqq",
+            "-o",
+            "/dev/null",
+            "-e",
+            &format!("trace={calls}"),
+        ])
+        .args(["-e", &format!("inject={calls}:signal=KILL:when={n}")])
+        .arg(env!("CARGO_BIN_EXE_locum"))
+        .args(arguments)
+        .current_dir(program.folder.path())
+        .env_remove("LOCUM_CONFIG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("strace is needed");
+    let mut stdin = child.stdin.take().unwrap();
+    // Who is killed early does not read it.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    child.wait_with_output().await.unwrap()
+}
+
+/// A round: a command that is killed at its `n`th write, and what is there then. Whether the
+/// command came to its end.
+async fn round(program: &Program, kind: &Kind, n: usize) -> bool {
+    let path = program.path(DATABASE);
+    let before = Records::read(&path).await;
+    let mut arguments = (kind.command)(n, &before);
+    arguments.push("--json".to_owned());
+    let output = killed_at(program, &arguments, kind.input, WRITES, n).await;
+    let after = Records::read(&path).await;
+    let what = format!("{} {n}: {output:?}", kind.name);
+    let shown = acknowledged(&output);
+    let done = (kind.is_done)(n, &shown, &before, &after);
+    if output.status.success() || !shown.is_null() {
+        assert!(done, "acknowledged and lost: {what}");
+    }
+    let written = after.revision - before.revision;
+    assert_eq!(written, i64::from(done), "half of a change: {what}");
+    output.status.success()
+}
+
+/// What a kind has to find before its rounds.
+async fn prepare(program: &Program, kind: &Kind) {
+    match kind.name {
+        "org resume" => drop(program.ok(&["org", "suspend", "south"]).await),
+        "key revoke" => {
+            for _ in 0..40 {
+                program.key(&["north"]).await;
+            }
+        }
+        _ => {}
+    }
+}
+
+async fn killed_at_every_write(program: &Program, kind: &Kind) {
+    prepare(program, kind).await;
+    for n in 1..200 {
+        if round(program, kind, n).await {
+            assert!(
+                n > 2,
+                "{}: nothing was killed: is strace allowed to?",
+                kind.name
+            );
+            return;
+        }
+        match kind.name {
+            "org suspend" => drop(program.ok(&["org", "resume", "south"]).await),
+            "org resume" => drop(program.ok(&["org", "suspend", "south"]).await),
+            _ => {}
+        }
+    }
+    panic!("{}: more than 200 writes", kind.name);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_is_killed_at_any_write_is_there_wholly_or_not_at_all() {
+    spread(KINDS.len(), 3, |number| async move {
+        let (program, _sandbox) = clinic().await;
+        program.organization("south", &["dev"]).await;
+        killed_at_every_write(&program, &KINDS[number]).await;
+        // Every credential opens, and the file is whole.
+        program.ok(&["check"]).await;
+    })
+    .await;
+}
+
+/// Calls all the time; counts those that fail.
+struct Traffic {
+    stop: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<(usize, usize)>,
+}
+
+impl Traffic {
+    fn start(client: McpClient) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move {
+            let (mut calls, mut failures) = (0, 0);
+            while !stopped.load(Ordering::Relaxed) {
+                let arguments = json!({"clinic_id": "C2001"});
+                let reply = client.call("get_clinic_details_basic", arguments).await;
+                calls += 1;
+                failures += usize::from(!reply.is_ok());
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            (calls, failures)
+        });
+        Self { stop, task }
+    }
+
+    async fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let (calls, failures) = self.task.await.unwrap();
+        assert!(calls > 20, "{calls}");
+        assert_eq!(failures, 0, "of {calls} calls");
+    }
+}
+
+/// Waits until the server has noticed everything.
+async fn caught_up(program: &Program, admin: &str) {
+    let revision = Records::read(&program.path(DATABASE)).await.revision;
+    let url = format!("http://{admin}/readyz");
+    soon("the last change", async || {
+        let answer = app::reqwest_client().get(&url).send().await.unwrap();
+        let body: Value = answer.json().await.unwrap();
+        body["revision"] == revision
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_are_killed_at_any_time_do_not_touch_a_running_server() {
+    const ROUNDS: usize = 120;
+    let (program, _sandbox) = clinic().await;
+    program.organization("south", &["dev"]).await;
+    let key = program.key(&["north"]).await;
+    let admin = free_address();
+    let (mut server, _) = serve_logged(&program, &[("LOCUM__ADMIN__LISTEN", &admin)]).await;
+    let client = McpClient::new(&server.url, &key).at("north", "dev");
+    let traffic = Traffic::start(client);
+    let program = Arc::new(program);
+    let killed = Arc::new(AtomicUsize::new(0));
+    let (rounds, deaths) = (program.clone(), killed.clone());
+    let results = spread(ROUNDS, 4, move |number| {
+        let (program, deaths) = (rounds.clone(), deaths.clone());
+        async move {
+            let slug = format!("clinic-{number}");
+            let command = match number % 4 {
+                0 | 1 => owned(&format!("org create {slug} --name n --json"), &[]),
+                2 => owned(
+                    "key create --name k --all-envs --org north --org south --json",
+                    &[],
+                ),
+                _ => owned("org set south --name renamed --json", &[]),
+            };
+            let mut child = program
+                .command(&command)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            // From before it begins until after it has ended, on any machine: no two are alike.
+            tokio::time::sleep(Duration::from_micros(number as u64 * number as u64 * 20)).await;
+            let _ = child.start_kill();
+            let output = child.wait_with_output().await.unwrap();
+            deaths.fetch_add(usize::from(!output.status.success()), Ordering::Relaxed);
+            (number, slug, acknowledged(&output))
+        }
+    });
+    let results = results.await;
+    assert!(
+        (10..ROUNDS).contains(&killed.load(Ordering::Relaxed)),
+        "{killed:?}"
+    );
+    let after = Records::read(&program.path(DATABASE)).await;
+    for (number, slug, shown) in results.iter().filter(|(.., shown)| !shown.is_null()) {
+        match number % 4 {
+            0 | 1 => assert!(after.organizations.contains_key(slug), "{slug}"),
+            2 => assert_eq!(after.keys[shown["id"].as_str().unwrap()], (false, 2)),
+            _ => assert_eq!(after.organizations["south"].0, "renamed"),
+        }
+    }
+    assert!(
+        after.keys.values().all(|(_, grants)| *grants > 0),
+        "{after:?}"
+    );
+    caught_up(&program, &admin).await;
+    traffic.end().await;
+    assert!(end(&mut server.child, Signal::TERM).await.success());
+    program.ok(&["check"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_starts_again_with_everything() {
+    let (program, _sandbox) = clinic().await;
+    for number in 0..5 {
+        let (mut server, _) = serve_logged(&program, &[]).await;
+        let name = format!("name-{number}");
+        program.ok(&["org", "set", "north", "--name", &name]).await;
+        let key = program.key(&["north"]).await;
+        assert!(!end(&mut server.child, Signal::KILL).await.success());
+        let records = Records::read(&program.path(DATABASE)).await;
+        assert_eq!(records.organizations["north"].0, name);
+        let (server, _) = serve_logged(&program, &[]).await;
+        let client = McpClient::new(&server.url, &key);
+        assert_eq!(client.legacy("ping", json!({})).await.status, 200);
+    }
+}
+
+/// The files of an installation that are there.
+fn leftovers(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder.join("data")) else {
+        return Vec::new();
+    };
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.map(|name| format!("data/{name}")).collect()
+}
+
+/// An `init` that is killed at its `n`th write, and what the next one makes of it. Whether the
+/// first came to its end.
+async fn init_round(n: usize) -> bool {
+    let program = Program::empty();
+    let output = killed_at(&program, &owned("init", &[]), "", ALL_WRITES, n).await;
+    let output_again = program.run(&["init"]).await;
+    let message = String::from_utf8_lossy(&output_again.stderr).into_owned();
+    if program.path("locum.toml").exists() && !output_again.status.success() {
+        // The first one was complete but for its last words.
+        assert!(message.contains("already exists"), "{n}: {message}");
+        if fs::read(program.path("locum.toml")).unwrap().is_empty() {
+            assert!(!output.status.success(), "{n}: an empty file serves");
+        }
+    } else if !output_again.status.success() {
+        assert!(
+            message.contains("was interrupted") && message.contains("remove them"),
+            "{n}: {message}"
+        );
+        for name in leftovers(program.folder.path()) {
+            assert!(
+                message.contains(&name),
+                "{n}: {name} is not named: {message}"
+            );
+            fs::remove_file(program.path(&name)).unwrap();
+        }
+        program.ok(&["init"]).await;
+    }
+    program.ok(&["org", "create", "north", "--name", "n"]).await;
+    program.ok(&["check"]).await;
+    output.status.success()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_init_that_is_killed_says_what_to_do_or_can_be_repeated() {
+    const AT_ONCE: usize = 16;
+    for first in (1..400).step_by(AT_ONCE) {
+        let ends = spread(AT_ONCE, 3, move |number| init_round(first + number)).await;
+        assert!(
+            first > 1 || !ends[0],
+            "nothing was killed: is strace allowed to?"
+        );
+        if ends[AT_ONCE - 1] {
+            return;
+        }
+    }
+    panic!("init writes more than 400 times");
+}

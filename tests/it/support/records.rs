@@ -1,0 +1,93 @@
+//! What stands in a database, looked at from outside: that it is whole, and what it holds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Row};
+
+/// Everything in a database that a change may be half of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Records {
+    /// Slug → name and state.
+    pub organizations: BTreeMap<String, (String, String)>,
+    /// Profile (slug/environment) → id of the active version.
+    pub active: BTreeMap<String, String>,
+    /// Key id → whether it was revoked, and its number of grants.
+    pub keys: BTreeMap<String, (bool, i64)>,
+    pub revision: i64,
+}
+
+/// Questions whose answer is a number of mistakes.
+const MISTAKES: [&str; 6] = [
+    "SELECT COUNT(*) FROM pragma_foreign_key_check",
+    "SELECT COUNT(*) FROM credential_versions v WHERE state = 'active' AND 2 > (SELECT COUNT(*)
+     FROM credential_fields f WHERE f.version_id = v.id AND sealed IS NOT NULL)",
+    "SELECT COUNT(*) FROM credential_versions v JOIN credential_fields f ON f.version_id = v.id
+     WHERE state = 'revoked' AND sealed IS NOT NULL",
+    "SELECT COUNT(*) FROM credential_versions v WHERE state = 'revoked' AND NOT EXISTS
+     (SELECT 1 FROM credential_versions a WHERE a.state = 'active' AND a.version > v.version
+      AND (a.organization_id, a.environment, a.provider)
+        = (v.organization_id, v.environment, v.provider))",
+    "SELECT COUNT(*) FROM gateway_keys k WHERE NOT EXISTS
+     (SELECT 1 FROM gateway_key_grants g WHERE g.key_id = k.id)",
+    "SELECT COUNT(*) FROM organization_keys k WHERE NOT EXISTS
+     (SELECT 1 FROM credential_fields f WHERE f.key_id = k.id)",
+];
+
+impl Records {
+    /// Reads a database that has to be whole.
+    pub async fn read(path: &Path) -> Self {
+        let options = SqliteConnectOptions::new().filename(path);
+        let mut database = SqliteConnection::connect_with(&options).await.unwrap();
+        let check = texts(&mut database, "PRAGMA integrity_check").await;
+        assert_eq!(check, [["ok"]], "{}", path.display());
+        for question in MISTAKES {
+            let mistakes =
+                texts(&mut database, &format!("SELECT CAST(({question}) AS TEXT)")).await;
+            assert_eq!(mistakes, [["0"]], "{question}");
+        }
+        let organizations = texts(&mut database, "SELECT slug, name, state FROM organizations");
+        let organizations = organizations.await.into_iter().map(|row| {
+            let [slug, name, state] = row.try_into().unwrap();
+            (slug, (name, state))
+        });
+        let organizations = organizations.collect();
+        let active = texts(
+            &mut database,
+            "SELECT slug || '/' || environment, lower(hex(v.id)) FROM credential_versions v
+             JOIN organizations o ON o.id = organization_id WHERE v.state = 'active'",
+        );
+        let active = active.await.into_iter().map(|row| {
+            let [profile, id] = row.try_into().unwrap();
+            (profile, id)
+        });
+        let active = active.collect();
+        let keys = texts(
+            &mut database,
+            "SELECT id, CAST(revoked_at IS NOT NULL AS TEXT), CAST((SELECT COUNT(*)
+             FROM gateway_key_grants WHERE key_id = id) AS TEXT) FROM gateway_keys",
+        );
+        let keys = keys.await.into_iter().map(|row| {
+            let [id, revoked, grants]: [String; 3] = row.try_into().unwrap();
+            (id, (revoked == "1", grants.parse().unwrap()))
+        });
+        let keys = keys.collect();
+        let revision = texts(&mut database, "SELECT CAST(value AS TEXT) FROM revision").await;
+        database.close().await.unwrap();
+        Self {
+            organizations,
+            active,
+            keys,
+            revision: revision[0][0].parse().unwrap(),
+        }
+    }
+}
+
+async fn texts(database: &mut SqliteConnection, sql: &str) -> Vec<Vec<String>> {
+    let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(database);
+    let rows = rows.await.unwrap();
+    let text =
+        |row: &sqlx::sqlite::SqliteRow| (0..row.len()).map(|column| row.get(column)).collect();
+    rows.iter().map(text).collect()
+}
