@@ -190,7 +190,9 @@ async fn the_program_makes_no_call_that_the_unit_forbids() {
                 .any(|family| line.contains(&format!("({family},"))),
             _ => false,
         };
-        if protected || !allowed.contains(name) {
+        // SQLite gives its files to the database's owner, as root only; the unit's user is another.
+        let as_root = name == "fchown" && rustix::process::geteuid().is_root();
+        if protected || !(as_root || allowed.contains(name)) {
             forbidden.push(line);
         }
     }
