@@ -1,8 +1,8 @@
 //! What a call came to: the JSON that the client gets, and the one line that the log gets.
 //!
 //! An upstream failure is an outcome like any other: `{"success": false, "error": {"message",
-//! "status_code", "error_code", "retry_after"?, "request_id"}}`, with the upstream's own status and code. Nothing
-//! else of an upstream's body is passed on, and nothing of any body is logged.
+//! "status_code", "error_code", "retry_after"?, "request_id"}}`, with the upstream's own status and
+//! code. Nothing else of an upstream's body is passed on, and nothing of any body is logged.
 
 use std::borrow::Cow;
 use std::time::Duration;
