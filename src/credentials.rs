@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::domain::credential::{
-    CredentialRef, CredentialSource, CredentialVersionId, OpenFailed, OpenedCredential, Opening,
-    ProfileKey, SecretFields,
+    CredentialRef, CredentialSource, CredentialState, CredentialVersionId, OpenFailed,
+    OpenedCredential, Opening, ProfileKey, SecretFields,
 };
 use crate::domain::tenant::Tenant;
 use crate::store::{NewCredential, SealedField, Store, StoreError, StoredKey, Write};
@@ -52,16 +52,16 @@ impl Credentials {
     }
 
     /// Seals a version and makes it the active one; the former active version is revoked in the
-    /// same transaction. Answers the version's id and number.
+    /// same transaction, which the caller commits. Answers the version's id and number.
     pub async fn activate(
         &self,
+        write: &mut Write,
         new: &NewVersion,
         now: Timestamp,
     ) -> Result<(CredentialVersionId, i64), CredentialError> {
         let id = CredentialVersionId(Uuid::now_v7());
-        let mut write = self.store.write().await?;
         let key = self
-            .key_for_writing(&mut write, &new.profile.tenant, now)
+            .key_for_writing(write, &new.profile.tenant, now)
             .await?;
         let fields = new
             .fields
@@ -75,17 +75,25 @@ impl Credentials {
                 })
             })
             .collect::<Result<Vec<_>, VaultError>>()?;
-        write.revoke_active(&new.profile).await?;
+        for version in write.living_versions(&new.profile).await? {
+            if version.state == CredentialState::Active {
+                let end = (CredentialState::Active, CredentialState::Revoked);
+                let tenant = &new.profile.tenant;
+                write
+                    .set_version_state(tenant, version.id, end, now, None)
+                    .await?;
+            }
+        }
         let row = NewCredential {
             id,
             profile: &new.profile,
+            state: CredentialState::Active,
             flow: new.flow.as_deref(),
             issued_at: new.issued_at,
             entered_at: now,
             entered_by: &new.entered_by,
         };
         let number = write.insert_credential(&row, &fields).await?;
-        write.commit().await?;
         Ok((id, number))
     }
 

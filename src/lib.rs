@@ -37,7 +37,8 @@
 //!   (envelope encryption; bytes in, bytes out), [`store`] (SQLite), [`net`] (the only constructor
 //!   of HTTP clients), [`token`] (login flows and the token cache), [`upstream`] (REST requests),
 //!   [`traces`] (spans to an OTLP collector).
-//! - [`credentials`]: seal and save, load and open; the only meeting point of store and vault.
+//! - [`credentials`]: seal and save, load and open; with [`audit`] (the log: a chain of records) the
+//!   only meeting point of store and vault.
 //! - Use cases, knowing no HTTP: [`gateway`] (the request path), [`admin`] (organizations,
 //!   credentials, keys).
 //! - [`http`]: the edge: MCP front door for both protocol generations, health, metrics.
@@ -54,6 +55,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod audit;
 pub mod catalog;
 pub mod cli;
 pub mod config;

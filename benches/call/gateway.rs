@@ -10,6 +10,7 @@ use std::sync::Arc;
 use locum::admin::{Admin, CredentialInput, KeyRequest};
 use locum::app::{App, Surroundings};
 use locum::config::Loaded;
+use locum::domain::actor::Actor;
 use locum::domain::bearer_secret::reveal;
 use locum::domain::clock::SystemClock;
 use locum::domain::credential::SecretFields;
@@ -60,8 +61,11 @@ impl Installation {
         std::fs::write(&config, text)?;
         let loaded = Loaded::read(&config, [])?;
         let app = App::open(loaded, &Surroundings::default(), Arc::new(SystemClock)).await?;
+        let admin = app.admin(Actor::Local {
+            user: "bench".to_owned(),
+        });
         for tenant in 0..tenants {
-            let key = enter_tenant(&app.admin(), tenant).await?;
+            let key = enter_tenant(&admin, tenant).await?;
             installation.keys.push(key);
         }
         app.close().await;
@@ -105,7 +109,6 @@ async fn enter_tenant(admin: &Admin, tenant: usize) -> Result<String, Failure> {
         provider: PROVIDER.to_owned(),
         flow: None,
         issued: None,
-        entered_by: "bench".to_owned(),
     };
     let fields = [
         ("client_id".to_owned(), name.clone().into()),

@@ -29,7 +29,6 @@ pub struct CredentialInput {
     pub provider: String,
     pub flow: Option<String>,
     pub issued: Option<Timestamp>,
-    pub entered_by: String,
 }
 
 /// A version that was stored, as it may be shown.
@@ -64,7 +63,7 @@ impl Admin {
         input: CredentialInput,
         fields: SecretFields,
     ) -> Result<NewCredential, AdminError> {
-        let organization = self.organization(&input.organization).await?;
+        let organization = self.organization_to_change(&input.organization).await?;
         let (provider, _) = self.upstream(&input.provider, &input.environment)?;
         check_flow(provider, input.flow.as_deref())?;
         check_fields(provider, input.flow.as_deref(), &fields)?;
@@ -82,9 +81,15 @@ impl Admin {
             flow: input.flow,
             fields,
             issued_at,
-            entered_by: input.entered_by,
+            entered_by: self.actor.name().to_owned(),
         };
-        let (id, number) = self.credentials.activate(&version, now).await?;
+        let mut write = self.store.write().await?;
+        let (id, number) = self.credentials.activate(&mut write, &version, now).await?;
+        let event = self
+            .event("credential.set")
+            .of_tenant(&version.profile.tenant);
+        let event = event.of_provider(&provider.name).of_version(id);
+        self.commit(write, [event]).await?;
         Ok(NewCredential {
             id,
             organization: organization.slug.to_string(),
@@ -104,7 +109,7 @@ impl Admin {
     ) -> Result<Vec<CredentialMetadata>, AdminError> {
         let organizations = match organization {
             Some(slug) => vec![self.organization(slug).await?],
-            None => self.store.organizations().await?,
+            None => self.organizations().await?,
         };
         let mut all = Vec::new();
         for organization in organizations {
@@ -122,7 +127,7 @@ impl Admin {
         environment: &Environment,
         provider: &str,
     ) -> Result<TestReport, AdminError> {
-        let organization = self.organization(organization).await?;
+        let organization = self.organization_to_change(organization).await?;
         let (provider, upstream) = self.upstream(provider, environment)?;
         let stored = self.store.credentials_of(organization.id).await?;
         let active = stored.into_iter().find(|stored| {
@@ -192,7 +197,11 @@ impl Admin {
         self.login.log_in(site, &opened, None).await?;
         let mut write = self.store.write().await?;
         write.set_verified(active.id, self.now()).await?;
-        Ok(write.commit().await?)
+        let event = self.event("credential.test").of_tenant(&opened.key.tenant);
+        let event = event
+            .of_provider(&opened.key.provider)
+            .of_version(opened.id);
+        self.commit(write, [event]).await
     }
 
     async fn metadata(
@@ -209,11 +218,14 @@ impl Admin {
             provider: stored.provider,
             version: stored.version,
             state: stored.state,
+            state_since: stored.state_at,
+            grace_ends: stored.grace_ends_at,
             flow: stored.flow,
             issued: stored.issued_at,
             entered_at: stored.entered_at,
             entered_by: stored.entered_by,
             verified_at: stored.verified_at,
+            refused: stored.refused,
             fields: fields
                 .into_iter()
                 .map(|field| FieldMetadata {

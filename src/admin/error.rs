@@ -34,6 +34,8 @@ pub enum AdminError {
         environment: String,
         provider: String,
     },
+    #[error("this takes rights that you do not have; ask an owner")]
+    Forbidden,
     #[error("field `{field}`: {message}")]
     Field { field: String, message: String },
     #[error("there is no tool `{name}`{hint}")]

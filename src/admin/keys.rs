@@ -7,9 +7,11 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use super::{Admin, AdminError};
+use crate::domain::actor::Right;
+use crate::domain::audit::AuditEvent;
 use crate::domain::bearer_secret::{IssuedSecret, PresentedKey, SecretKind};
 use crate::domain::document::suggestion;
-use crate::domain::organization::{OrganizationId, OrganizationSlug};
+use crate::domain::organization::{Organization, OrganizationId, OrganizationSlug};
 use crate::domain::principal::{Grant, Scope};
 use crate::domain::tenant::Environment;
 use crate::domain::tool::ToolName;
@@ -57,7 +59,7 @@ impl Admin {
         self.check_key_request(request)?;
         let mut organizations = Vec::new();
         for slug in &request.organizations {
-            organizations.push(self.organization(slug).await?);
+            organizations.push(self.organization_to_change(slug).await?);
         }
         let (secret, id) = (random_bytes()?, random_bytes()?);
         let issued = IssuedSecret::from_random(SecretKind::GatewayKey, &secret, &id);
@@ -66,7 +68,9 @@ impl Admin {
             name: &request.name,
             hash: issued.hash,
             created_at: self.now(),
+            created_by: self.actor.name(),
             expires_at: request.expires,
+            replaces: None,
         };
         let mut write = self.store.write().await?;
         write.insert_gateway_key(&row).await?;
@@ -79,7 +83,8 @@ impl Admin {
             };
             write.insert_grant(&issued.id, &grant).await?;
         }
-        write.commit().await?;
+        let event = self.event("key.create").on(issued.id.as_str());
+        self.commit(write, for_each(event, &organizations)).await?;
         let grants = request.organizations.iter().map(|slug| KeyGrant {
             organization: slug.to_string(),
             environments: named(&request.environments),
@@ -100,27 +105,48 @@ impl Admin {
         })
     }
 
-    /// All keys, oldest first, revoked ones too.
+    /// The keys that open an organization which the actor knows of, oldest first, revoked ones too.
     pub async fn keys(&self) -> Result<Vec<KeySummary>, AdminError> {
-        let organizations = self.store.organizations().await?;
-        let slugs: HashMap<_, _> = organizations.into_iter().map(|o| (o.id, o.slug)).collect();
-        let keys = self.store.gateway_keys().await?;
-        Ok(keys
-            .into_iter()
-            .map(|row| self.summary(row, &slugs))
-            .collect())
+        let organizations = self.organizations().await?;
+        let known = organizations.iter().map(|found| (found.id, found));
+        let known: HashMap<_, _> = known.collect();
+        let keys = self.store.gateway_keys().await?.into_iter();
+        let keys = keys.map(|row| self.summary(row, &known));
+        Ok(keys.filter(|key| !key.grants.is_empty()).collect())
     }
 
     pub async fn revoke_key(&self, id: &str) -> Result<(), AdminError> {
-        if let Some(key) = PresentedKey::parse(SecretKind::GatewayKey, id) {
-            let message = format!("this is a whole key; its id alone is `{}`", key.id());
-            return Err(AdminError::field("id", message));
-        }
+        let organizations = self.key_to_change(id).await?;
         let mut write = self.store.write().await?;
         if !write.revoke_gateway_key(id, self.now()).await? {
             return Err(AdminError::NoKey(id.to_owned()));
         }
-        Ok(write.commit().await?)
+        let event = self.event("key.revoke").on(id);
+        self.commit(write, for_each(event, &organizations)).await
+    }
+
+    /// The organizations that a key opens. Who may not change all of them may not change the key.
+    async fn key_to_change(&self, id: &str) -> Result<Vec<Organization>, AdminError> {
+        if let Some(key) = PresentedKey::parse(SecretKind::GatewayKey, id) {
+            let message = format!("this is a whole key; its id alone is `{}`", key.id());
+            return Err(AdminError::field("id", message));
+        }
+        let unknown = || AdminError::NoKey(id.to_owned());
+        let keys = self.store.gateway_keys().await?;
+        let key = keys.into_iter().find(|key| key.id == id);
+        let grants = key.ok_or_else(unknown)?.grants;
+        let mut opened = self.organizations().await?;
+        opened.retain(|found| grants.iter().any(|grant| grant.organization == found.id));
+        if opened.is_empty() {
+            return Err(unknown());
+        }
+        if opened.len() < grants.len() {
+            return Err(AdminError::Forbidden);
+        }
+        for organization in &opened {
+            self.require_for(Right::Operate, organization)?;
+        }
+        Ok(opened)
     }
 
     fn check_key_request(&self, request: &KeyRequest) -> Result<(), AdminError> {
@@ -182,10 +208,12 @@ impl Admin {
     fn summary(
         &self,
         row: GatewayKeyRow,
-        slugs: &HashMap<OrganizationId, OrganizationSlug>,
+        known: &HashMap<OrganizationId, &Organization>,
     ) -> KeySummary {
         let expired = row.expires_at.is_some_and(|end| end <= self.now());
-        let mut grants: Vec<KeyGrant> = row.grants.iter().map(|g| shown(g, slugs)).collect();
+        let grants = row.grants.iter();
+        let grants = grants.filter_map(|grant| Some(shown(grant, known.get(&grant.organization)?)));
+        let mut grants: Vec<KeyGrant> = grants.collect();
         grants.sort_by(|one, other| one.organization.cmp(&other.organization));
         KeySummary {
             state: match (row.revoked_at, expired) {
@@ -202,16 +230,19 @@ impl Admin {
     }
 }
 
-fn shown(grant: &Grant, slugs: &HashMap<OrganizationId, OrganizationSlug>) -> KeyGrant {
+fn shown(grant: &Grant, organization: &Organization) -> KeyGrant {
     KeyGrant {
-        organization: slugs
-            .get(&grant.organization)
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        organization: organization.slug.to_string(),
         environments: named(&grant.environments),
         tools: named(&grant.filter.tools),
         read_only: grant.filter.read_only,
     }
+}
+
+/// One record for each organization that an event is about.
+fn for_each(event: AuditEvent, organizations: &[Organization]) -> Vec<AuditEvent> {
+    let of = |organization| event.clone().of_organization(organization);
+    organizations.iter().map(of).collect()
 }
 
 fn named<T: Ord + Clone>(scope: &Scope<T>) -> Option<BTreeSet<T>> {

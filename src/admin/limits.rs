@@ -55,7 +55,7 @@ impl Admin {
         change: LimitChange,
     ) -> Result<LimitSummary, AdminError> {
         self.check_environment(environment)?;
-        let organization = self.organization(slug).await?;
+        let organization = self.organization_to_change(slug).await?;
         let mut write = self.store.write().await?;
         let former = self.store.limits_of(organization.id).await?;
         let former = former
@@ -69,7 +69,9 @@ impl Admin {
             settings,
         };
         write.set_limits(&limits).await?;
-        write.commit().await?;
+        let mut event = self.event("org.limits").of_organization(&organization);
+        event.environment = Some(environment.clone());
+        self.commit(write, [event]).await?;
         Ok(LimitSummary {
             environment: environment.clone(),
             settings,

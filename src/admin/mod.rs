@@ -3,6 +3,7 @@
 //! Each takes checked input, changes the store in one transaction and answers with what may be
 //! shown. A secret goes in; none comes out, but a key at the moment it is issued.
 
+mod authority;
 mod credentials;
 mod dotenv;
 mod error;
@@ -22,35 +23,56 @@ pub use import::ImportNotice;
 pub use keys::{IssuedKey, KeyGrant, KeyRequest, KeySummary};
 pub use limits::{LimitChange, LimitSummary};
 
+use crate::audit::Audit;
 use crate::catalog::Catalog;
 use crate::credentials::Credentials;
+use crate::domain::actor::Actor;
 use crate::domain::clock::SharedClock;
 use crate::store::Store;
 use crate::token::Login;
 
-/// Administration of one installation.
+/// Administration of one installation, by one actor.
+#[derive(Clone)]
 pub struct Admin {
     store: Store,
     credentials: Credentials,
+    audit: Audit,
     catalog: Arc<Catalog>,
-    login: Login,
+    login: Arc<Login>,
     clock: SharedClock,
+    actor: Actor,
+    /// The HTTP request that it is done for, if one is.
+    request_id: Option<String>,
 }
 
 impl Admin {
     pub fn new(
         store: Store,
         credentials: Credentials,
+        audit: Audit,
         catalog: Arc<Catalog>,
         login: Login,
         clock: SharedClock,
+        actor: Actor,
     ) -> Self {
         Self {
             store,
             credentials,
+            audit,
             catalog,
-            login,
+            login: Arc::new(login),
             clock,
+            actor,
+            request_id: None,
+        }
+    }
+
+    /// The same for another actor, on behalf of a request.
+    pub fn acting_as(&self, actor: Actor, request_id: Option<String>) -> Self {
+        Self {
+            actor,
+            request_id,
+            ..self.clone()
         }
     }
 

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{Admin, AdminError};
+use crate::domain::actor::Right;
 use crate::domain::document::near;
 use crate::domain::organization::{
     Organization, OrganizationId, OrganizationSlug, OrganizationState,
@@ -17,6 +18,7 @@ impl Admin {
         slug: OrganizationSlug,
         name: &str,
     ) -> Result<Organization, AdminError> {
+        self.require(Right::Operate)?;
         let organization = Organization {
             id: OrganizationId(Uuid::new_v4()),
             slug,
@@ -34,19 +36,24 @@ impl Admin {
                 }
                 error => error.into(),
             })?;
-        write.commit().await?;
+        let event = self.event("org.create").of_organization(&organization);
+        self.commit(write, [event]).await?;
         Ok(organization)
     }
 
+    /// Those that the actor knows of.
     pub async fn organizations(&self) -> Result<Vec<Organization>, AdminError> {
-        Ok(self.store.organizations().await?)
+        let mut all = self.store.organizations().await?;
+        all.retain(|organization| self.sees(organization));
+        Ok(all)
     }
 
     pub async fn organization(&self, slug: &OrganizationSlug) -> Result<Organization, AdminError> {
-        if let Some(found) = self.store.organization(slug).await? {
+        let found = self.store.organization(slug).await?;
+        if let Some(found) = found.filter(|found| self.sees(found)) {
             return Ok(found);
         }
-        let all = self.store.organizations().await?;
+        let all = self.organizations().await?;
         let known: Vec<&str> = all.iter().map(|known| known.slug.as_str()).collect();
         Err(AdminError::NoOrganization {
             name: slug.to_string(),
@@ -54,16 +61,27 @@ impl Admin {
         })
     }
 
+    /// One that the actor may change.
+    pub(super) async fn organization_to_change(
+        &self,
+        slug: &OrganizationSlug,
+    ) -> Result<Organization, AdminError> {
+        let organization = self.organization(slug).await?;
+        self.require_for(Right::Operate, &organization)?;
+        Ok(organization)
+    }
+
     pub async fn rename_organization(
         &self,
         slug: &OrganizationSlug,
         name: &str,
     ) -> Result<Organization, AdminError> {
-        let organization = self.organization(slug).await?;
+        let organization = self.organization_to_change(slug).await?;
         let name = checked_name(name)?;
         let mut write = self.store.write().await?;
         write.rename_organization(organization.id, &name).await?;
-        write.commit().await?;
+        let event = self.event("org.rename").of_organization(&organization);
+        self.commit(write, [event]).await?;
         Ok(Organization {
             name,
             ..organization
@@ -76,10 +94,15 @@ impl Admin {
         slug: &OrganizationSlug,
         state: OrganizationState,
     ) -> Result<Organization, AdminError> {
-        let organization = self.organization(slug).await?;
+        let organization = self.organization_to_change(slug).await?;
         let mut write = self.store.write().await?;
         write.set_organization_state(organization.id, state).await?;
-        write.commit().await?;
+        let action = match state {
+            OrganizationState::Active => "org.resume",
+            OrganizationState::Suspended => "org.suspend",
+        };
+        let event = self.event(action).of_organization(&organization);
+        self.commit(write, [event]).await?;
         Ok(Organization {
             state,
             ..organization

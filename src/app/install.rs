@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use super::{AppError, new_database_id};
 use crate::config::Loaded;
+use crate::domain::actor::Role;
 use crate::domain::bearer_secret::{IssuedSecret, SecretKind};
 use crate::domain::clock::SharedClock;
 use crate::store::{Installation, NewAdminToken, Store};
@@ -117,9 +118,13 @@ async fn make_database(
     let token = IssuedSecret::from_random(SecretKind::AdminToken, &secret, &id);
     let row = NewAdminToken {
         id: &token.id,
-        role: "owner",
+        name: "first",
+        role: Role::Owner,
+        organization: None,
         hash: token.hash,
         created_at: now,
+        created_by: "init",
+        expires_at: None,
     };
     let mut write = store.write().await?;
     write.insert_installation(&installation, now).await?;

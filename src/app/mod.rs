@@ -31,9 +31,11 @@ pub use probe::{ProbeError, ready};
 pub use running::Running;
 
 use crate::admin::Admin;
+use crate::audit::{Audit, AuditError};
 use crate::catalog::{Catalog, CatalogError};
 use crate::config::{ConfigError, Loaded};
 use crate::credentials::Credentials;
+use crate::domain::actor::Actor;
 use crate::domain::clock::SharedClock;
 use crate::http::tls::TlsError;
 use crate::net::{
@@ -86,6 +88,8 @@ pub enum AppError {
     Vault(#[from] VaultError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     #[error(transparent)]
     CaFile(#[from] CaFileError),
     #[error(transparent)]
@@ -161,6 +165,7 @@ pub struct App {
     pub clock: SharedClock,
     store: Store,
     credentials: Credentials,
+    audit: Audit,
     net: Net,
 }
 
@@ -173,6 +178,7 @@ impl App {
         let catalog = Arc::new(load_catalog(&loaded)?);
         let vault = Arc::new(open_vault(&loaded, surroundings).await?);
         let store = Store::open(&loaded.database()?, false).await?;
+        let audit = Audit::open(&store, &vault).await?;
         let credentials = Credentials::new(store.clone(), vault);
         let net = Net::new(net_settings(&loaded)?, surroundings.resolver.clone())?;
         Ok(Self {
@@ -181,18 +187,21 @@ impl App {
             clock,
             store,
             credentials,
+            audit,
             net,
         })
     }
 
-    /// The use cases of administration.
-    pub fn admin(&self) -> Admin {
+    /// The use cases of administration, for an actor.
+    pub fn admin(&self, actor: Actor) -> Admin {
         Admin::new(
             self.store.clone(),
             self.credentials.clone(),
+            self.audit.clone(),
             self.catalog.clone(),
             Login::new(self.net.clone(), self.clock.clone()),
             self.clock.clone(),
+            actor,
         )
     }
 

@@ -48,7 +48,7 @@ pub(super) async fn run(
             env,
         } => {
             let app = context.open().await?;
-            let mut credentials = app.admin().credentials(Some(&org)).await?;
+            let mut credentials = app.admin(context.actor()).credentials(Some(&org)).await?;
             credentials.retain(|version| {
                 version.state == CredentialState::Active
                     && env.as_ref().is_none_or(|env| version.environment == *env)

@@ -47,7 +47,7 @@ impl Finding {
 
 pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Result<(), CliError> {
     let app = context.open().await?;
-    let admin = app.admin();
+    let admin = app.admin(context.actor());
     let catalog = &app.catalog;
     let mut findings = vec![
         Finding::ok("configuration", context.config.display().to_string()),

@@ -12,6 +12,7 @@ use super::notify::Manager;
 use super::{CliError, telemetry};
 use crate::app::{App, Surroundings};
 use crate::config::{Loaded, LogSection};
+use crate::domain::actor::Actor;
 use crate::domain::clock::{SharedClock, SystemClock};
 
 /// A file of secrets is never larger.
@@ -21,7 +22,7 @@ pub(super) struct Context {
     pub config: PathBuf,
     pub clock: SharedClock,
     /// Who enters things, for the record: the operating system's user.
-    pub user: String,
+    user: String,
     /// Who wants to know when the gateway serves.
     pub manager: Manager,
     variables: Vec<(String, String)>,
@@ -55,6 +56,13 @@ impl Context {
                 master_key: text("LOCUM_MASTER_KEY").map(SecretString::from),
                 ..Surroundings::default()
             },
+        }
+    }
+
+    /// Whoever works at the command line.
+    pub(super) fn actor(&self) -> Actor {
+        Actor::Local {
+            user: self.user.clone(),
         }
     }
 

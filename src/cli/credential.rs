@@ -80,11 +80,11 @@ pub(super) async fn run(
     output: &Output,
 ) -> Result<(), CliError> {
     let app = context.open().await?;
-    let admin = app.admin();
+    let admin = app.admin(context.actor());
     let result = match command {
         Command::Set { entry, from_file } => {
             let fields = read_fields(&from_file)?;
-            let stored = admin.set_credential(input(entry, context), fields).await?;
+            let stored = admin.set_credential(input(entry), fields).await?;
             stored_notice(&stored, output);
             Ok(())
         }
@@ -92,9 +92,7 @@ pub(super) async fn run(
             let text = read_secret_file(&file)?;
             let variables = parse_dotenv(&text)
                 .map_err(|error| CliError::Failed(format!("{}: {error}", file.display())))?;
-            let stored = admin
-                .import_credential(input(entry, context), variables)
-                .await?;
+            let stored = admin.import_credential(input(entry), variables).await?;
             for notice in &stored.notices {
                 output.notice(&format!("{}: {}", notice.variable, notice.notice));
             }
@@ -167,14 +165,13 @@ async fn test(admin: &Admin, place: &Place, output: &Output) -> Result<(), CliEr
     }
 }
 
-fn input(entry: Entry, context: &Context) -> CredentialInput {
+fn input(entry: Entry) -> CredentialInput {
     CredentialInput {
         organization: entry.place.org,
         environment: entry.place.env,
         provider: entry.place.provider,
         flow: entry.flow,
         issued: entry.issued,
-        entered_by: context.user.clone(),
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let (stop, signal) = watch::channel(false);
     let upstream = start_sandbox(context, signal).await?;
     let app = open(folder.path(), args.listen, upstream, context).await?;
-    let keys = fill(&app.admin(), context).await?;
+    let keys = fill(&app.admin(context.actor())).await?;
     let running = app.start().await?;
     print(&running, upstream, &folder, &keys, output);
     let _log = telemetry::start_serving(&running.app().loaded.config.log)?;
@@ -109,13 +109,13 @@ async fn free_or_any(wanted: SocketAddr) -> SocketAddr {
     }
 }
 
-async fn fill(admin: &Admin, context: &Context) -> Result<Vec<DemoKey>, CliError> {
+async fn fill(admin: &Admin) -> Result<Vec<DemoKey>, CliError> {
     let mut slugs = Vec::new();
     for (id, name) in ORGANIZATIONS {
         let slug = OrganizationSlug::parse(id).map_err(|e| CliError::Failed(e.to_string()))?;
         admin.create_organization(slug.clone(), name).await?;
         for environment in ENVIRONMENTS {
-            add_credential(admin, &slug, environment, &context.user).await?;
+            add_credential(admin, &slug, environment).await?;
         }
         slugs.push(slug);
     }
@@ -148,7 +148,6 @@ async fn add_credential(
     admin: &Admin,
     slug: &OrganizationSlug,
     environment: &str,
-    user: &str,
 ) -> Result<(), CliError> {
     let input = CredentialInput {
         organization: slug.clone(),
@@ -157,7 +156,6 @@ async fn add_credential(
         provider: PROVIDER.to_owned(),
         flow: None,
         issued: None,
-        entered_by: user.to_owned(),
     };
     let fields = SecretFields::from([
         (

@@ -63,7 +63,7 @@ pub(super) async fn run(
     output: &Output,
 ) -> Result<(), CliError> {
     let app = context.open().await?;
-    let admin = app.admin();
+    let admin = app.admin(context.actor());
     match command {
         Command::Create(args) => {
             let issued = admin.create_key(&request(args, &context.clock)?).await?;

@@ -69,7 +69,7 @@ pub(super) async fn run(
     output: &Output,
 ) -> Result<(), CliError> {
     let app = context.open().await?;
-    let admin = app.admin();
+    let admin = app.admin(context.actor());
     match command {
         Command::Create { id, name } => {
             let organization = admin.create_organization(id, &name).await?;

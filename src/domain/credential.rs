@@ -27,25 +27,49 @@ impl fmt::Display for CredentialVersionId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CredentialState {
+    /// Sealed, not used yet.
+    Staged,
+    /// The login endpoint refused it; not used.
+    Refused,
     /// Calls use it.
     Active,
-    /// Replaced; its bytes are gone.
+    /// Replaced; it works until its grace is over, and can come back.
+    Retiring,
+    /// Ended; its bytes are gone.
     Revoked,
+    /// Given up before it was used; its bytes are gone.
+    Cancelled,
 }
 
 impl CredentialState {
+    const ALL: [Self; 6] = [
+        Self::Staged,
+        Self::Refused,
+        Self::Active,
+        Self::Retiring,
+        Self::Revoked,
+        Self::Cancelled,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Staged => "staged",
+            Self::Refused => "refused",
             Self::Active => "active",
+            Self::Retiring => "retiring",
             Self::Revoked => "revoked",
+            Self::Cancelled => "cancelled",
         }
+    }
+
+    /// Whether the bytes of such a version are gone.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Revoked | Self::Cancelled)
     }
 
     /// Reads the label that [`Self::as_str`] writes.
     pub fn from_label(label: &str) -> Option<Self> {
-        [Self::Active, Self::Revoked]
-            .into_iter()
-            .find(|state| state.as_str() == label)
+        Self::ALL.into_iter().find(|state| state.as_str() == label)
     }
 }
 
@@ -65,13 +89,28 @@ pub struct CredentialMetadata {
     pub provider: ProviderName,
     pub version: i64,
     pub state: CredentialState,
+    /// Since when it is in its state.
+    pub state_since: Timestamp,
+    /// When a retiring version ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace_ends: Option<Timestamp>,
     /// The login flow; `None` stands for the provider's default.
     pub flow: Option<String>,
     pub issued: Timestamp,
     pub entered_at: Timestamp,
     pub entered_by: String,
     pub verified_at: Option<Timestamp>,
+    /// When the login endpoint last refused it, and in which words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refusal>,
     pub fields: Vec<FieldMetadata>,
+}
+
+/// A login that the endpoint refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    pub at: Timestamp,
+    pub message: String,
 }
 
 /// What may be shown of one field.

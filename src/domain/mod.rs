@@ -3,7 +3,9 @@
 //! No I/O lives here, and no protocol: time arrives through [`clock::Clock`], secrets arrive
 //! opened and leave inside `secrecy` types.
 
+pub mod actor;
 pub mod address;
+pub mod audit;
 pub mod bearer;
 pub mod bearer_secret;
 pub mod call;

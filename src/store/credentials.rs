@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::rows::{get, get_name, get_organization_id, get_time, get_time_or_none};
 use super::{Store, StoreError, Write};
-use crate::domain::credential::{CredentialState, CredentialVersionId, ProfileKey};
+use crate::domain::credential::{CredentialState, CredentialVersionId, ProfileKey, Refusal};
 use crate::domain::organization::OrganizationId;
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::{Environment, Tenant};
@@ -22,6 +22,8 @@ pub struct StoredKey {
 pub struct NewCredential<'a> {
     pub id: CredentialVersionId,
     pub profile: &'a ProfileKey,
+    /// `staged` or `active`.
+    pub state: CredentialState,
     pub flow: Option<&'a str>,
     pub issued_at: Timestamp,
     pub entered_at: Timestamp,
@@ -44,11 +46,14 @@ pub struct StoredCredential {
     pub provider: ProviderName,
     pub version: i64,
     pub state: CredentialState,
+    pub state_at: Timestamp,
+    pub grace_ends_at: Option<Timestamp>,
     pub flow: Option<String>,
     pub issued_at: Timestamp,
     pub entered_at: Timestamp,
     pub entered_by: String,
     pub verified_at: Option<Timestamp>,
+    pub refused: Option<Refusal>,
 }
 
 /// A stored field; `sealed` is gone once the version is revoked.
@@ -151,28 +156,66 @@ impl Write {
         Ok(())
     }
 
-    /// Revokes the profile's active version, if it has one: its sealed bytes are overwritten.
-    pub async fn revoke_active(&mut self, profile: &ProfileKey) -> Result<(), StoreError> {
-        let revoked: Option<Uuid> = sqlx::query_scalar(
-            "UPDATE credential_versions SET state = 'revoked'
-             WHERE organization_id = ? AND environment = ? AND provider = ? AND state = 'active'
-             RETURNING id",
+    /// The versions of a profile that are not over, newest first.
+    pub async fn living_versions(
+        &mut self,
+        profile: &ProfileKey,
+    ) -> Result<Vec<StoredCredential>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM credential_versions
+             WHERE organization_id = ? AND environment = ? AND provider = ?
+               AND state NOT IN ('revoked', 'cancelled')
+             ORDER BY version DESC",
         )
         .bind(profile.tenant.organization.0)
         .bind(profile.tenant.environment.as_str())
         .bind(profile.provider.as_str())
-        .fetch_optional(&mut *self.transaction)
+        .fetch_all(&mut *self.transaction)
+        .await?
+        .iter()
+        .map(stored)
+        .collect()
+    }
+
+    /// Moves a version of that tenant from one state to another; `false` when it is not in the
+    /// first. `grace_ends` is for one that is to retire.
+    pub async fn set_version_state(
+        &mut self,
+        tenant: &Tenant,
+        version: CredentialVersionId,
+        (from, to): (CredentialState, CredentialState),
+        now: Timestamp,
+        grace_ends: Option<Timestamp>,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "UPDATE credential_versions SET state = ?, state_at = ?, grace_ends_at = ?
+             WHERE id = ? AND organization_id = ? AND environment = ? AND state = ?",
+        )
+        .bind(to.as_str())
+        .bind(now.as_millisecond())
+        .bind(grace_ends.map(Timestamp::as_millisecond))
+        .bind(version.0)
+        .bind(tenant.organization.0)
+        .bind(tenant.environment.as_str())
+        .bind(from.as_str())
+        .execute(&mut *self.transaction)
         .await?;
-        if let Some(id) = revoked {
-            sqlx::query("UPDATE credential_fields SET sealed = NULL WHERE version_id = ?")
-                .bind(id)
-                .execute(&mut *self.transaction)
-                .await?;
+        if to.is_over() && done.rows_affected() == 1 {
+            self.forget_fields(version).await?;
         }
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Overwrites the sealed bytes of a version; its fingerprints stay.
+    async fn forget_fields(&mut self, version: CredentialVersionId) -> Result<(), StoreError> {
+        sqlx::query("UPDATE credential_fields SET sealed = NULL WHERE version_id = ?")
+            .bind(version.0)
+            .execute(&mut *self.transaction)
+            .await?;
         Ok(())
     }
 
-    /// Stores an active version and answers its number within the profile.
+    /// Stores a version and answers its number within the profile.
     pub async fn insert_credential(
         &mut self,
         new: &NewCredential<'_>,
@@ -181,25 +224,28 @@ impl Write {
         let tenant = &new.profile.tenant;
         let number: i64 = sqlx::query_scalar(
             "INSERT INTO credential_versions
-                 (id, organization_id, environment, provider, version, state,
+                 (id, organization_id, environment, provider, version, state, state_at,
                   flow, issued_at, entered_at, entered_by)
              VALUES (?1, ?2, ?3, ?4,
                  (SELECT COALESCE(MAX(version), 0) + 1 FROM credential_versions
                   WHERE organization_id = ?2 AND environment = ?3 AND provider = ?4),
-                 'active', ?5, ?6, ?7, ?8)
+                 ?5, ?6, ?7, ?8, ?6, ?9)
              RETURNING version",
         )
         .bind(new.id.0)
         .bind(tenant.organization.0)
         .bind(tenant.environment.as_str())
         .bind(new.profile.provider.as_str())
+        .bind(new.state.as_str())
+        .bind(new.entered_at.as_millisecond())
         .bind(new.flow)
         .bind(new.issued_at.as_millisecond())
-        .bind(new.entered_at.as_millisecond())
         .bind(new.entered_by)
         .fetch_one(&mut *self.transaction)
         .await
-        .map_err(|error| StoreError::unique(error, "an active version of this credential"))?;
+        .map_err(|error| {
+            StoreError::unique(error, "another version of this credential in that state")
+        })?;
         for field in fields {
             self.insert_field(new.id, field).await?;
         }
@@ -240,6 +286,15 @@ impl Write {
     }
 }
 
+fn refusal(row: &SqliteRow) -> Result<Option<Refusal>, StoreError> {
+    let at = get_time_or_none(row, "refused_at")?;
+    let message: Option<String> = get(row, "refusal")?;
+    Ok(at.map(|at| Refusal {
+        at,
+        message: message.unwrap_or_default(),
+    }))
+}
+
 async fn select_key(
     connection: &mut sqlx::SqliteConnection,
     tenant: &Tenant,
@@ -272,10 +327,13 @@ fn stored(row: &SqliteRow) -> Result<StoredCredential, StoreError> {
         version: get(row, "version")?,
         state: CredentialState::from_label(&label)
             .ok_or(StoreError::Content("an unknown credential state"))?,
+        state_at: get_time(row, "state_at")?,
+        grace_ends_at: get_time_or_none(row, "grace_ends_at")?,
         flow: get(row, "flow")?,
         issued_at: get_time(row, "issued_at")?,
         entered_at: get_time(row, "entered_at")?,
         entered_by: get(row, "entered_by")?,
         verified_at: get_time_or_none(row, "verified_at")?,
+        refused: refusal(row)?,
     })
 }

@@ -21,7 +21,10 @@ pub struct NewGatewayKey<'a> {
     pub name: &'a str,
     pub hash: SecretHash,
     pub created_at: Timestamp,
+    pub created_by: &'a str,
     pub expires_at: Option<Timestamp>,
+    /// The key whose place it takes.
+    pub replaces: Option<&'a str>,
 }
 
 /// A grant to be stored with its key.
@@ -40,6 +43,8 @@ pub struct GatewayKeyRow {
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    pub created_by: String,
+    pub replaces: Option<String>,
     pub grants: Vec<Grant>,
 }
 
@@ -69,6 +74,8 @@ impl Store {
                     created_at: get_time(row, "created_at")?,
                     expires_at: get_time_or_none(row, "expires_at")?,
                     revoked_at: get_time_or_none(row, "revoked_at")?,
+                    created_by: get(row, "created_by")?,
+                    replaces: get(row, "replaces")?,
                     id,
                 })
             })
@@ -79,14 +86,17 @@ impl Store {
 impl Write {
     pub async fn insert_gateway_key(&mut self, new: &NewGatewayKey<'_>) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO gateway_keys (id, name, hash, created_at, expires_at)
-             VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO gateway_keys
+                 (id, name, hash, created_at, created_by, expires_at, replaces)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(new.id)
         .bind(new.name)
         .bind(new.hash.as_slice())
         .bind(new.created_at.as_millisecond())
+        .bind(new.created_by)
         .bind(new.expires_at.map(|time| time.as_millisecond()))
+        .bind(new.replaces)
         .execute(&mut *self.transaction)
         .await
         .map_err(|error| StoreError::unique(error, "a key of this id"))?;

@@ -5,6 +5,7 @@
 //! here sealed or hashed; the store has no key to anything.
 
 mod admin_tokens;
+mod audit;
 mod backup;
 mod credentials;
 mod error;
@@ -26,7 +27,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, Transaction};
 
-pub use admin_tokens::NewAdminToken;
+pub use admin_tokens::{AdminTokenRow, NewAdminToken};
+pub use audit::{ChainPlace, StoredAnchor, StoredChainKey};
 pub use backup::BackupError;
 pub use credentials::{NewCredential, SealedField, StoredCredential, StoredField, StoredKey};
 pub use error::StoreError;

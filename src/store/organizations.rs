@@ -52,7 +52,7 @@ impl Write {
         id: OrganizationId,
         name: &str,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE organizations SET name = ? WHERE id = ?")
+        sqlx::query("UPDATE organizations SET name = ?, revision = revision + 1 WHERE id = ?")
             .bind(name)
             .bind(id.0)
             .execute(&mut *self.transaction)
@@ -65,7 +65,7 @@ impl Write {
         id: OrganizationId,
         state: OrganizationState,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE organizations SET state = ? WHERE id = ?")
+        sqlx::query("UPDATE organizations SET state = ?, revision = revision + 1 WHERE id = ?")
             .bind(state.as_str())
             .bind(id.0)
             .execute(&mut *self.transaction)

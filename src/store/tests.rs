@@ -49,7 +49,7 @@ async fn database() -> (TempDir, PathBuf) {
     let store = Store::open(&path, true).await.unwrap();
     execute(
         &store,
-        "INSERT INTO admin_tokens VALUES ('kept', 'owner', x'00', 1, NULL)",
+        "INSERT INTO admin_tokens (id, role, hash, created_at) VALUES ('kept', 'owner', x'00', 1)",
     )
     .await;
     store.close().await;

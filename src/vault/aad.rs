@@ -20,7 +20,7 @@ impl Aad {
         self.bytes(part.as_bytes())
     }
 
-    fn bytes(mut self, part: &[u8]) -> Self {
+    pub(super) fn bytes(mut self, part: &[u8]) -> Self {
         self.0.extend_from_slice(&(part.len() as u64).to_be_bytes());
         self.0.extend_from_slice(part);
         self

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! key ring (outside the database)   kek id → 32 bytes, one active
-//!   └ organization key              random, per organization and environment, sealed under a KEK
-//!       └ secret field              sealed under the organization key, bound to its place by AAD
+//!   ├ organization key              random, per organization and environment, sealed under a KEK
+//!   │   └ secret field              sealed under the organization key, bound to its place by AAD
+//!   └ chain key                     random, one per database, sealed under a KEK: the audit log's
 //! ```
 //!
 //! Every ciphertext names the key that sealed it, so nothing is ever decrypted by trial, and every
@@ -11,6 +12,7 @@
 //! decryption error, [`VaultError::Refused`], and it says no more than that.
 
 mod aad;
+mod chain_key;
 mod key_file;
 mod key_ring;
 mod organization_key;
@@ -19,6 +21,7 @@ mod sealed;
 use uuid::Uuid;
 
 pub use aad::Aad;
+pub use chain_key::{ChainKey, PublicKey, Signature};
 pub use key_file::{KeyFileError, KeySource, read_key_ring, write_new_key_file};
 pub use key_ring::{KekId, KeyRing, KeyRingError};
 pub use organization_key::OrganizationKey;
@@ -119,6 +122,26 @@ impl Vault {
         let aad = organization_key_aad(place, kek);
         let bytes = sealed::open(self.ring.key(kek)?, &aad, ciphertext)?;
         OrganizationKey::derive(place, &bytes)
+    }
+
+    /// Makes the key of a new audit chain and its sealed form under the active KEK.
+    pub fn create_chain_key(&self) -> Result<(ChainKey, Vec<u8>), VaultError> {
+        let kek = self.ring.active_id();
+        let bytes = sealed::random_bytes()?;
+        let sealed = sealed::seal(self.ring.key(kek)?, &self.chain_aad(kek), &*bytes)?;
+        Ok((ChainKey::derive(self.database, &*bytes)?, sealed))
+    }
+
+    /// Opens the key of the audit chain, which was sealed under `kek`.
+    pub fn open_chain_key(&self, kek: &KekId, ciphertext: &[u8]) -> Result<ChainKey, VaultError> {
+        let bytes = sealed::open(self.ring.key(kek)?, &self.chain_aad(kek), ciphertext)?;
+        ChainKey::derive(self.database, &bytes)
+    }
+
+    fn chain_aad(&self, kek: &KekId) -> Aad {
+        Aad::new("locum/audit-key/1")
+            .uuid(self.database)
+            .text(kek.as_str())
     }
 }
 

@@ -3,13 +3,12 @@
 //! Both uses have a key of their own, derived with HKDF-SHA-256 (RFC 5869) from the organization
 //! key's random bytes: one key, one purpose.
 
-use aws_lc_rs::{hkdf, hmac};
+use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::aad::Aad;
-use super::sealed::{self, KeyBytes};
+use super::sealed::{self, KeyBytes, expand};
 use super::{KeyPlace, VaultError};
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::organization::OrganizationId;
@@ -95,14 +94,4 @@ impl OrganizationKey {
             .uuid(version.0)
             .uuid(self.id)
     }
-}
-
-fn expand(bytes: &[u8], info: &[u8]) -> Result<KeyBytes, VaultError> {
-    let mut key = Zeroizing::new([0; 32]);
-    hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
-        .extract(bytes)
-        .expand(&[info], hkdf::HKDF_SHA256)
-        .and_then(|okm| okm.fill(key.as_mut()))
-        .map_err(|_| VaultError::Refused)?;
-    Ok(key)
 }

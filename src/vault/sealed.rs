@@ -1,7 +1,7 @@
 //! AES-256-GCM with a random nonce: `format (1) | nonce (12) | ciphertext and tag (16)`.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad as AeadAad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::rand;
+use aws_lc_rs::{hkdf, rand};
 use zeroize::Zeroizing;
 
 use super::VaultError;
@@ -18,6 +18,17 @@ pub fn random_bytes() -> Result<KeyBytes, VaultError> {
     let mut bytes = Zeroizing::new([0; 32]);
     rand::fill(bytes.as_mut()).map_err(|_| VaultError::Random)?;
     Ok(bytes)
+}
+
+/// A key for one purpose out of a key's random bytes (HKDF-SHA-256, RFC 5869).
+pub(super) fn expand(bytes: &[u8], purpose: &[u8]) -> Result<KeyBytes, VaultError> {
+    let mut key = Zeroizing::new([0; 32]);
+    hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
+        .extract(bytes)
+        .expand(&[purpose], hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(key.as_mut()))
+        .map_err(|_| VaultError::Refused)?;
+    Ok(key)
 }
 
 pub(super) fn seal(key: &KeyBytes, aad: &Aad, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {

@@ -18,6 +18,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "app",
         &[
             "admin",
+            "audit",
             "catalog",
             "config",
             "credentials",
@@ -40,6 +41,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "gateway",
         &[
+            "audit",
             "catalog",
             "credentials",
             "domain",
@@ -51,6 +53,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
+            "audit",
             "catalog",
             "credentials",
             "domain",
@@ -60,6 +63,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("credentials", &["domain", "store", "vault"]),
+    ("audit", &["domain", "store", "vault"]),
     // Leaves.
     ("catalog", &["domain"]),
     ("token", &["domain", "net"]),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use locum::admin::{Admin, AdminError, CredentialInput, KeyRequest, NewCredential};
 use locum::app::{self, App, Running, Surroundings};
 use locum::config::Loaded;
+use locum::domain::actor::Actor;
 use locum::domain::bearer_secret::reveal;
 use locum::domain::clock::{ManualClock, SharedClock};
 use locum::domain::credential::SecretFields;
@@ -120,7 +121,7 @@ impl TestAppBuilder {
         let mut surroundings = Surroundings::default();
         surroundings.resolver = self.resolver.unwrap_or(surroundings.resolver);
         let app = App::open(loaded, &surroundings, shared).await.unwrap();
-        let admin = app.admin();
+        let admin = app.admin(local());
         for (slug, environments) in &self.organizations {
             add_organization(&admin, slug, environments).await;
         }
@@ -142,7 +143,7 @@ impl TestApp {
     }
 
     pub fn admin(&self) -> Admin {
-        self.running.app().admin()
+        self.running.app().admin(local())
     }
 
     /// `http://ADDRESS` of the MCP listener.
@@ -263,7 +264,6 @@ pub async fn enter_credential(
         provider: PROVIDER.to_owned(),
         flow: flow.map(str::to_owned),
         issued: None,
-        entered_by: "test".to_owned(),
     };
     let client_id = format!("{slug}-{environment}");
     let fields: SecretFields = [("client_id", client_id.as_str())]
@@ -292,4 +292,11 @@ async fn serve_sandbox(sandbox: Sandbox) -> (watch::Sender<bool>, std::net::Sock
         let _ = signal.wait_for(|stop| *stop).await;
     }));
     (stop, address)
+}
+
+/// Whoever runs the tests.
+fn local() -> Actor {
+    Actor::Local {
+        user: "test".to_owned(),
+    }
 }

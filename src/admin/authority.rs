@@ -1,0 +1,57 @@
+//! Who may do what, and that whatever was done is on record.
+
+use super::{Admin, AdminError};
+use crate::domain::actor::{Actor, Right};
+use crate::domain::audit::AuditEvent;
+use crate::domain::organization::Organization;
+use crate::store::Write;
+
+impl Admin {
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// Refuses what the actor may not do to the installation as a whole.
+    pub(super) fn require(&self, right: Right) -> Result<(), AdminError> {
+        self.actor
+            .may(right, None)
+            .then_some(())
+            .ok_or(AdminError::Forbidden)
+    }
+
+    /// Refuses what the actor may not do to an organization that it knows of.
+    pub(super) fn require_for(
+        &self,
+        right: Right,
+        organization: &Organization,
+    ) -> Result<(), AdminError> {
+        self.actor
+            .may(right, Some(organization.id))
+            .then_some(())
+            .ok_or(AdminError::Forbidden)
+    }
+
+    /// Whether the actor knows that this organization exists.
+    pub(super) fn sees(&self, organization: &Organization) -> bool {
+        self.actor.may(Right::Read, Some(organization.id))
+    }
+
+    /// The record of something that the actor does now.
+    pub(super) fn event(&self, action: &'static str) -> AuditEvent {
+        let mut event = AuditEvent::new(self.now(), self.actor.to_string(), action);
+        event.request_id.clone_from(&self.request_id);
+        event
+    }
+
+    /// Makes a change and its records durable together: no record, no change.
+    pub(super) async fn commit(
+        &self,
+        mut write: Write,
+        events: impl IntoIterator<Item = AuditEvent>,
+    ) -> Result<(), AdminError> {
+        for event in events {
+            self.audit.append(&mut write, event).await?;
+        }
+        Ok(write.commit().await?)
+    }
+}

@@ -1,0 +1,80 @@
+//! The audit log: an append-only chain of records, each bound to the one before it.
+//!
+//! ```text
+//! event ─ append, in the transaction of the change it speaks of ─→ record = seq, event, mac
+//!         mac = HMAC(chain key, database | mac before | seq | event)
+//! ```
+//!
+//! Who changes or removes a record in the database breaks the chain at that record, unless they
+//! have the master key too. Records arrive in the transaction of the change that they speak of:
+//! no record, no change.
+
+mod canonical;
+
+use std::sync::Arc;
+
+use crate::domain::audit::{AuditEvent, AuditRecord, GENESIS};
+use crate::store::{ChainPlace, Store, StoreError, StoredChainKey, Write};
+use crate::vault::{ChainKey, KekId, Vault, VaultError};
+
+/// Why the log gave or took nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the key of the audit log does not open: {0}")]
+    Key(#[from] VaultError),
+}
+
+/// The audit log of one installation.
+#[derive(Clone)]
+pub struct Audit {
+    key: Arc<ChainKey>,
+}
+
+impl Audit {
+    /// Opens the chain's key; an installation that has none yet gets one.
+    pub async fn open(store: &Store, vault: &Vault) -> Result<Self, AuditError> {
+        let stored = match store.chain_key().await? {
+            Some(stored) => stored,
+            None => make_key(store, vault).await?,
+        };
+        let kek = KekId::parse(&stored.kek_id).ok_or(VaultError::Refused)?;
+        let key = Arc::new(vault.open_chain_key(&kek, &stored.sealed)?);
+        Ok(Self { key })
+    }
+
+    /// Adds a record to the end of the chain. It is there when the change is committed.
+    pub async fn append(&self, write: &mut Write, event: AuditEvent) -> Result<(), StoreError> {
+        let head = write.audit_head().await?.unwrap_or(ChainPlace {
+            seq: 0,
+            mac: GENESIS,
+        });
+        write
+            .insert_audit_record(&self.following(&head, event))
+            .await
+    }
+
+    /// The record of an event that follows a place.
+    fn following(&self, head: &ChainPlace, event: AuditEvent) -> AuditRecord {
+        let seq = head.seq + 1;
+        let mac = self.key.link(&head.mac, &canonical::bytes(seq, &event));
+        AuditRecord { seq, event, mac }
+    }
+}
+
+async fn make_key(store: &Store, vault: &Vault) -> Result<StoredChainKey, AuditError> {
+    let mut write = store.write().await?;
+    // Another process may have been faster.
+    if let Some(stored) = write.chain_key().await? {
+        return Ok(stored);
+    }
+    let (_, sealed) = vault.create_chain_key()?;
+    let stored = StoredChainKey {
+        kek_id: vault.active_kek().to_string(),
+        sealed,
+    };
+    write.insert_chain_key(&stored).await?;
+    write.commit_unnoticed().await?;
+    Ok(stored)
+}

@@ -1,0 +1,110 @@
+//! What the audit log says of an event: who, what, for whom, with which secret, how it ended.
+//!
+//! Never arguments, results, names of patients or secrets: there is no field for them.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::credential::CredentialVersionId;
+use super::organization::{Organization, OrganizationId, OrganizationSlug};
+use super::provider::ProviderName;
+use super::tenant::{Environment, Tenant};
+
+/// One event, before it has its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEvent {
+    pub at: Timestamp,
+    /// An [`Actor`](super::actor::Actor) as text, or `key:ID` for a gateway key.
+    pub actor: String,
+    pub organization: Option<AuditedOrganization>,
+    pub environment: Option<Environment>,
+    pub provider: Option<ProviderName>,
+    /// `credential.set`, `key.create`, …; `call TOOL` for a call.
+    pub action: String,
+    /// What was acted on, where that is neither the organization nor the credential version.
+    pub target: Option<String>,
+    pub version: Option<CredentialVersionId>,
+    /// `ok`, or the code of the failure.
+    pub outcome: String,
+    /// Microseconds.
+    pub duration_us: Option<i64>,
+    pub request_id: Option<String>,
+}
+
+/// An organization as it was called at the time: its record outlives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuditedOrganization {
+    pub uuid: OrganizationId,
+    pub id: OrganizationSlug,
+}
+
+impl AuditEvent {
+    /// An action that went well; the rest is filled in by those who know it.
+    pub fn new(at: Timestamp, actor: String, action: impl Into<String>) -> Self {
+        Self {
+            at,
+            actor,
+            organization: None,
+            environment: None,
+            provider: None,
+            action: action.into(),
+            target: None,
+            version: None,
+            outcome: "ok".to_owned(),
+            duration_us: None,
+            request_id: None,
+        }
+    }
+
+    pub fn of_organization(mut self, organization: &Organization) -> Self {
+        self.organization = Some(AuditedOrganization {
+            uuid: organization.id,
+            id: organization.slug.clone(),
+        });
+        self
+    }
+
+    pub fn of_tenant(mut self, tenant: &Tenant) -> Self {
+        self.organization = Some(AuditedOrganization {
+            uuid: tenant.organization,
+            id: tenant.slug.clone(),
+        });
+        self.environment = Some(tenant.environment.clone());
+        self
+    }
+
+    pub fn of_provider(mut self, provider: &ProviderName) -> Self {
+        self.provider = Some(provider.clone());
+        self
+    }
+
+    pub fn of_version(mut self, version: CredentialVersionId) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    pub fn on(mut self, target: impl Into<String>) -> Self {
+        self.target = Some(target.into());
+        self
+    }
+
+    pub fn ended(mut self, outcome: impl Into<String>) -> Self {
+        self.outcome = outcome.into();
+        self
+    }
+}
+
+/// An event with its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// 1, 2, 3 … without gaps.
+    pub seq: i64,
+    pub event: AuditEvent,
+    pub mac: ChainMac,
+}
+
+/// HMAC-SHA-256 over a record and the mac before it.
+pub type ChainMac = [u8; 32];
+
+/// What stands before the first record.
+pub const GENESIS: ChainMac = [0; 32];
