@@ -53,8 +53,23 @@ CREATE UNIQUE INDEX one_retiring_version
 CREATE UNIQUE INDEX one_staged_version
     ON credential_versions (organization_id, environment, provider) WHERE state = 'staged';
 
--- Raised by every change of an organization: what If-Match compares.
+-- Raised by every change of what belongs to an organization: what If-Match compares.
 ALTER TABLE organizations ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+CREATE TRIGGER organization_changed AFTER UPDATE OF name, state ON organizations BEGIN
+    UPDATE organizations SET revision = revision + 1 WHERE id = NEW.id;
+END;
+CREATE TRIGGER credential_added AFTER INSERT ON credential_versions BEGIN
+    UPDATE organizations SET revision = revision + 1 WHERE id = NEW.organization_id;
+END;
+CREATE TRIGGER credential_changed AFTER UPDATE ON credential_versions BEGIN
+    UPDATE organizations SET revision = revision + 1 WHERE id = NEW.organization_id;
+END;
+CREATE TRIGGER limits_set AFTER INSERT ON tenant_limits BEGIN
+    UPDATE organizations SET revision = revision + 1 WHERE id = NEW.organization_id;
+END;
+CREATE TRIGGER limits_removed AFTER DELETE ON tenant_limits BEGIN
+    UPDATE organizations SET revision = revision + 1 WHERE id = OLD.organization_id;
+END;
 
 -- A key that takes the place of another, which works until its grace is over.
 ALTER TABLE gateway_keys ADD COLUMN replaces TEXT;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use locum::admin::{Admin, CredentialInput, KeyRequest};
+use locum::admin::{Admin, CredentialInput, GrantRequest, KeyRequest};
 use locum::app::{App, Surroundings};
 use locum::config::Loaded;
 use locum::domain::actor::Actor;
@@ -15,7 +15,6 @@ use locum::domain::bearer_secret::reveal;
 use locum::domain::clock::SystemClock;
 use locum::domain::credential::SecretFields;
 use locum::domain::organization::OrganizationSlug;
-use locum::domain::principal::Scope;
 use locum::domain::tenant::Environment;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -119,10 +118,7 @@ async fn enter_tenant(admin: &Admin, tenant: usize) -> Result<String, Failure> {
         .await?;
     let request = KeyRequest {
         name,
-        organizations: [organization].into(),
-        environments: Scope::All,
-        tools: Scope::All,
-        read_only: false,
+        grants: vec![GrantRequest::everything(organization)],
         expires: None,
     };
     let issued = admin.create_key(&request).await?;

@@ -36,6 +36,17 @@ impl Admin {
         self.actor.may(Right::Read, Some(organization.id))
     }
 
+    /// Starts a change of an organization, which has to be as the actor expects it.
+    pub(super) async fn begin(&self, organization: &Organization) -> Result<Write, AdminError> {
+        let mut write = self.store.write().await?;
+        if let Some(expected) = self.expected
+            && write.organization_revision(organization.id).await? != Some(expected)
+        {
+            return Err(AdminError::Changed);
+        }
+        Ok(write)
+    }
+
     /// The record of something that the actor does now.
     pub(super) fn event(&self, action: &'static str) -> AuditEvent {
         let mut event = AuditEvent::new(self.now(), self.actor.to_string(), action);

@@ -1,5 +1,6 @@
 //! Why a change or a question was refused; every text says what to do.
 
+use crate::audit::AuditError;
 use crate::credentials::CredentialError;
 use crate::store::StoreError;
 use crate::token::LoginError;
@@ -42,6 +43,18 @@ pub enum AdminError {
     NoTool { name: String, hint: String },
     #[error("there is no gateway key `{0}` that still works; `locum key list` shows all")]
     NoKey(String),
+    #[error("there is no admin token `{0}` that still works; `locum admin-token list` shows all")]
+    NoToken(String),
+    #[error(
+        "`{0}` is the last owner token; make another one first, or revoke it at the command line"
+    )]
+    LastOwner(String),
+    #[error("the organization was changed since it was read; read it again")]
+    Changed,
+    #[error("this Idempotency-Key came with another request before; take a new one")]
+    OtherRequest,
+    #[error("a request with this Idempotency-Key is under way; send it again in a moment")]
+    UnderWay,
     #[error(transparent)]
     Login(#[from] LoginError),
     #[error(transparent)]
@@ -49,7 +62,27 @@ pub enum AdminError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+/// What kind of answer an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// What was asked for cannot be done as it was said.
+    Invalid,
+    Forbidden,
+    NotFound,
+    /// It does not go with what is there.
+    Conflict,
+    /// It was to be done only to what is not there any more.
+    Changed,
+    /// The provider's login endpoint did not take part.
+    Upstream,
+    /// It may pass by itself.
+    Unavailable,
+    Internal,
 }
 
 impl AdminError {
@@ -57,6 +90,43 @@ impl AdminError {
         Self::Field {
             field: field.into(),
             message: message.into(),
+        }
+    }
+
+    pub fn kind(&self) -> ErrorKind {
+        self.row().0
+    }
+
+    /// A stable word for programs.
+    pub fn code(&self) -> &'static str {
+        self.row().1
+    }
+
+    fn row(&self) -> (ErrorKind, &'static str) {
+        match self {
+            Self::NoOrganization { .. } => (ErrorKind::NotFound, "organization_not_found"),
+            Self::OrganizationExists(_) => (ErrorKind::Conflict, "organization_exists"),
+            Self::NoProvider { .. } => (ErrorKind::NotFound, "provider_not_found"),
+            Self::NoEnvironment { .. } => (ErrorKind::NotFound, "environment_not_found"),
+            Self::NoFlow { .. } => (ErrorKind::Invalid, "flow_unknown"),
+            Self::NoCredential { .. } => (ErrorKind::NotFound, "credential_not_found"),
+            Self::Forbidden => (ErrorKind::Forbidden, "forbidden"),
+            Self::Field { .. } => (ErrorKind::Invalid, "field_invalid"),
+            Self::NoTool { .. } => (ErrorKind::Invalid, "tool_unknown"),
+            Self::NoKey(_) => (ErrorKind::NotFound, "key_not_found"),
+            Self::NoToken(_) => (ErrorKind::NotFound, "admin_token_not_found"),
+            Self::LastOwner(_) => (ErrorKind::Conflict, "last_owner"),
+            Self::Changed => (ErrorKind::Changed, "changed"),
+            Self::OtherRequest => (ErrorKind::Invalid, "idempotency_key_reused"),
+            Self::UnderWay => (ErrorKind::Conflict, "idempotency_key_in_use"),
+            Self::Login(error) => (ErrorKind::Upstream, error.code()),
+            Self::Store(StoreError::Full | StoreError::Locked) => {
+                (ErrorKind::Unavailable, "store_unavailable")
+            }
+            Self::Credential(CredentialError::Gone) => (ErrorKind::Conflict, "credential_revoked"),
+            Self::Credential(_) | Self::Store(_) | Self::Audit(_) | Self::Vault(_) => {
+                (ErrorKind::Internal, "internal")
+            }
         }
     }
 }

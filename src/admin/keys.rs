@@ -18,14 +18,22 @@ use crate::domain::tool::ToolName;
 use crate::store::{GatewayKeyRow, NewGatewayKey, NewGrant};
 use crate::vault::random_bytes;
 
+const MAX_NAME: usize = 200;
+
 /// What a new key is to open.
 pub struct KeyRequest {
     pub name: String,
-    pub organizations: BTreeSet<OrganizationSlug>,
+    pub grants: Vec<GrantRequest>,
+    pub expires: Option<Timestamp>,
+}
+
+/// One organization that a new key is to open.
+#[derive(Debug, Clone)]
+pub struct GrantRequest {
+    pub organization: OrganizationSlug,
     pub environments: Scope<Environment>,
     pub tools: Scope<ToolName>,
     pub read_only: bool,
-    pub expires: Option<Timestamp>,
 }
 
 /// A key at the moment it is issued: its text is shown once. No `Debug`: it holds a secret.
@@ -41,6 +49,7 @@ pub struct KeySummary {
     pub name: String,
     pub state: &'static str,
     pub created_at: Timestamp,
+    pub created_by: String,
     pub expires: Option<Timestamp>,
     pub grants: Vec<KeyGrant>,
 }
@@ -54,12 +63,24 @@ pub struct KeyGrant {
     pub read_only: bool,
 }
 
+impl GrantRequest {
+    /// Every tool in every environment.
+    pub fn everything(organization: OrganizationSlug) -> Self {
+        Self {
+            organization,
+            environments: Scope::All,
+            tools: Scope::All,
+            read_only: false,
+        }
+    }
+}
+
 impl Admin {
     pub async fn create_key(&self, request: &KeyRequest) -> Result<IssuedKey, AdminError> {
         self.check_key_request(request)?;
         let mut organizations = Vec::new();
-        for slug in &request.organizations {
-            organizations.push(self.organization_to_change(slug).await?);
+        for grant in &request.grants {
+            organizations.push(self.organization_to_change(&grant.organization).await?);
         }
         let (secret, id) = (random_bytes()?, random_bytes()?);
         let issued = IssuedSecret::from_random(SecretKind::GatewayKey, &secret, &id);
@@ -74,22 +95,20 @@ impl Admin {
         };
         let mut write = self.store.write().await?;
         write.insert_gateway_key(&row).await?;
-        for organization in &organizations {
+        for (grant, organization) in request.grants.iter().zip(&organizations) {
             let grant = NewGrant {
                 organization: organization.id,
-                environments: &request.environments,
-                tools: &request.tools,
-                read_only: request.read_only,
+                environments: &grant.environments,
+                tools: &grant.tools,
+                read_only: grant.read_only,
             };
             write.insert_grant(&issued.id, &grant).await?;
         }
-        let event = self.event("key.create").on(issued.id.as_str());
-        self.commit(write, for_each(event, &organizations)).await?;
-        let grants = request.organizations.iter().map(|slug| KeyGrant {
-            organization: slug.to_string(),
-            environments: named(&request.environments),
-            tools: named(&request.tools),
-            read_only: request.read_only,
+        let grants = request.grants.iter().map(|grant| KeyGrant {
+            organization: grant.organization.to_string(),
+            environments: named(&grant.environments),
+            tools: named(&grant.tools),
+            read_only: grant.read_only,
         });
         let summary = KeySummary {
             grants: grants.collect(),
@@ -97,8 +116,12 @@ impl Admin {
             name: request.name.clone(),
             state: "active",
             created_at: row.created_at,
+            created_by: row.created_by.to_owned(),
             expires: request.expires,
         };
+        let event = self.event("key.create").on(issued.id.as_str());
+        let events = for_each(event, &organizations);
+        self.commit_creation(write, events, &summary).await?;
         Ok(IssuedKey {
             key: issued.secret,
             summary,
@@ -150,26 +173,43 @@ impl Admin {
     }
 
     fn check_key_request(&self, request: &KeyRequest) -> Result<(), AdminError> {
-        if request.name.trim().is_empty() || request.name.chars().any(char::is_control) {
-            return Err(AdminError::field("name", "say who will use the key"));
+        let name = &request.name;
+        let long = name.chars().count() > MAX_NAME;
+        if name.trim().is_empty() || long || name.chars().any(char::is_control) {
+            let message = format!("say who will use the key, in at most {MAX_NAME} characters");
+            return Err(AdminError::field("name", message));
         }
-        if request.organizations.is_empty() {
-            return Err(AdminError::field(
-                "org",
-                "a key opens at least one organization",
-            ));
+        if request.grants.is_empty() {
+            let message = "a key opens at least one organization";
+            return Err(AdminError::field("grants", message));
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = request
+            .grants
+            .iter()
+            .find(|grant| !seen.insert(&grant.organization))
+        {
+            let message = format!("`{}` is named twice", twice.organization);
+            return Err(AdminError::field("grants", message));
         }
         if request.expires.is_some_and(|end| end <= self.now()) {
             return Err(AdminError::field("expires", "is in the past"));
         }
-        self.check_environments(&request.environments)?;
-        self.check_tools(&request.tools)
+        for grant in &request.grants {
+            self.check_environments(&grant.environments)?;
+            self.check_tools(&grant.tools)?;
+        }
+        Ok(())
     }
 
     fn check_environments(&self, scope: &Scope<Environment>) -> Result<(), AdminError> {
         let Scope::Only(names) = scope else {
             return Ok(());
         };
+        if names.is_empty() {
+            let message = "name at least one, or open all";
+            return Err(AdminError::field("environments", message));
+        }
         let providers = self.catalog.providers();
         let known: BTreeSet<_> = providers.flat_map(|p| p.environments.keys()).collect();
         match names.iter().find(|name| !known.contains(name)) {
@@ -189,6 +229,10 @@ impl Admin {
         let Scope::Only(names) = scope else {
             return Ok(());
         };
+        if names.is_empty() {
+            let message = "name at least one, or open all";
+            return Err(AdminError::field("tools", message));
+        }
         match names
             .iter()
             .find(|name| self.catalog.tool(name.as_str()).is_none())
@@ -225,6 +269,7 @@ impl Admin {
             id: row.id,
             name: row.name,
             created_at: row.created_at,
+            created_by: row.created_by,
             expires: row.expires_at,
         }
     }

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::{Admin, AdminError};
 use crate::domain::document::suggestion;
 use crate::domain::limits::{LimitSetting, LimitSettings};
-use crate::domain::organization::OrganizationSlug;
+use crate::domain::organization::{Organization, OrganizationSlug};
 use crate::domain::tenant::Environment;
-use crate::store::StoredLimits;
+use crate::store::{StoredLimits, Write};
 
 /// What was set for an organization in one environment.
 #[derive(Debug, Clone, Serialize)]
@@ -47,35 +47,26 @@ impl Admin {
         Ok(stored.map(summary).collect())
     }
 
-    /// Changes limits of an organization in an environment; calls from now on go by them.
-    pub async fn set_limits(
+    /// Changes limits of an organization in an environment, as part of a change.
+    pub(super) async fn change_limits(
         &self,
-        slug: &OrganizationSlug,
+        write: &mut Write,
+        organization: &Organization,
         environment: &Environment,
         change: LimitChange,
-    ) -> Result<LimitSummary, AdminError> {
+    ) -> Result<(), AdminError> {
         self.check_environment(environment)?;
-        let organization = self.organization_to_change(slug).await?;
-        let mut write = self.store.write().await?;
         let former = self.store.limits_of(organization.id).await?;
         let former = former
             .into_iter()
             .find(|stored| stored.environment == *environment)
             .map_or_else(LimitSettings::default, |stored| stored.settings);
-        let settings = change.on(former);
         let limits = StoredLimits {
             organization: organization.id,
             environment: environment.clone(),
-            settings,
+            settings: change.on(former),
         };
-        write.set_limits(&limits).await?;
-        let mut event = self.event("org.limits").of_organization(&organization);
-        event.environment = Some(environment.clone());
-        self.commit(write, [event]).await?;
-        Ok(LimitSummary {
-            environment: environment.clone(),
-            settings,
-        })
+        Ok(write.set_limits(&limits).await?)
     }
 
     fn check_environment(&self, environment: &Environment) -> Result<(), AdminError> {

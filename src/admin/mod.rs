@@ -10,7 +10,9 @@ mod error;
 mod import;
 mod keys;
 mod limits;
+mod once;
 mod organizations;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -18,10 +20,13 @@ use jiff::Timestamp;
 
 pub use credentials::{CredentialInput, NewCredential, TestReport};
 pub use dotenv::{DotenvError, Variables, parse as parse_dotenv};
-pub use error::AdminError;
+pub use error::{AdminError, ErrorKind};
 pub use import::ImportNotice;
-pub use keys::{IssuedKey, KeyGrant, KeyRequest, KeySummary};
+pub use keys::{GrantRequest, IssuedKey, KeyGrant, KeyRequest, KeySummary};
 pub use limits::{LimitChange, LimitSummary};
+pub use once::Once;
+pub use organizations::{OrganizationChange, OrganizationDetail};
+pub use tokens::{IssuedToken, TokenRequest, TokenSummary};
 
 use crate::audit::Audit;
 use crate::catalog::Catalog;
@@ -43,6 +48,9 @@ pub struct Admin {
     actor: Actor,
     /// The HTTP request that it is done for, if one is.
     request_id: Option<String>,
+    once: Option<Once>,
+    /// The revision of an organization that may be changed; `None`: any.
+    expected: Option<i64>,
 }
 
 impl Admin {
@@ -64,6 +72,8 @@ impl Admin {
             clock,
             actor,
             request_id: None,
+            once: None,
+            expected: None,
         }
     }
 
@@ -74,6 +84,12 @@ impl Admin {
             request_id,
             ..self.clone()
         }
+    }
+
+    /// The same, for a change of an organization that is as it was at that revision.
+    pub fn expecting(mut self, revision: Option<i64>) -> Self {
+        self.expected = revision;
+        self
     }
 
     /// The time as the store keeps it: in milliseconds.

@@ -1,16 +1,37 @@
-//! Organizations: create, rename, list, show, suspend, resume.
+//! Organizations: create, change, list, show.
 
+use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Admin, AdminError};
+use super::{Admin, AdminError, LimitChange, LimitSummary};
 use crate::domain::actor::Right;
+use crate::domain::credential::CredentialMetadata;
 use crate::domain::document::near;
 use crate::domain::organization::{
     Organization, OrganizationId, OrganizationSlug, OrganizationState,
 };
+use crate::domain::tenant::Environment;
 use crate::store::StoreError;
 
 const MAX_NAME: usize = 200;
+
+/// What is to change; the rest stays.
+#[derive(Debug, Default)]
+pub struct OrganizationChange {
+    pub name: Option<String>,
+    /// A suspended organization is not served, and loses nothing.
+    pub state: Option<OrganizationState>,
+    pub limits: Vec<(Environment, LimitChange)>,
+}
+
+/// Everything about an organization.
+#[derive(Debug, Serialize)]
+pub struct OrganizationDetail {
+    #[serde(flatten)]
+    pub organization: Organization,
+    pub credentials: Vec<CredentialMetadata>,
+    pub limits: Vec<LimitSummary>,
+}
 
 impl Admin {
     pub async fn create_organization(
@@ -25,6 +46,7 @@ impl Admin {
             name: checked_name(name)?,
             state: OrganizationState::Active,
             created_at: self.now(),
+            revision: 1,
         };
         let mut write = self.store.write().await?;
         write
@@ -37,7 +59,7 @@ impl Admin {
                 error => error.into(),
             })?;
         let event = self.event("org.create").of_organization(&organization);
-        self.commit(write, [event]).await?;
+        self.commit_creation(write, [event], &organization).await?;
         Ok(organization)
     }
 
@@ -71,42 +93,47 @@ impl Admin {
         Ok(organization)
     }
 
-    pub async fn rename_organization(
+    pub async fn organization_detail(
         &self,
         slug: &OrganizationSlug,
-        name: &str,
-    ) -> Result<Organization, AdminError> {
-        let organization = self.organization_to_change(slug).await?;
-        let name = checked_name(name)?;
-        let mut write = self.store.write().await?;
-        write.rename_organization(organization.id, &name).await?;
-        let event = self.event("org.rename").of_organization(&organization);
-        self.commit(write, [event]).await?;
-        Ok(Organization {
-            name,
-            ..organization
+    ) -> Result<OrganizationDetail, AdminError> {
+        Ok(OrganizationDetail {
+            organization: self.organization(slug).await?,
+            credentials: self.credentials(Some(slug)).await?,
+            limits: self.limits(slug).await?,
         })
     }
 
-    /// Suspends or resumes: a suspended organization is not served, and loses nothing.
-    pub async fn set_organization_state(
+    /// Changes an organization, all of it or nothing; calls from now on go by it.
+    pub async fn change_organization(
         &self,
         slug: &OrganizationSlug,
-        state: OrganizationState,
-    ) -> Result<Organization, AdminError> {
+        change: &OrganizationChange,
+    ) -> Result<(), AdminError> {
         let organization = self.organization_to_change(slug).await?;
-        let mut write = self.store.write().await?;
-        write.set_organization_state(organization.id, state).await?;
-        let action = match state {
-            OrganizationState::Active => "org.resume",
-            OrganizationState::Suspended => "org.suspend",
-        };
-        let event = self.event(action).of_organization(&organization);
-        self.commit(write, [event]).await?;
-        Ok(Organization {
-            state,
-            ..organization
-        })
+        let mut write = self.begin(&organization).await?;
+        let mut events = Vec::new();
+        if let Some(name) = &change.name {
+            let name = checked_name(name)?;
+            write.rename_organization(organization.id, &name).await?;
+            events.push(self.event("org.rename").of_organization(&organization));
+        }
+        if let Some(state) = change.state {
+            write.set_organization_state(organization.id, state).await?;
+            let action = match state {
+                OrganizationState::Active => "org.resume",
+                OrganizationState::Suspended => "org.suspend",
+            };
+            events.push(self.event(action).of_organization(&organization));
+        }
+        for (environment, limits) in &change.limits {
+            self.change_limits(&mut write, &organization, environment, *limits)
+                .await?;
+            let mut event = self.event("org.limits").of_organization(&organization);
+            event.environment = Some(environment.clone());
+            events.push(event);
+        }
+        self.commit(write, events).await
     }
 }
 

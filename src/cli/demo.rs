@@ -13,13 +13,12 @@ use super::context::Context;
 use super::output::Output;
 use super::serve::StopSignal;
 use super::{CliError, telemetry};
-use crate::admin::{Admin, CredentialInput, KeyRequest};
+use crate::admin::{Admin, CredentialInput, GrantRequest, KeyRequest};
 use crate::app::{self, App, Running};
 use crate::config::Loaded;
 use crate::domain::bearer_secret::reveal;
 use crate::domain::credential::SecretFields;
 use crate::domain::organization::OrganizationSlug;
-use crate::domain::principal::Scope;
 use crate::domain::tenant::Environment;
 use crate::sandbox::{self, Sandbox, Settings};
 
@@ -128,10 +127,11 @@ async fn fill(admin: &Admin) -> Result<Vec<DemoKey>, CliError> {
     ] {
         let request = KeyRequest {
             name: format!("demo {name}"),
-            organizations: organizations.iter().cloned().collect(),
-            environments: Scope::All,
-            tools: Scope::All,
-            read_only: false,
+            grants: organizations
+                .iter()
+                .cloned()
+                .map(GrantRequest::everything)
+                .collect(),
             expires: None,
         };
         let issued = admin.create_key(&request).await?;

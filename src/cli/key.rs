@@ -1,12 +1,14 @@
 //! `locum key …`
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::CliError;
 use super::context::Context;
 use super::credential::parse_time;
 use super::output::Output;
-use crate::admin::{KeyRequest, KeySummary};
+use crate::admin::{GrantRequest, KeyRequest, KeySummary};
 use crate::domain::bearer_secret::reveal;
 use crate::domain::clock::SharedClock;
 use crate::domain::organization::OrganizationSlug;
@@ -104,12 +106,17 @@ fn request(args: Create, clock: &SharedClock) -> Result<KeyRequest, CliError> {
     } else {
         Scope::Only(args.tool.into_iter().collect())
     };
+    // Naming an organization twice says no more than once.
+    let organizations: BTreeSet<_> = args.org.into_iter().collect();
+    let grant = |organization| GrantRequest {
+        organization,
+        environments: environments.clone(),
+        tools: tools.clone(),
+        read_only: args.read_only,
+    };
     Ok(KeyRequest {
         name: args.name,
-        organizations: args.org.into_iter().collect(),
-        environments,
-        tools,
-        read_only: args.read_only,
+        grants: organizations.into_iter().map(grant).collect(),
         expires,
     })
 }

@@ -3,8 +3,7 @@
 use super::CliError;
 use super::context::Context;
 use super::output::Output;
-use crate::admin::{Admin, LimitChange, LimitSummary};
-use crate::domain::credential::CredentialMetadata;
+use crate::admin::{Admin, LimitChange, LimitSummary, OrganizationChange};
 use crate::domain::limits::LimitSetting;
 use crate::domain::organization::{Organization, OrganizationSlug, OrganizationState};
 use crate::domain::tenant::Environment;
@@ -79,31 +78,24 @@ pub(super) async fn run(
         Command::Set(args) => set(&args, &admin, output).await?,
         Command::List => list(&admin.organizations().await?, output),
         Command::Show { id } => {
-            let organization = admin.organization(&id).await?;
-            let credentials = admin.credentials(Some(&id)).await?;
-            let data = shown(&admin, &organization, &credentials).await?;
-            output.data(&data);
+            let detail = admin.organization_detail(&id).await?;
+            output.data(&detail);
             if !output.json {
-                list(&[organization], output);
+                list(&[detail.organization], output);
                 output.say("");
-                super::credential::list(&credentials, output);
+                super::credential::list(&detail.credentials, output);
                 output.say("");
-                list_limits(&admin.limits(&id).await?, output);
+                list_limits(&detail.limits, output);
             }
         }
         Command::Suspend { id } => {
-            let state = OrganizationState::Suspended;
-            output.data(&admin.set_organization_state(&id, state).await?);
+            set_state(&admin, &id, OrganizationState::Suspended, output).await?;
             output.say(&format!(
                 "Organization `{id}` is suspended: its calls are refused."
             ));
         }
         Command::Resume { id } => {
-            output.data(
-                &admin
-                    .set_organization_state(&id, OrganizationState::Active)
-                    .await?,
-            );
+            set_state(&admin, &id, OrganizationState::Active, output).await?;
             output.say(&format!("Organization `{id}` is served again."));
         }
     }
@@ -113,36 +105,41 @@ pub(super) async fn run(
 
 async fn set(args: &SetArgs, admin: &Admin, output: &Output) -> Result<(), CliError> {
     let id = &args.id;
+    let limits = LimitChange {
+        per_minute: args.per_minute,
+        per_day: args.per_day,
+        concurrency: args.concurrency,
+    };
+    let change = OrganizationChange {
+        name: args.name.clone(),
+        state: None,
+        limits: args.env.iter().map(|env| (env.clone(), limits)).collect(),
+    };
+    admin.change_organization(id, &change).await?;
+    let detail = admin.organization_detail(id).await?;
     if let Some(name) = &args.name {
-        admin.rename_organization(id, name).await?;
         output.say(&format!("Organization `{id}` is now called {name:?}."));
     }
-    if let Some(env) = &args.env {
-        let change = LimitChange {
-            per_minute: args.per_minute,
-            per_day: args.per_day,
-            concurrency: args.concurrency,
-        };
-        let limits = admin.set_limits(id, env, change).await?;
-        list_limits(&[limits], output);
+    if args.env.is_some() {
+        list_limits(&detail.limits, output);
     }
-    let organization = admin.organization(id).await?;
-    let credentials = admin.credentials(Some(id)).await?;
-    output.data(&shown(admin, &organization, &credentials).await?);
+    output.data(&detail);
     Ok(())
 }
 
-/// Everything about an organization.
-async fn shown(
+async fn set_state(
     admin: &Admin,
-    organization: &Organization,
-    credentials: &[CredentialMetadata],
-) -> Result<serde_json::Value, CliError> {
-    let mut data = serde_json::to_value(organization).unwrap_or_default();
-    data["credentials"] = serde_json::to_value(credentials).unwrap_or_default();
-    let limits = admin.limits(&organization.slug).await?;
-    data["limits"] = serde_json::to_value(&limits).unwrap_or_default();
-    Ok(data)
+    id: &OrganizationSlug,
+    state: OrganizationState,
+    output: &Output,
+) -> Result<(), CliError> {
+    let change = OrganizationChange {
+        state: Some(state),
+        ..OrganizationChange::default()
+    };
+    admin.change_organization(id, &change).await?;
+    output.data(&admin.organization(id).await?);
+    Ok(())
 }
 
 /// Nothing where the configuration's defaults hold.

@@ -58,4 +58,6 @@ pub struct Organization {
     pub name: String,
     pub state: OrganizationState,
     pub created_at: Timestamp,
+    /// Raised by every change of what belongs to the organization.
+    pub revision: i64,
 }

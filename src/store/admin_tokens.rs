@@ -79,6 +79,18 @@ impl Write {
         Ok(())
     }
 
+    /// Whether there is an owner token that works.
+    pub async fn has_owner_token(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let any: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM admin_tokens
+             WHERE role = 'owner' AND revoked_at IS NULL AND COALESCE(expires_at, ?1 + 1) > ?1)",
+        )
+        .bind(now.as_millisecond())
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(any)
+    }
+
     /// Revokes a token; `false` when there is none that still works.
     pub async fn revoke_admin_token(
         &mut self,

@@ -32,6 +32,19 @@ impl Store {
 }
 
 impl Write {
+    /// The present revision of an organization.
+    pub async fn organization_revision(
+        &mut self,
+        id: OrganizationId,
+    ) -> Result<Option<i64>, StoreError> {
+        Ok(
+            sqlx::query_scalar("SELECT revision FROM organizations WHERE id = ?")
+                .bind(id.0)
+                .fetch_optional(&mut *self.transaction)
+                .await?,
+        )
+    }
+
     pub async fn insert_organization(&mut self, new: &Organization) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO organizations (id, slug, name, state, created_at) VALUES (?, ?, ?, ?, ?)",
@@ -52,7 +65,7 @@ impl Write {
         id: OrganizationId,
         name: &str,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE organizations SET name = ?, revision = revision + 1 WHERE id = ?")
+        sqlx::query("UPDATE organizations SET name = ? WHERE id = ?")
             .bind(name)
             .bind(id.0)
             .execute(&mut *self.transaction)
@@ -65,7 +78,7 @@ impl Write {
         id: OrganizationId,
         state: OrganizationState,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE organizations SET state = ?, revision = revision + 1 WHERE id = ?")
+        sqlx::query("UPDATE organizations SET state = ? WHERE id = ?")
             .bind(state.as_str())
             .bind(id.0)
             .execute(&mut *self.transaction)

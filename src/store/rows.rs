@@ -92,5 +92,6 @@ pub(super) fn organization(row: &SqliteRow) -> Result<Organization, StoreError> 
         state: OrganizationState::from_label(&label)
             .ok_or(StoreError::Content("an unknown organization state"))?,
         created_at: get_time(row, "created_at")?,
+        revision: get(row, "revision")?,
     })
 }

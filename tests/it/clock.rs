@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use locum::admin::KeyRequest;
+use locum::admin::{GrantRequest, KeyRequest};
 use locum::domain::bearer_secret::reveal;
 use locum::domain::clock::Clock;
-use locum::domain::principal::Scope;
 use locum::sandbox::{Fault, FaultRule};
 use serde_json::json;
 
@@ -133,10 +132,7 @@ async fn a_key_lives_by_the_clock_as_it_is() {
     let start: Timestamp = app.clock.now();
     let request = KeyRequest {
         name: "an hour".to_owned(),
-        organizations: [org("north")].into(),
-        environments: Scope::All,
-        tools: Scope::All,
-        read_only: false,
+        grants: vec![GrantRequest::everything(org("north"))],
         expires: Some(start + SignedDuration::from_secs(HOUR)),
     };
     let issued = app.admin().create_key(&request).await.unwrap();

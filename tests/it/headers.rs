@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use locum::admin::KeyRequest;
+use locum::admin::{GrantRequest, KeyRequest};
 use locum::domain::bearer_secret::reveal;
 use locum::domain::organization::OrganizationState;
-use locum::domain::principal::Scope;
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -34,12 +33,7 @@ async fn clinics() -> Clinics {
         .org("foreign", &["dev"])
         .start()
         .await;
-    let closed = org("closed");
-    let state = OrganizationState::Suspended;
-    app.admin()
-        .set_organization_state(&closed, state)
-        .await
-        .unwrap();
+    app.set_state("closed", OrganizationState::Suspended).await;
     Clinics {
         several: app.key(&["north", "south"], &[], &[], false).await,
         single: app.key(&["north"], &["dev"], &[], false).await,
@@ -390,10 +384,7 @@ async fn former_keys(clinics: &Clinics) -> [String; 2] {
     let now = clinics.app.running.app().clock.now();
     let request = KeyRequest {
         name: "short".to_owned(),
-        organizations: [org("north")].into(),
-        environments: Scope::All,
-        tools: Scope::All,
-        read_only: false,
+        grants: vec![GrantRequest::everything(org("north"))],
         expires: Some(now.checked_add(Duration::from_secs(60)).unwrap()),
     };
     let expired = admin.create_key(&request).await.unwrap();

@@ -8,7 +8,7 @@ use locum::sandbox::{ClientSettings, ClientStats, Endpoint, Fault, FaultRule, Sa
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
-use crate::support::app::{enter_credential, org, set_credential};
+use crate::support::app::{enter_credential, set_credential};
 use crate::support::client::{McpClient, Reply};
 use crate::support::load::{eventually, spread};
 
@@ -508,15 +508,11 @@ async fn a_revoked_key_and_a_suspended_organization_are_noticed_while_serving() 
     ok(&north).await;
     ok(&south).await;
 
-    let admin = app.admin();
     for (state, status, code) in [
         (OrganizationState::Suspended, 403, "organization_suspended"),
         (OrganizationState::Active, 200, ""),
     ] {
-        admin
-            .set_organization_state(&org("north"), state)
-            .await
-            .unwrap();
+        app.set_state("north", state).await;
         app.settle().await;
         let reply = read(&north).await;
         assert_eq!((reply.status, reply.code()), (status, code));
@@ -528,6 +524,7 @@ async fn a_revoked_key_and_a_suspended_organization_are_noticed_while_serving() 
         "suspension loses nothing"
     );
 
+    let admin = app.admin();
     let keys = admin.keys().await.unwrap();
     let of_north = |key: &&locum::admin::KeySummary| key.grants[0].organization == "north";
     let key = keys.iter().find(of_north).unwrap();

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use locum::admin::{Admin, AdminError, CredentialInput, KeyRequest, NewCredential};
+use locum::admin::{
+    Admin, AdminError, CredentialInput, GrantRequest, KeyRequest, NewCredential, OrganizationChange,
+};
 use locum::app::{self, App, Running, Surroundings};
 use locum::config::Loaded;
 use locum::domain::actor::Actor;
 use locum::domain::bearer_secret::reveal;
 use locum::domain::clock::{ManualClock, SharedClock};
 use locum::domain::credential::SecretFields;
-use locum::domain::organization::OrganizationSlug;
+use locum::domain::organization::{OrganizationSlug, OrganizationState};
 use locum::domain::principal::Scope;
 use locum::domain::tenant::Environment;
 use locum::net::Resolver;
@@ -182,16 +184,32 @@ impl TestApp {
         tools: &[&str],
         read_only: bool,
     ) -> String {
-        let request = KeyRequest {
-            name: "test".to_owned(),
-            organizations: organizations.iter().map(|slug| org(slug)).collect(),
+        let grant = |slug: &&str| GrantRequest {
+            organization: org(slug),
             environments: scope(environments),
             tools: scope(tools),
             read_only,
+        };
+        let request = KeyRequest {
+            name: "test".to_owned(),
+            grants: organizations.iter().map(grant).collect(),
             expires: None,
         };
         let issued = self.admin().create_key(&request).await.unwrap();
         reveal(&issued.key).to_owned()
+    }
+
+    /// Suspends an organization, or resumes it.
+    pub async fn set_state(&self, slug: &str, state: OrganizationState) {
+        let change = OrganizationChange {
+            state: Some(state),
+            ..OrganizationChange::default()
+        };
+        let admin = self.admin();
+        admin
+            .change_organization(&org(slug), &change)
+            .await
+            .unwrap();
     }
 
     /// Waits until the gateway has noticed every change in the store.
