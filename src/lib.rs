@@ -40,8 +40,8 @@
 //! - [`credentials`]: seal and save, load and open; with [`audit`] (the log: a chain of records) the
 //!   only meeting point of store and vault.
 //! - Use cases, knowing no HTTP: [`gateway`] (the request path), [`admin`] (organizations,
-//!   credentials, keys).
-//! - [`http`]: the edge: MCP front door for both protocol generations, health, metrics.
+//!   credentials, keys, tokens; each by an actor with rights, each change with its record).
+//! - [`http`]: the edge: MCP front door for both protocol generations, admin API, health, metrics.
 //! - Process: [`config`], [`app`] (the composition root), [`cli`], [`sandbox`] (an Eka-shaped
 //!   upstream to develop against; knows nothing of the gateway).
 //!

@@ -1,9 +1,12 @@
 //! Who may do what, and that whatever was done is on record.
 
+use jiff::Timestamp;
+
 use super::{Admin, AdminError};
 use crate::domain::actor::{Actor, Right};
 use crate::domain::audit::AuditEvent;
 use crate::domain::organization::Organization;
+use crate::domain::units::{parse_end, parse_time};
 use crate::store::Write;
 
 impl Admin {
@@ -52,6 +55,25 @@ impl Admin {
         let mut event = AuditEvent::new(self.now(), self.actor.to_string(), action);
         event.request_id.clone_from(&self.request_id);
         event
+    }
+
+    /// Puts on record that the actor tried what it may not do.
+    pub async fn record_refusal(&self, what: &str) -> Result<(), AdminError> {
+        let write = self.store.write().await?;
+        let event = self.event("admin.refused").on(what).ended("forbidden");
+        self.commit(write, [event]).await
+    }
+
+    /// When something is to end, as the actor says it: a time, or a duration from now.
+    pub fn end(&self, field: &str, text: Option<&str>) -> Result<Option<Timestamp>, AdminError> {
+        let end = text.map(|text| parse_end(text, self.now())).transpose();
+        end.map_err(|error| AdminError::field(field, error.to_string()))
+    }
+
+    /// A time as the actor says it.
+    pub fn time(&self, field: &str, text: Option<&str>) -> Result<Option<Timestamp>, AdminError> {
+        let time = text.map(parse_time).transpose();
+        time.map_err(|error| AdminError::field(field, error.to_string()))
     }
 
     /// Makes a change and its records durable together: no record, no change.

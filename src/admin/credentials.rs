@@ -20,7 +20,7 @@ use crate::domain::tenant::{Environment, Tenant};
 use crate::store::StoredCredential;
 use crate::token::LoginSite;
 
-const MAX_FIELD_BYTES: usize = 16 * 1024;
+const MAX_FIELD: usize = 8_192;
 
 /// A credential as it is entered. No `Debug`: it holds secrets.
 pub struct CredentialInput {
@@ -43,6 +43,16 @@ pub struct NewCredential {
     pub fields: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<ImportNotice>,
+}
+
+/// A credential profile, as it may be shown.
+#[derive(Debug, Serialize)]
+pub struct CredentialProfile {
+    /// The version in use; without one, the newest.
+    #[serde(flatten)]
+    pub current: CredentialMetadata,
+    /// Newest first.
+    pub versions: Vec<CredentialMetadata>,
 }
 
 /// What a login with a credential came to.
@@ -70,7 +80,7 @@ impl Admin {
         let now = self.now();
         let issued_at = input.issued.unwrap_or(now);
         if issued_at > now {
-            return Err(AdminError::field("issued", "is in the future"));
+            return Err(AdminError::unfit("issued", "is in the future"));
         }
         let names = fields.keys().cloned().collect();
         let version = NewVersion {
@@ -83,7 +93,7 @@ impl Admin {
             issued_at,
             entered_by: self.actor.name().to_owned(),
         };
-        let mut write = self.store.write().await?;
+        let mut write = self.begin(&organization).await?;
         let (id, number) = self.credentials.activate(&mut write, &version, now).await?;
         let event = self
             .event("credential.set")
@@ -118,6 +128,30 @@ impl Admin {
             }
         }
         Ok(all)
+    }
+
+    /// One credential profile: the version in use, or else the newest, and all versions.
+    pub async fn credential(
+        &self,
+        organization: &OrganizationSlug,
+        environment: &Environment,
+        provider: &str,
+    ) -> Result<CredentialProfile, AdminError> {
+        let mut versions = self.credentials(Some(organization)).await?;
+        versions.retain(|version| {
+            version.environment == *environment && version.provider.as_str() == provider
+        });
+        let active = versions
+            .iter()
+            .find(|version| version.state == CredentialState::Active);
+        match active.or(versions.first()).cloned() {
+            Some(current) => Ok(CredentialProfile { current, versions }),
+            None => Err(AdminError::NoCredential {
+                organization: organization.to_string(),
+                environment: environment.to_string(),
+                provider: provider.to_owned(),
+            }),
+        }
     }
 
     /// Logs in with an active credential and notes that it works.
@@ -295,14 +329,12 @@ fn check_fields(
         if !shapes.contains_key(name) {
             let known: Vec<&str> = shapes.keys().map(String::as_str).collect();
             let hint = suggestion(name, &known);
-            return Err(AdminError::field(
-                name,
-                format!("`{}` has no such field{hint}", provider.name),
-            ));
+            let message = format!("`{}` has no such field{hint}", provider.name);
+            return Err(AdminError::unfit(name, message));
         }
         let text = value.expose_secret();
-        if text.is_empty() || text.len() > MAX_FIELD_BYTES {
-            let message = format!("1 to {MAX_FIELD_BYTES} bytes are needed");
+        if !(1..=MAX_FIELD).contains(&text.chars().count()) {
+            let message = format!("1 to {MAX_FIELD} characters are needed");
             return Err(AdminError::field(name, message));
         }
         if text.trim() != text || text.chars().any(char::is_control) {
@@ -327,7 +359,7 @@ fn check_fields(
         Some(name) => {
             let description = shapes.get(name).map(|shape| shape.description.as_str());
             let message = format!("is missing ({})", description.unwrap_or_default());
-            Err(AdminError::field(name, message))
+            Err(AdminError::unfit(name, message))
         }
     }
 }

@@ -39,6 +39,9 @@ pub enum AdminError {
     Forbidden,
     #[error("field `{field}`: {message}")]
     Field { field: String, message: String },
+    /// Well-formed, but not with what is there now: the clock, the catalog.
+    #[error("field `{field}`: {message}")]
+    Unfit { field: String, message: String },
     #[error("there is no tool `{name}`{hint}")]
     NoTool { name: String, hint: String },
     #[error("there is no gateway key `{0}` that still works; `locum key list` shows all")]
@@ -93,6 +96,13 @@ impl AdminError {
         }
     }
 
+    pub(super) fn unfit(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Unfit {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+
     pub fn kind(&self) -> ErrorKind {
         self.row().0
     }
@@ -108,16 +118,17 @@ impl AdminError {
             Self::OrganizationExists(_) => (ErrorKind::Conflict, "organization_exists"),
             Self::NoProvider { .. } => (ErrorKind::NotFound, "provider_not_found"),
             Self::NoEnvironment { .. } => (ErrorKind::NotFound, "environment_not_found"),
-            Self::NoFlow { .. } => (ErrorKind::Invalid, "flow_unknown"),
+            Self::NoFlow { .. } => (ErrorKind::Conflict, "flow_unknown"),
             Self::NoCredential { .. } => (ErrorKind::NotFound, "credential_not_found"),
             Self::Forbidden => (ErrorKind::Forbidden, "forbidden"),
             Self::Field { .. } => (ErrorKind::Invalid, "field_invalid"),
-            Self::NoTool { .. } => (ErrorKind::Invalid, "tool_unknown"),
+            Self::Unfit { .. } => (ErrorKind::Conflict, "field_unfit"),
+            Self::NoTool { .. } => (ErrorKind::Conflict, "tool_unknown"),
             Self::NoKey(_) => (ErrorKind::NotFound, "key_not_found"),
             Self::NoToken(_) => (ErrorKind::NotFound, "admin_token_not_found"),
             Self::LastOwner(_) => (ErrorKind::Conflict, "last_owner"),
             Self::Changed => (ErrorKind::Changed, "changed"),
-            Self::OtherRequest => (ErrorKind::Invalid, "idempotency_key_reused"),
+            Self::OtherRequest => (ErrorKind::Conflict, "idempotency_key_reused"),
             Self::UnderWay => (ErrorKind::Conflict, "idempotency_key_in_use"),
             Self::Login(error) => (ErrorKind::Upstream, error.code()),
             Self::Store(StoreError::Full | StoreError::Locked) => {

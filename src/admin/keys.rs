@@ -193,7 +193,7 @@ impl Admin {
             return Err(AdminError::field("grants", message));
         }
         if request.expires.is_some_and(|end| end <= self.now()) {
-            return Err(AdminError::field("expires", "is in the past"));
+            return Err(AdminError::unfit("expires", "is in the past"));
         }
         for grant in &request.grants {
             self.check_environments(&grant.environments)?;
@@ -217,10 +217,8 @@ impl Admin {
             Some(name) => {
                 let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
                 let hint = suggestion(name.as_str(), &known);
-                Err(AdminError::field(
-                    "env",
-                    format!("no provider defines `{name}`{hint}"),
-                ))
+                let message = format!("no provider defines `{name}`{hint}");
+                Err(AdminError::unfit("environments", message))
             }
         }
     }

@@ -80,6 +80,6 @@ impl Admin {
         }
         let hint = suggestion(environment.as_str(), &known);
         let message = format!("no provider has an environment `{environment}`{hint}");
-        Err(AdminError::field("env", message))
+        Err(AdminError::unfit("environment", message))
     }
 }

@@ -18,15 +18,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use credentials::{CredentialInput, NewCredential, TestReport};
+pub use credentials::{CredentialInput, CredentialProfile, NewCredential, TestReport};
 pub use dotenv::{DotenvError, Variables, parse as parse_dotenv};
 pub use error::{AdminError, ErrorKind};
 pub use import::ImportNotice;
 pub use keys::{GrantRequest, IssuedKey, KeyGrant, KeyRequest, KeySummary};
 pub use limits::{LimitChange, LimitSummary};
-pub use once::Once;
 pub use organizations::{OrganizationChange, OrganizationDetail};
 pub use tokens::{IssuedToken, TokenRequest, TokenSummary};
+
+use once::Once;
 
 use crate::audit::Audit;
 use crate::catalog::Catalog;

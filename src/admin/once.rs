@@ -10,15 +10,18 @@ use crate::store::{FirstAnswer, StoreError, Write};
 
 /// A creation's key, and what tells its request from others: a hash of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Once {
-    pub key: String,
-    pub request: [u8; 32],
+pub(super) struct Once {
+    key: String,
+    request: [u8; 32],
 }
 
 impl Admin {
-    /// The same, for a request that is to have its effect once.
-    pub fn once(mut self, once: Option<Once>) -> Self {
-        self.once = once;
+    /// The same, for a request that is to have its effect once; `request` is all of it.
+    pub fn once(mut self, key: &str, request: &[&[u8]]) -> Self {
+        self.once = Some(Once {
+            key: key.to_owned(),
+            request: self.audit.fingerprint_request(request),
+        });
         self
     }
 

@@ -140,7 +140,7 @@ impl Admin {
             return Err(AdminError::field("organization", message));
         }
         if request.expires.is_some_and(|end| end <= self.now()) {
-            return Err(AdminError::field("expires", "is in the past"));
+            return Err(AdminError::unfit("expires", "is in the past"));
         }
         Ok(())
     }

@@ -7,9 +7,11 @@ use http::HeaderName;
 use super::App;
 use super::hardening::raise_open_files;
 use crate::config::Loaded;
+use crate::domain::actor::Actor;
 use crate::domain::meter::{Gauge, Meters};
 use crate::domain::span::Tracer;
 use crate::gateway::Gateway;
+use crate::http::admin::AdminApi;
 use crate::http::cors::Cors;
 use crate::http::floods::Floods;
 use crate::http::hosts::HostPolicy;
@@ -37,8 +39,20 @@ pub(super) fn routes(
     let front = Mcp::new(gateway.clone(), door, settings, meters, tracer);
     (
         router::mcp(Arc::new(front), Arc::new(cors)),
-        router::admin(gateway.clone(), meters.clone(), hosts),
+        router::admin(
+            admin_api(app, gateway),
+            gateway.clone(),
+            meters.clone(),
+            hosts,
+        ),
     )
+}
+
+/// Acts for nobody until a request says who asks.
+fn admin_api(app: &App, gateway: &Arc<Gateway>) -> AdminApi {
+    let limit = app.loaded.config.limits.failed_auth_per_minute;
+    let floods = Floods::new(limit, app.clock.clone());
+    AdminApi::new(app.admin(Actor::Locum), gateway.clone(), floods)
 }
 
 fn door(app: &App, hosts: HostPolicy) -> Door {

@@ -55,6 +55,11 @@ impl Audit {
             .await
     }
 
+    /// A hash that tells requests apart, and nothing else about them.
+    pub fn fingerprint_request(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.key.fingerprint_request(parts)
+    }
+
     /// The record of an event that follows a place.
     fn following(&self, head: &ChainPlace, event: AuditEvent) -> AuditRecord {
         let seq = head.seq + 1;

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use secrecy::SecretString;
 
 use super::CliError;
@@ -16,6 +14,7 @@ use crate::domain::credential::{CredentialMetadata, CredentialState, SecretField
 use crate::domain::document::line_at;
 use crate::domain::organization::OrganizationSlug;
 use crate::domain::tenant::Environment;
+use crate::domain::units::parse_time;
 
 #[derive(clap::Args)]
 pub(super) struct Place {
@@ -202,18 +201,4 @@ fn read_fields(path: &Path) -> Result<SecretFields, CliError> {
         .into_iter()
         .map(|(name, value)| (name, SecretString::from(value)))
         .collect())
-}
-
-/// A day is taken as its beginning in UTC.
-pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    let date: Date = text
-        .parse()
-        .map_err(|_| "expected YYYY-MM-DD or an RFC 3339 time")?;
-    let start = date
-        .to_zoned(TimeZone::UTC)
-        .map_err(|error| error.to_string())?;
-    Ok(start.timestamp())
 }

@@ -38,8 +38,8 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }));
     output.say(&format!(
         "Made {}\n     {}   keep a copy of this file apart from the database\n     {}\n\n\
-         First admin token, shown this once. It is for the admin API of a later version and no\n\
-         gateway key: `locum key create` makes those.\n  {}\n\n\
+         First admin token (owner), shown this once. It is for the admin API at /admin/v1 of the\n\
+         admin listener, and no gateway key: `locum key create` makes those.\n  {}\n\n\
          Next: locum --config {} org create my-clinic --name \"My Clinic\"",
         installed.config.display(),
         installed.key_file.display(),

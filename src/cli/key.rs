@@ -2,11 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
 use super::CliError;
 use super::context::Context;
-use super::credential::parse_time;
 use super::output::Output;
 use crate::admin::{GrantRequest, KeyRequest, KeySummary};
 use crate::domain::bearer_secret::reveal;
@@ -15,7 +12,7 @@ use crate::domain::organization::OrganizationSlug;
 use crate::domain::principal::Scope;
 use crate::domain::tenant::Environment;
 use crate::domain::tool::ToolName;
-use crate::domain::units::parse_duration;
+use crate::domain::units::parse_end;
 
 #[derive(clap::Args)]
 pub(super) struct Create {
@@ -94,8 +91,9 @@ fn request(args: Create, clock: &SharedClock) -> Result<KeyRequest, CliError> {
     let expires = args
         .expires
         .as_deref()
-        .map(|text| parse_expiry(text, clock))
-        .transpose()?;
+        .map(|text| parse_end(text, clock.now()))
+        .transpose()
+        .map_err(|error| CliError::Usage(format!("--expires: {error}")))?;
     let environments = if args.all_envs {
         Scope::All
     } else {
@@ -118,18 +116,6 @@ fn request(args: Create, clock: &SharedClock) -> Result<KeyRequest, CliError> {
         name: args.name,
         grants: organizations.into_iter().map(grant).collect(),
         expires,
-    })
-}
-
-fn parse_expiry(text: &str, clock: &SharedClock) -> Result<Timestamp, CliError> {
-    if let Ok(duration) = parse_duration(text) {
-        let end = clock.now().checked_add(duration);
-        return end.map_err(|_| CliError::Usage(format!("--expires {text}: is too far away")));
-    }
-    parse_time(text).map_err(|error| {
-        CliError::Usage(format!(
-            "--expires {text}: {error}, or a duration such as 90d"
-        ))
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage, 78 configuration or key refused (sysexits.h, EX_CONFIG).
 
+mod admin_token;
 mod catalog;
 mod check;
 mod client_config;
@@ -73,6 +74,9 @@ enum Command {
     /// Gateway keys, which MCP clients present
     #[command(subcommand)]
     Key(key::Command),
+    /// Tokens for the admin API
+    #[command(subcommand)]
+    AdminToken(admin_token::Command),
     /// Providers and tools
     #[command(subcommand)]
     Catalog(catalog::Command),
@@ -145,6 +149,7 @@ async fn run(command: Command, context: &Context, output: &Output) -> Result<(),
         Command::Org(command) => org::run(command, context, output).await,
         Command::Credential(command) => credential::run(command, context, output).await,
         Command::Key(command) => key::run(command, context, output).await,
+        Command::AdminToken(command) => admin_token::run(command, context, output).await,
         Command::Catalog(command) => catalog::run(command, context, output).await,
         Command::ClientConfig(args) => client_config::run(&args, context, output),
     }

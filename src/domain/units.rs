@@ -1,6 +1,11 @@
-//! Durations and sizes as people write them: `90d`, `24h`, `30s`, `500ms`; `1MiB`, `64KiB`.
+//! Durations, sizes and times as people write them: `90d`, `24h`, `30s`, `500ms`; `1MiB`, `64KiB`;
+//! `2026-11-25`, `2026-11-25T12:00:00Z`.
 
 use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 /// Why a text is no duration or size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,6 +14,12 @@ pub enum InvalidUnit {
     Duration,
     #[error("a size is a whole number with B, KiB, MiB or GiB, such as 1MiB")]
     Size,
+    #[error("a time is a day (YYYY-MM-DD, from its beginning in UTC) or as in RFC 3339")]
+    Time,
+    #[error(
+        "an end is a day (YYYY-MM-DD), a time as in RFC 3339, or a duration from now such as 90d"
+    )]
+    End,
 }
 
 fn split(text: &str) -> Option<(u64, &str)> {
@@ -48,6 +59,26 @@ pub fn parse_size(text: &str) -> Result<usize, InvalidUnit> {
     usize::try_from(bytes).map_err(|_| InvalidUnit::Size)
 }
 
+/// Reads a time; a day is taken as its beginning in UTC.
+pub fn parse_time(text: &str) -> Result<Timestamp, InvalidUnit> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let date: Date = text.parse().map_err(|_| InvalidUnit::Time)?;
+    let start = date.to_zoned(TimeZone::UTC);
+    start
+        .map(|start| start.timestamp())
+        .map_err(|_| InvalidUnit::Time)
+}
+
+/// Reads when something is to end: a time, or a duration from now.
+pub fn parse_end(text: &str, now: Timestamp) -> Result<Timestamp, InvalidUnit> {
+    match parse_duration(text) {
+        Ok(duration) => now.checked_add(duration).map_err(|_| InvalidUnit::End),
+        Err(_) => parse_time(text).map_err(|_| InvalidUnit::End),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +101,14 @@ mod tests {
             assert_eq!(parse_duration(bad), Err(InvalidUnit::Duration), "{bad}");
         }
         assert_eq!(parse_size("1MB"), Err(InvalidUnit::Size));
+        let noon: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+        let midnight: Timestamp = "2026-11-25T00:00:00Z".parse().unwrap();
+        assert_eq!(parse_time("2026-11-25"), Ok(midnight));
+        assert_eq!(parse_time("2026-11-25T14:00:00+02:00"), Ok(noon));
+        assert_eq!(parse_time("25.11.2026"), Err(InvalidUnit::Time));
+        assert_eq!(parse_end("12h", midnight), Ok(noon));
+        assert_eq!(parse_end("2026-11-25T12:00:00Z", midnight), Ok(noon));
+        assert_eq!(parse_end("99999999d", noon), Err(InvalidUnit::End));
+        assert_eq!(parse_end("soon", noon), Err(InvalidUnit::End));
     }
 }

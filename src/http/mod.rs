@@ -1,11 +1,14 @@
 //! The edge: HTTP in, HTTP out; knows protocols, no SQL and no secrets.
 
+pub mod admin;
+mod bearer;
 pub mod cors;
 pub mod floods;
 pub mod health;
 pub mod hosts;
 pub mod mcp;
 pub mod metrics;
+mod problem;
 pub mod proxies;
 pub mod router;
 pub mod server;

@@ -6,16 +6,18 @@ pub use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use http::{HeaderValue, Response, StatusCode};
+use http::{Response, StatusCode};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::timestamp::context::{ContextV7, ThreadLocalContext};
 use uuid::{Timestamp, Uuid};
 
+use super::admin::AdminApi;
 use super::cors::{self, Cors};
 use super::hosts::HostPolicy;
 use super::mcp::{self, Mcp};
-use super::{health, json, metrics};
+use super::problem::problem;
+use super::{admin, health, metrics};
 use crate::domain::meter::Meters;
 use crate::domain::origin::RequestId;
 use crate::gateway::Gateway;
@@ -35,9 +37,10 @@ pub fn mcp(front: Arc<Mcp>, cors: Arc<Cors>) -> Router {
 }
 
 /// What operators and probes talk to.
-pub fn admin(gateway: Arc<Gateway>, meters: Meters, hosts: HostPolicy) -> Router {
+pub fn admin(api: AdminApi, gateway: Arc<Gateway>, meters: Meters, hosts: HostPolicy) -> Router {
     let routes = health::routes(gateway.clone())
         .merge(metrics::routes(gateway, meters))
+        .nest("/admin/v1", admin::routes(api))
         .fallback(not_found)
         .layer(from_fn_with_state(Arc::new(hosts), check_host));
     with_middleware(routes)
@@ -100,15 +103,4 @@ fn internal_error() -> Response<Body> {
         "internal",
         "the gateway failed on this request",
     )
-}
-
-/// A problem document (RFC 9457).
-fn problem(status: StatusCode, code: &str, title: &str) -> Response<Body> {
-    let body = serde_json::json!({"title": title, "status": status.as_u16(), "code": code});
-    let mut response = json(status, body.to_string());
-    let kind = HeaderValue::from_static("application/problem+json");
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, kind);
-    response
 }

@@ -1,4 +1,5 @@
-//! The key of the audit chain: links records, seals the anchor, signs checkpoints.
+//! The key of the audit chain: links records, seals the anchor, signs checkpoints; and knows a
+//! repeated request again.
 //!
 //! Each use has a key of its own, derived with HKDF-SHA-256 (RFC 5869) from the chain key's random
 //! bytes. Checkpoints are signed with Ed25519 (RFC 8032), so that an auditor checks one without
@@ -23,6 +24,7 @@ pub struct ChainKey {
     database: Uuid,
     link: hmac::Key,
     anchor: hmac::Key,
+    request: hmac::Key,
     signing: Ed25519KeyPair,
 }
 
@@ -37,6 +39,7 @@ impl ChainKey {
             database,
             link: hmac_key(b"locum/audit-link/1")?,
             anchor: hmac_key(b"locum/audit-anchor/1")?,
+            request: hmac_key(b"locum/request/1")?,
             signing: Ed25519KeyPair::from_seed_unchecked(seed.as_ref())
                 .map_err(|_| VaultError::Refused)?,
         })
@@ -62,6 +65,14 @@ impl ChainKey {
     /// Whether [`Self::seal_anchor`] made this; takes the same time whatever the answer.
     pub fn is_anchor(&self, seq: i64, mac: &ChainMac, seal: &[u8]) -> bool {
         hmac::verify(&self.anchor, self.anchor_aad(seq, mac).as_slice(), seal).is_ok()
+    }
+
+    /// Tells requests apart without keeping them: they may hold secrets.
+    pub fn fingerprint_request(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let aad = parts
+            .iter()
+            .fold(Aad::new("locum/request/1"), |aad, part| aad.bytes(part));
+        bytes_of(&hmac::sign(&self.request, aad.as_slice()))
     }
 
     fn anchor_aad(&self, seq: i64, mac: &ChainMac) -> Aad {

@@ -36,7 +36,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["catalog", "domain", "store"]),
     ("sandbox", &["domain"]),
     // Edge.
-    ("http", &["catalog", "domain", "gateway"]),
+    ("http", &["admin", "catalog", "domain", "gateway"]),
     // Use cases.
     (
         "gateway",

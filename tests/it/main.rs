@@ -9,6 +9,7 @@
 
 mod support;
 
+mod admin_api;
 mod architecture;
 mod canary;
 mod cli;

@@ -5,7 +5,6 @@ use http::request::Parts;
 
 use super::McpSettings;
 use super::refusal::Rejection;
-use crate::domain::bearer_secret::{PresentedKey, SecretKind};
 use crate::gateway::{Refusal, Selection};
 
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -23,16 +22,6 @@ pub(super) fn refuse_duplicates(headers: &HeaderMap) -> Result<(), Rejection> {
         Some(name) => Err(Rejection::Duplicate(name.clone())),
         None => Ok(()),
     }
-}
-
-/// The gateway key of `Authorization: Bearer …` (RFC 6750, section 2.1), if it is formed like one.
-pub(super) fn presented_key(headers: &HeaderMap) -> Option<PresentedKey> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return None;
-    }
-    PresentedKey::parse(SecretKind::GatewayKey, key.trim_start_matches(' '))
 }
 
 /// What path and headers name, as raw bytes: nothing is decoded or trimmed.
@@ -63,15 +52,6 @@ fn path_names(path: &str) -> (Option<&str>, Option<&str>) {
         Some((organization, environment)) => (Some(organization), Some(environment)),
         None => (Some(names), None),
     }
-}
-
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let essence = value.split(';').next().unwrap_or("").trim();
-    essence.eq_ignore_ascii_case("application/json")
 }
 
 /// A header's text; `Err` when it holds bytes that a header of MCP cannot hold.

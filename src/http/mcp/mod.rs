@@ -35,10 +35,12 @@ use lists::Lists;
 use meters::McpMeters;
 use refusal::Rejection;
 
+use super::bearer;
 use super::floods::Floods;
 use super::hosts::HostPolicy;
 use super::proxies::Proxies;
 use super::server::Peer;
+use crate::domain::bearer_secret::SecretKind;
 use crate::domain::meter::Meters;
 use crate::domain::origin::{Origin, RequestId};
 use crate::domain::span::Tracer;
@@ -111,7 +113,7 @@ impl Mcp {
 
     /// Only those who fail are counted, so that nobody with a key pays for a neighbour.
     fn authenticate(&self, parts: &Parts, from: &From) -> Result<Arrival, Rejection> {
-        let presented = headers::presented_key(&parts.headers);
+        let presented = bearer::presented(&parts.headers, SecretKind::GatewayKey);
         let refusal = match self.gateway.authenticate(presented.as_ref()) {
             Ok(arrival) => return Ok(arrival),
             Err(refusal) => refusal,
@@ -165,7 +167,7 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
     match visit {
         Err(rejection) => refuse(rejection, &bytes),
         Ok(_) if parts.method != Method::POST => refuse(Rejection::Method, &bytes),
-        Ok(_) if !headers::is_json(&parts.headers) => refuse(Rejection::ContentType, &bytes),
+        Ok(_) if !bearer::is_json(&parts.headers) => refuse(Rejection::ContentType, &bytes),
         Ok(visit) => methods::answer(&mcp, &visit, &parts.headers, &bytes, &origin).await,
     }
 }

@@ -1,0 +1,56 @@
+//! `PUT /orgs/{org}/credentials/{env}/{provider}`: a new version, active at once.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::admin::CredentialInput;
+use crate::domain::credential::SecretFields;
+use crate::http::admin::answer::{Answer, ok};
+use crate::http::admin::authenticate::Acting;
+use crate::http::admin::body::{Body, SecretText};
+use crate::http::admin::path::CredentialPath;
+use crate::http::admin::precondition::Precondition;
+use crate::http::admin::refusal::Refusal;
+
+/// A version as it is entered. No `Debug`: it holds secrets.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http::admin) struct NewVersion {
+    fields: BTreeMap<String, SecretText>,
+    flow: Option<String>,
+    issued: Option<String>,
+}
+
+pub(in crate::http::admin) async fn set(
+    Acting(admin): Acting,
+    path: CredentialPath,
+    precondition: Precondition,
+    body: Body<NewVersion>,
+) -> Answer {
+    let admin = precondition.on(body.once(admin));
+    if let Some(first) = admin.replay().await? {
+        return Ok(ok(&first));
+    }
+    let (input, fields) = body.value.entered(path, &admin)?;
+    Ok(ok(&admin.set_credential(input, fields).await?))
+}
+
+impl NewVersion {
+    pub(in crate::http::admin) fn entered(
+        self,
+        path: CredentialPath,
+        admin: &crate::admin::Admin,
+    ) -> Result<(CredentialInput, SecretFields), Refusal> {
+        let input = CredentialInput {
+            organization: path.org,
+            environment: path.env,
+            provider: path.provider,
+            flow: self.flow,
+            issued: admin.time("issued", self.issued.as_deref())?,
+        };
+        let fields = self.fields.into_iter();
+        let fields = fields.map(|(name, SecretText(secret))| (name, secret));
+        Ok((input, fields.collect()))
+    }
+}

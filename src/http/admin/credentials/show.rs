@@ -1,0 +1,13 @@
+//! `GET /orgs/{org}/credentials/{env}/{provider}`: metadata of the version in use, and of all.
+
+use crate::http::admin::answer::{Answer, at_revision, ok};
+use crate::http::admin::authenticate::Acting;
+use crate::http::admin::path::CredentialPath;
+
+pub(in crate::http::admin) async fn show(Acting(admin): Acting, path: CredentialPath) -> Answer {
+    let organization = admin.organization(&path.org).await?;
+    let profile = admin
+        .credential(&path.org, &path.env, &path.provider)
+        .await?;
+    Ok(at_revision(organization.revision, ok(&profile)))
+}

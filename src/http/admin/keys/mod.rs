@@ -1,0 +1,9 @@
+//! `/keys`
+
+mod create;
+mod list;
+mod revoke;
+
+pub(super) use create::create;
+pub(super) use list::{list, list_of_org};
+pub(super) use revoke::revoke;

@@ -1,0 +1,77 @@
+//! The admin API: `/admin/v1` of the admin listener, one file per endpoint (`resource/verb.rs`).
+//!
+//! ```text
+//! request ─ authenticate (admin token → actor) ─ endpoint: look up, act, answer
+//!             │                                    └ Admin's use cases check rights and record
+//!             └ afterwards: the gateway takes a change over before the answer goes out
+//! ```
+//!
+//! Refusals are problem documents (`refusal`: the one table). Secrets go in and never come out, but
+//! a key or token at the moment it is issued. `openapi.json` is the contract.
+
+mod admin_tokens;
+mod answer;
+mod authenticate;
+mod body;
+mod credentials;
+mod keys;
+mod openapi;
+mod orgs;
+mod page;
+mod path;
+mod precondition;
+mod refusal;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post};
+
+use crate::admin::Admin;
+use crate::gateway::Gateway;
+use crate::http::floods::Floods;
+
+/// What the endpoints need.
+#[derive(Clone)]
+pub struct AdminApi {
+    /// Acts for nobody: `authenticate` says for whom.
+    admin: Admin,
+    gateway: Arc<Gateway>,
+    floods: Arc<Floods>,
+}
+
+impl AdminApi {
+    pub fn new(admin: Admin, gateway: Arc<Gateway>, floods: Floods) -> Self {
+        Self {
+            admin,
+            gateway,
+            floods: Arc::new(floods),
+        }
+    }
+}
+
+/// Everything below `/admin/v1`.
+pub fn routes(api: AdminApi) -> Router {
+    let credential = "/orgs/{org}/credentials/{env}/{provider}";
+    let of_credential = |rest: &str| format!("{credential}{rest}");
+    Router::new()
+        .route("/orgs", get(orgs::list).post(orgs::create))
+        .route("/orgs/{org}", get(orgs::show).patch(orgs::change))
+        .route("/orgs/{org}/credentials", get(credentials::list))
+        .route(credential, get(credentials::show).put(credentials::set))
+        .route(&of_credential("/test"), post(credentials::test))
+        .route("/orgs/{org}/keys", get(keys::list_of_org))
+        .route("/keys", get(keys::list).post(keys::create))
+        .route("/keys/{id}", delete(keys::revoke))
+        .route(
+            "/admin-tokens",
+            get(admin_tokens::list).post(admin_tokens::create),
+        )
+        .route("/admin-tokens/{id}", delete(admin_tokens::revoke))
+        .fallback(refusal::no_such_path)
+        .method_not_allowed_fallback(refusal::no_such_method)
+        .layer(from_fn_with_state(api, authenticate::enter))
+        // What everybody may read.
+        .merge(openapi::routes())
+}

@@ -1,0 +1,11 @@
+//! `/orgs`
+
+mod change;
+mod create;
+mod list;
+mod show;
+
+pub(super) use change::change;
+pub(super) use create::create;
+pub(super) use list::list;
+pub(super) use show::show;

@@ -1,0 +1,236 @@
+//! What the API changes is served before its answer arrives, once, and only if it is as expected.
+
+use locum::domain::actor::Role;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{McpClient, TestApp};
+
+#[tokio::test]
+async fn an_organization_comes_to_life_and_ends_through_the_api_alone() {
+    let app = TestApp::builder().start().await;
+    let owner = app.api(Role::Owner, None).await;
+    let made = owner
+        .post("/orgs", json!({"id": "north", "name": "North Clinic"}))
+        .await;
+    assert_eq!(
+        (made.status, made.header("location")),
+        (201, "/admin/v1/orgs/north")
+    );
+    let again = owner
+        .post("/orgs", json!({"id": "north", "name": "x"}))
+        .await;
+    assert_eq!((again.status, again.code()), (409, "organization_exists"));
+
+    let credential = "/orgs/north/credentials/dev/eka-care";
+    let fields = json!({"fields": {"client_id": "north-dev", "client_secret": "synthetic"}});
+    let stored = owner.put(credential, fields).await.ok();
+    assert_eq!(stored["state"], "active");
+    let tested = owner
+        .post(&format!("{credential}/test"), json!({}))
+        .await
+        .ok();
+    assert_eq!(tested["message"], "Authentication successful");
+
+    let body = json!({"name": "desk", "grants": [
+        {"organization": "north", "environments": ["dev"], "read_only": true},
+    ]});
+    let key = owner.post("/keys", body).await.ok();
+    let client = McpClient::new(&app.url(), key["key"].as_str().unwrap());
+    // No waiting: the answers above came after the gateway knew.
+    let found = client.call("search_patients", json!({"prefix": "a"})).await;
+    assert!(found.is_ok(), "{found:?}");
+
+    let suspended = owner
+        .patch("/orgs/north", json!({"state": "suspended"}))
+        .await
+        .ok();
+    assert_eq!(suspended["state"], "suspended");
+    let refused = client.call("search_patients", json!({"prefix": "a"})).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (403, "organization_suspended")
+    );
+    owner
+        .patch("/orgs/north", json!({"state": "active"}))
+        .await
+        .ok();
+    let id = key["id"].as_str().unwrap();
+    let ended = owner.delete(&format!("/keys/{id}")).await.ok();
+    assert_eq!(ended, json!({"id": id, "state": "revoked"}));
+    let refused = client.call("search_patients", json!({"prefix": "a"})).await;
+    assert_eq!((refused.status, refused.code()), (401, "unauthenticated"));
+}
+
+#[tokio::test]
+async fn limits_are_set_with_the_rest_or_not_at_all() {
+    let app = TestApp::builder().org("north", &["dev"]).start().await;
+    let owner = app.api(Role::Owner, None).await;
+    let change = json!({"name": "New", "limits": {"dev": {"per_minute": 2, "per_day": "off"}}});
+    let changed = owner.patch("/orgs/north", change).await.ok();
+    assert_eq!(changed["name"], "New");
+    let limits = json!([
+        {"environment": "dev", "per_minute": 2, "per_day": "off", "concurrency": "default"},
+    ]);
+    assert_eq!(changed["limits"], limits);
+    let half = json!({"name": "Newer", "limits": {"nowhere": {"per_minute": 1}}});
+    let refused = owner.patch("/orgs/north", half).await;
+    assert_eq!((refused.status, refused.code()), (409, "field_unfit"));
+    assert_eq!(owner.get("/orgs/north").await.ok()["name"], "New");
+    let client = app.client(&["north"], &["dev"]).await;
+    for expected in [true, true, false] {
+        let reply = client.call("search_patients", json!({"prefix": "a"})).await;
+        assert_eq!(reply.is_ok(), expected, "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_what_was_changed_since_is_refused() {
+    let app = TestApp::builder().org("north", &["dev"]).start().await;
+    let owner = app.api(Role::Owner, None).await;
+    let seen = owner.get("/orgs/north").await;
+    let tag = seen.header("etag").to_owned();
+    let name = |name: &str| json!({"name": name});
+    let patch = async |tag: &str, text: &str| {
+        let headers = [("if-match", tag)];
+        let body = name(text);
+        owner
+            .send(Method::PATCH, "/orgs/north", &headers, Some(&body))
+            .await
+    };
+    let changed = patch(&tag, "One").await;
+    assert_eq!(changed.status, 200);
+    assert_ne!(changed.header("etag"), tag);
+    for stale in [tag.as_str(), "\"nonsense\"", "7", "W/\"1\""] {
+        let refused = patch(stale, "Two").await;
+        assert_eq!(
+            (refused.status, refused.code()),
+            (412, "changed"),
+            "{stale}"
+        );
+    }
+    assert_eq!(patch("*", "Three").await.status, 200);
+    // A credential is part of it.
+    let tag = owner.get("/orgs/north").await.header("etag").to_owned();
+    let path = "/orgs/north/credentials/dev/eka-care?unverified=true";
+    let fields = json!({"fields": {"client_id": "north-dev", "client_secret": "another"}});
+    let put = async |tag: &str| {
+        let headers = [("if-match", tag)];
+        owner.send(Method::PUT, path, &headers, Some(&fields)).await
+    };
+    assert_eq!(put(&tag).await.status, 200);
+    assert_eq!(put(&tag).await.status, 412);
+}
+
+#[tokio::test]
+async fn a_creation_that_is_sent_again_happens_once() {
+    let app = TestApp::builder().org("north", &["dev"]).start().await;
+    let owner = app.api(Role::Owner, None).await;
+    let key = json!({"name": "desk", "grants": [{"organization": "north"}]});
+    let send = async |client: &crate::support::api::ApiClient, idempotency: &str| {
+        let headers = [("idempotency-key", idempotency)];
+        client
+            .send(Method::POST, "/keys", &headers, Some(&key))
+            .await
+    };
+    let first = send(&owner, "one").await;
+    assert_eq!(
+        (first.status, first.header("idempotent-replayed")),
+        (201, "")
+    );
+    let again = send(&owner, "one").await;
+    assert_eq!(
+        (again.status, again.header("idempotent-replayed")),
+        (201, "true")
+    );
+    assert_eq!(first.body["id"], again.body["id"]);
+    assert!(first.body["key"].is_string() && again.body["key"].is_null());
+    assert_ne!(send(&owner, "two").await.body["id"], first.body["id"]);
+    // Keys are the actor's own.
+    let other = app.api(Role::Operator, None).await;
+    assert_ne!(send(&other, "one").await.body["id"], first.body["id"]);
+    let changed = json!({"name": "other", "grants": [{"organization": "north"}]});
+    let headers = [("idempotency-key", "one")];
+    let reused = owner
+        .send(Method::POST, "/keys", &headers, Some(&changed))
+        .await;
+    assert_eq!(
+        (reused.status, reused.code()),
+        (409, "idempotency_key_reused")
+    );
+    // Twenty at once are one, whoever of them gets an answer.
+    let calls = (0..20).map(|_| send(&owner, "at-once"));
+    let replies = futures_util::future::join_all(calls).await;
+    let done: Vec<_> = replies.iter().filter(|reply| reply.status == 201).collect();
+    assert!(!done.is_empty());
+    assert!(
+        done.iter()
+            .all(|reply| reply.body["id"] == done[0].body["id"])
+    );
+    let others = replies.iter().filter(|reply| reply.status != 201);
+    assert!(
+        others
+            .into_iter()
+            .all(|reply| reply.code() == "idempotency_key_in_use")
+    );
+    let secrets = done.iter().filter(|reply| reply.body["key"].is_string());
+    assert!(secrets.count() <= 1);
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_that_miss_nothing() {
+    let app = TestApp::builder().start().await;
+    let owner = app.api(Role::Owner, None).await;
+    for number in 0..7 {
+        let body = json!({"id": format!("clinic-{number}"), "name": "A clinic"});
+        owner.post("/orgs", body).await.ok();
+    }
+    let mut seen = Vec::new();
+    let mut path = "/orgs?limit=3".to_owned();
+    loop {
+        let page = owner.get(&path).await.ok();
+        let items = page["items"].as_array().unwrap();
+        seen.extend(
+            items
+                .iter()
+                .map(|item| item["id"].as_str().unwrap().to_owned()),
+        );
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        // What comes before the cursor meanwhile moves nothing.
+        let early = json!({"id": format!("a{}", seen.len()), "name": "Early"});
+        owner.post("/orgs", early).await.ok();
+        path = format!("/orgs?limit=3&cursor={next}");
+    }
+    let wanted: Vec<_> = (0..7).map(|number| format!("clinic-{number}")).collect();
+    assert_eq!(seen, wanted);
+    for bad in ["limit=0", "limit=1001", "limit=x", "page=2"] {
+        let refused = owner.get(&format!("/orgs?{bad}")).await;
+        assert_eq!(
+            (refused.status, refused.code()),
+            (400, "query_invalid"),
+            "{bad}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_last_owner_token_cannot_be_revoked_through_the_api() {
+    let app = TestApp::builder().start().await;
+    let owner = app.api(Role::Owner, None).await;
+    let tokens = owner.get("/admin-tokens").await.ok();
+    let mut statuses = Vec::new();
+    let ids = tokens["items"].as_array().unwrap().iter().rev();
+    for id in ids.map(|token| token["id"].as_str().unwrap()) {
+        let own = owner.token.contains(id);
+        if !own {
+            statuses.push(owner.delete(&format!("/admin-tokens/{id}")).await.status);
+        }
+    }
+    assert!(statuses.iter().all(|status| *status == 200));
+    let own = owner.token.split('_').nth(1).unwrap();
+    let refused = owner.delete(&format!("/admin-tokens/{own}")).await;
+    assert_eq!((refused.status, refused.code()), (409, "last_owner"));
+    assert_eq!(owner.get("/orgs").await.status, 200);
+}

@@ -1,0 +1,6 @@
+//! The admin API: its contract, who may do what, and that changes are served at once.
+
+mod changes;
+mod contract;
+mod roles;
+mod secrets;

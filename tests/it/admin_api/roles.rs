@@ -1,0 +1,236 @@
+//! Every endpoint × every role × own and other organization, as one table; what may not be known
+//! of an organization looks as if there were none.
+
+use locum::domain::actor::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::contract::operations;
+use crate::support::TestApp;
+use crate::support::api::ApiClient;
+
+/// What each of the actors gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// Done, or refused for what it is and not for who asks.
+    Yes,
+    Forbidden,
+    /// As if it did not exist.
+    Hidden,
+}
+
+use Access::{Forbidden, Hidden, Yes};
+
+/// Owner; operator and auditor of all; operator and auditor of this organization; operator and
+/// auditor of another one.
+type Row = [Access; 7];
+
+const READ: Row = [Yes, Yes, Yes, Yes, Yes, Hidden, Hidden];
+const CHANGE: Row = [Yes, Yes, Forbidden, Yes, Forbidden, Hidden, Hidden];
+/// Of the installation: a list holds what the actor knows of.
+const READ_ALL: Row = [Yes; 7];
+const CHANGE_ALL: Row = [
+    Yes, Yes, Forbidden, Forbidden, Forbidden, Forbidden, Forbidden,
+];
+const OWN: Row = [
+    Yes, Forbidden, Forbidden, Forbidden, Forbidden, Forbidden, Forbidden,
+];
+
+const CREDENTIAL: &str = "/orgs/{org}/credentials/{env}/{provider}";
+
+fn table() -> Vec<(&'static str, String, Value, Row)> {
+    let credential = |rest: &str| format!("{CREDENTIAL}{rest}");
+    let org = |rest: &str| format!("/orgs/{{org}}{rest}");
+    let fields = json!({"fields": {"client_id": "north-dev", "client_secret": "synthetic"}});
+    let key = json!({"name": "k", "grants": [{"organization": "north"}]});
+    let none = Value::Null;
+    vec![
+        ("GET", "/orgs".to_owned(), none.clone(), READ_ALL),
+        (
+            "POST",
+            "/orgs".to_owned(),
+            json!({"id": "new", "name": "New"}),
+            CHANGE_ALL,
+        ),
+        ("GET", org(""), none.clone(), READ),
+        ("PATCH", org(""), json!({"name": "North"}), CHANGE),
+        ("GET", org("/credentials"), none.clone(), READ),
+        ("GET", credential(""), none.clone(), READ),
+        ("PUT", credential(""), fields, CHANGE),
+        ("POST", credential("/test"), none.clone(), CHANGE),
+        ("GET", org("/keys"), none.clone(), READ),
+        ("GET", "/keys".to_owned(), none.clone(), READ_ALL),
+        ("POST", "/keys".to_owned(), key, CHANGE),
+        ("DELETE", "/keys/{key}".to_owned(), none.clone(), CHANGE),
+        ("GET", "/admin-tokens".to_owned(), none.clone(), OWN),
+        (
+            "POST",
+            "/admin-tokens".to_owned(),
+            json!({"role": "auditor"}),
+            OWN,
+        ),
+        ("DELETE", "/admin-tokens/{token}".to_owned(), none, OWN),
+    ]
+}
+
+struct Actors {
+    app: TestApp,
+    clients: Vec<ApiClient>,
+}
+
+impl Actors {
+    async fn start() -> Self {
+        let app = TestApp::builder()
+            .org("north", &["dev"])
+            .org("south", &["dev"])
+            .start()
+            .await;
+        let mut clients = vec![app.api(Role::Owner, None).await];
+        for organization in [None, Some("north"), Some("south")] {
+            clients.push(app.api(Role::Operator, organization).await);
+            clients.push(app.api(Role::Auditor, organization).await);
+        }
+        Self { app, clients }
+    }
+
+    /// A path for the organization `north`, with something new of its kind to act on.
+    async fn concrete(&self, path: &str) -> String {
+        let mut path = path
+            .replace("{org}", "north")
+            .replace("{env}", "dev")
+            .replace("{provider}", "eka-care");
+        let owner = &self.clients[0];
+        if path.contains("{key}") {
+            let body = json!({"name": "k", "grants": [{"organization": "north"}]});
+            let key = owner.post("/keys", body).await.ok();
+            path = path.replace("{key}", key["id"].as_str().unwrap());
+        }
+        if path.contains("{token}") {
+            let body = json!({"role": "auditor"});
+            let token = owner.post("/admin-tokens", body).await.ok();
+            path = path.replace("{token}", token["id"].as_str().unwrap());
+        }
+        path
+    }
+}
+
+#[tokio::test]
+async fn every_endpoint_knows_every_role() {
+    let actors = Actors::start().await;
+    let document = actors.clients[0].get("/openapi.json").await.ok();
+    let table = table();
+    let generic = |path: &str| path.replace("{key}", "{id}").replace("{token}", "{id}");
+    for (method, path) in operations(&document) {
+        let mut rows = table.iter();
+        let row = rows.find(|(m, p, ..)| *m == method && generic(p) == path);
+        assert!(row.is_some(), "{method} {path} has no row in the table");
+    }
+    for (method, path, body, row) in &table {
+        for (number, (client, wanted)) in actors.clients.iter().zip(row).enumerate() {
+            let concrete = actors.concrete(path).await;
+            let body = (!body.is_null()).then_some(body);
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let reply = client.send(method.clone(), &concrete, &[], body).await;
+            let found = match reply.status {
+                403 => Forbidden,
+                404 => Hidden,
+                _ => Yes,
+            };
+            assert_eq!(found, *wanted, "{method} {path}, actor {number}: {reply:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_without_a_token_gets_anywhere() {
+    let actors = Actors::start().await;
+    let (app, owner) = (&actors.app, &actors.clients[0]);
+    let key = app.key(&["north"], &["dev"], &[], false).await;
+    let expired = {
+        let body = json!({"role": "owner", "expires": "1h"});
+        let issued = owner.post("/admin-tokens", body).await.ok();
+        issued["token"].as_str().unwrap().to_owned()
+    };
+    let revoked = {
+        let issued = owner
+            .post("/admin-tokens", json!({"role": "owner"}))
+            .await
+            .ok();
+        let id = issued["id"].as_str().unwrap();
+        owner.delete(&format!("/admin-tokens/{id}")).await.ok();
+        issued["token"].as_str().unwrap().to_owned()
+    };
+    app.clock.advance(std::time::Duration::from_secs(3_601));
+    for token in [
+        "",
+        "nonsense",
+        key.as_str(),
+        expired.as_str(),
+        revoked.as_str(),
+    ] {
+        let client = app.api_with(token);
+        for (method, path, ..) in table() {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let path = path.replace('{', "").replace('}', "");
+            let reply = client.send(method, &path, &[], None).await;
+            assert_eq!((reply.status, reply.code()), (401, "unauthenticated"));
+            assert!(reply.header("www-authenticate").starts_with("Bearer"));
+        }
+    }
+    // A gateway key is none of the admin API's, and an admin token opens no tenant.
+    let token = crate::support::McpClient::new(&app.url(), &owner.token);
+    let reply = token.legacy("tools/list", json!({})).await;
+    assert_eq!((reply.status, reply.code()), (401, "unauthenticated"));
+}
+
+#[tokio::test]
+async fn an_operator_of_one_organization_cannot_tell_that_another_exists() {
+    let actors = Actors::start().await;
+    let owner = &actors.clients[0];
+    let north = &actors.clients[3];
+    let shared = json!({"name": "both", "grants": [
+        {"organization": "north"}, {"organization": "south"},
+    ]});
+    let shared = owner.post("/keys", shared).await.ok();
+    let shared = shared["id"].as_str().unwrap();
+    let own = json!({"name": "south's", "grants": [{"organization": "south"}]});
+    let foreign = owner.post("/keys", own).await.ok();
+    let foreign = foreign["id"].as_str().unwrap();
+
+    // What there is and what there is not look alike, but for the name that was asked for.
+    for (there, missing) in [
+        ("/orgs/south", "/orgs/sooth"),
+        ("/orgs/south/credentials", "/orgs/sooth/credentials"),
+        ("/orgs/south/keys", "/orgs/sooth/keys"),
+        (
+            "/orgs/south/credentials/dev/eka-care",
+            "/orgs/sooth/credentials/dev/eka-care",
+        ),
+    ] {
+        let (there, missing) = (north.get(there).await, north.get(missing).await);
+        assert_eq!(there.status, 404);
+        let text = there.body.to_string().replace("south", "sooth");
+        assert_eq!(text, missing.body.to_string());
+    }
+    let (there, missing) = (
+        north.delete(&format!("/keys/{foreign}")).await,
+        north.delete("/keys/aaaaaaaaaa").await,
+    );
+    let text = there.body.to_string().replace(foreign, "aaaaaaaaaa");
+    assert_eq!((there.status, text), (404, missing.body.to_string()));
+    // Creating one of that name is refused before anybody looks whether it is there.
+    for id in ["south", "sooth"] {
+        let reply = north.post("/orgs", json!({"id": id, "name": "x"})).await;
+        assert_eq!((reply.status, reply.code()), (403, "forbidden"));
+    }
+    // A key for both is seen as one for the own organization, and is not theirs to end.
+    let reply = north.delete(&format!("/keys/{shared}")).await;
+    assert_eq!((reply.status, reply.code()), (403, "forbidden"));
+    for path in ["/orgs", "/keys", "/orgs/north/keys", "/orgs/north"] {
+        let text = north.get(path).await.ok().to_string();
+        assert!(
+            text.contains("north") && !text.contains("south"),
+            "{path}: {text}"
+        );
+    }
+}
