@@ -190,7 +190,7 @@ impl Admin {
             .find(|grant| !seen.insert(&grant.organization))
         {
             let message = format!("`{}` is named twice", twice.organization);
-            return Err(AdminError::field("grants", message));
+            return Err(AdminError::unfit("grants", message));
         }
         if request.expires.is_some_and(|end| end <= self.now()) {
             return Err(AdminError::unfit("expires", "is in the past"));

@@ -111,10 +111,10 @@ impl Admin {
         change: &OrganizationChange,
     ) -> Result<(), AdminError> {
         let organization = self.organization_to_change(slug).await?;
+        let name = change.name.as_deref().map(checked_name).transpose()?;
         let mut write = self.begin(&organization).await?;
         let mut events = Vec::new();
-        if let Some(name) = &change.name {
-            let name = checked_name(name)?;
+        if let Some(name) = name {
             write.rename_organization(organization.id, &name).await?;
             events.push(self.event("org.rename").of_organization(&organization));
         }
