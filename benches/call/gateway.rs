@@ -108,6 +108,7 @@ async fn enter_tenant(admin: &Admin, tenant: usize) -> Result<String, Failure> {
         provider: PROVIDER.to_owned(),
         flow: None,
         issued: None,
+        verify: false,
     };
     let fields = [
         ("client_id".to_owned(), name.clone().into()),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{Admin, AdminError};
 use crate::domain::actor::{Actor, Right};
 use crate::domain::audit::AuditEvent;
+use crate::domain::credential::{CredentialVersionId, ProfileKey};
 use crate::domain::organization::Organization;
 use crate::domain::units::{parse_end, parse_time};
 use crate::store::Write;
@@ -74,6 +75,27 @@ impl Admin {
     pub fn time(&self, field: &str, text: Option<&str>) -> Result<Option<Timestamp>, AdminError> {
         let time = text.map(parse_time).transpose();
         time.map_err(|error| AdminError::field(field, error.to_string()))
+    }
+
+    /// The record of something that the actor does now to a version of a profile.
+    pub(super) fn event_about(
+        &self,
+        action: &'static str,
+        profile: &ProfileKey,
+        version: CredentialVersionId,
+    ) -> AuditEvent {
+        let event = self.event(action).of_tenant(&profile.tenant);
+        event.of_provider(&profile.provider).of_version(version)
+    }
+
+    /// The records of versions that were revoked to make room.
+    pub(super) fn events_of_ended(
+        &self,
+        profile: &ProfileKey,
+        ended: impl IntoIterator<Item = CredentialVersionId>,
+    ) -> impl Iterator<Item = AuditEvent> {
+        let revoked = |id| self.event_about("credential.revoke", profile, id);
+        ended.into_iter().map(revoked)
     }
 
     /// Makes a change and its records durable together: no record, no change.

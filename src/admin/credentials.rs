@@ -1,35 +1,21 @@
 //! Credentials: set, list, test by a real login.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use super::{Admin, AdminError, ImportNotice};
-use crate::credentials::NewVersion;
+use super::entry::Entry;
+use super::place::{Place, tenant};
+use super::rotation::{Retiring, refuse_open};
+use super::{Admin, AdminError, CredentialInput, ImportNotice};
+use crate::credentials::{Lives, NewVersion};
 use crate::domain::credential::{
     CredentialMetadata, CredentialRef, CredentialState, CredentialVersionId, FieldMetadata,
     ProfileKey, SecretFields,
 };
-use crate::domain::document::suggestion;
 use crate::domain::organization::{Organization, OrganizationSlug};
-use crate::domain::provider::{Provider, Upstream};
-use crate::domain::tenant::{Environment, Tenant};
-use crate::store::StoredCredential;
-use crate::token::LoginSite;
-
-const MAX_FIELD: usize = 8_192;
-
-/// A credential as it is entered. No `Debug`: it holds secrets.
-pub struct CredentialInput {
-    pub organization: OrganizationSlug,
-    pub environment: Environment,
-    pub provider: String,
-    pub flow: Option<String>,
-    pub issued: Option<Timestamp>,
-}
+use crate::domain::tenant::Environment;
+use crate::store::{StoredCredential, StoredField};
+use crate::token::LoginError;
 
 /// A version that was stored, as it may be shown.
 #[derive(Debug, Serialize)]
@@ -40,6 +26,10 @@ pub struct NewCredential {
     pub provider: String,
     pub version: i64,
     pub state: CredentialState,
+    pub verified_at: Option<Timestamp>,
+    /// The version whose place it took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retiring: Option<Retiring>,
     pub fields: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<ImportNotice>,
@@ -67,49 +57,73 @@ pub struct TestReport {
 }
 
 impl Admin {
-    /// Stores a new version, which is active at once; the former one is revoked.
+    /// Stores a new version. Where there is an active one, it takes its place: after a login, unless
+    /// the input says otherwise, and the former one retires.
     pub async fn set_credential(
         &self,
         input: CredentialInput,
         fields: SecretFields,
     ) -> Result<NewCredential, AdminError> {
-        let organization = self.organization_to_change(&input.organization).await?;
-        let (provider, _) = self.upstream(&input.provider, &input.environment)?;
-        check_flow(provider, input.flow.as_deref())?;
-        check_fields(provider, input.flow.as_deref(), &fields)?;
-        let now = self.now();
-        let issued_at = input.issued.unwrap_or(now);
-        if issued_at > now {
-            return Err(AdminError::unfit("issued", "is in the future"));
+        let verify = input.verify;
+        let entry = self.entry(input, fields).await?;
+        let present = self.store.living_versions(&entry.place.profile).await?;
+        let with = |state| present.iter().find(|version| version.state == state);
+        refuse_open(with(CredentialState::Staged))?;
+        let verified = verify && with(CredentialState::Active).is_some();
+        if verified {
+            self.try_out(&entry.version).await?;
         }
-        let names = fields.keys().cloned().collect();
-        let version = NewVersion {
-            profile: ProfileKey {
-                tenant: tenant(&organization, &input.environment),
-                provider: provider.name.clone(),
-            },
-            flow: input.flow,
-            fields,
-            issued_at,
-            entered_by: self.actor.name().to_owned(),
-        };
-        let mut write = self.begin(&organization).await?;
-        let (id, number) = self.credentials.activate(&mut write, &version, now).await?;
-        let event = self
-            .event("credential.set")
-            .of_tenant(&version.profile.tenant);
-        let event = event.of_provider(&provider.name).of_version(id);
-        self.commit(write, [event]).await?;
-        Ok(NewCredential {
+        self.activate(entry, verified).await
+    }
+
+    async fn activate(&self, entry: Entry, verified: bool) -> Result<NewCredential, AdminError> {
+        let Entry { place, version } = entry;
+        let (profile, id, now) = (&place.profile, version.credential.id, self.now());
+        let mut write = self.begin(&place.organization).await?;
+        let mut lives = Lives::of(&mut write, profile, now).await?;
+        refuse_open(lives.in_state(CredentialState::Staged))?;
+        let mut ended = lives.clear_refused().await?;
+        let active = CredentialState::Active;
+        let former = lives.in_state(active).map(|former| Retiring {
+            version: former.version,
+            grace_ends: Some(self.grace_end(now)),
+        });
+        ended.extend(lives.retire_active(self.grace_end(now)).await?);
+        let sealed = self.credentials.seal(&mut write, &version, active, now);
+        let stored = NewCredential {
             id,
-            organization: organization.slug.to_string(),
-            environment: input.environment,
-            provider: input.provider,
-            version: number,
-            state: CredentialState::Active,
-            fields: names,
+            organization: place.organization.slug.to_string(),
+            environment: profile.tenant.environment.clone(),
+            provider: profile.provider.to_string(),
+            version: sealed.await?,
+            state: active,
+            verified_at: verified.then_some(now),
+            retiring: former,
+            fields: version.credential.fields.keys().cloned().collect(),
             notices: Vec::new(),
-        })
+        };
+        if verified {
+            write.set_verified(&profile.tenant, id, now).await?;
+        }
+        let event = self.event_about("credential.set", profile, id);
+        let events = std::iter::once(event).chain(self.events_of_ended(profile, ended));
+        self.commit_creation(write, events, &stored).await?;
+        Ok(stored)
+    }
+
+    /// Logs in with what was entered, before it is stored anywhere.
+    async fn try_out(&self, version: &NewVersion) -> Result<(), AdminError> {
+        let profile = &version.credential.key;
+        let site = self.site(profile)?;
+        let result = self.login.log_in(&site, &version.credential, None).await;
+        let Err(error) = result else { return Ok(()) };
+        let Some(words) = error.refusal() else {
+            return Err(AdminError::LoginFailed(error));
+        };
+        let event = self.event("credential.set").of_tenant(&profile.tenant);
+        let event = event.of_provider(&profile.provider).ended(error.code());
+        self.commit(self.store.write().await?, [event]).await?;
+        Err(AdminError::EntryRefused(words))
     }
 
     /// The versions of one organization, or of all, newest first within each profile.
@@ -154,7 +168,7 @@ impl Admin {
         }
     }
 
-    /// Logs in with an active credential and notes that it works.
+    /// Logs in with an active credential and notes how that went.
     pub async fn test_credential(
         &self,
         organization: &OrganizationSlug,
@@ -162,34 +176,27 @@ impl Admin {
         provider: &str,
     ) -> Result<TestReport, AdminError> {
         let organization = self.organization_to_change(organization).await?;
-        let (provider, upstream) = self.upstream(provider, environment)?;
-        let stored = self.store.credentials_of(organization.id).await?;
-        let active = stored.into_iter().find(|stored| {
-            stored.state == CredentialState::Active
-                && stored.environment == *environment
-                && stored.provider == provider.name
-        });
-        let active = active.ok_or_else(|| AdminError::NoCredential {
-            organization: organization.slug.to_string(),
-            environment: environment.to_string(),
-            provider: provider.name.to_string(),
-        })?;
-        let site = LoginSite {
-            provider: provider.clone(),
-            base_url: upstream.base_url.clone(),
-        };
-        let result = self.log_in(&organization, &active, &site).await;
-        let ok = result.is_ok();
-        let message = match result {
-            Ok(()) => "Authentication successful".to_owned(),
+        let (provider, _) = self.upstream(provider, environment)?;
+        let place = Place::new(organization, environment.clone(), provider.name.clone());
+        let present = self.store.living_versions(&place.profile).await?;
+        let is_active = |stored: &StoredCredential| stored.state == CredentialState::Active;
+        let active = present.into_iter().find(is_active);
+        let active = active.ok_or_else(|| place.no_credential())?;
+        let tried = self.log_in(&place.profile, &active).await;
+        if let Ok(tried) = &tried {
+            self.note_test(&place.profile, active.id, tried).await?;
+        }
+        let message = match &tried {
+            Ok(Ok(())) => "Authentication successful".to_owned(),
+            Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
         Ok(TestReport {
-            organization: organization.slug.to_string(),
+            organization: place.organization.slug.to_string(),
             environment: environment.clone(),
             provider: provider.name.to_string(),
             id: active.id,
-            ok,
+            ok: matches!(tried, Ok(Ok(()))),
             message,
         })
     }
@@ -212,29 +219,43 @@ impl Admin {
         Ok(())
     }
 
-    async fn log_in(
+    /// A real login with a stored version.
+    pub(super) async fn log_in(
         &self,
-        organization: &Organization,
-        active: &StoredCredential,
-        site: &LoginSite,
-    ) -> Result<(), AdminError> {
-        let key = ProfileKey {
-            tenant: tenant(organization, &active.environment),
-            provider: active.provider.clone(),
-        };
+        profile: &ProfileKey,
+        version: &StoredCredential,
+    ) -> Result<Result<(), LoginError>, AdminError> {
+        let site = self.site(profile)?;
         let credential = CredentialRef {
-            id: active.id,
-            key,
-            flow: active.flow.clone(),
+            id: version.id,
+            key: profile.clone(),
+            flow: version.flow.clone(),
         };
         let opened = self.credentials.open(&credential).await?;
-        self.login.log_in(site, &opened, None).await?;
+        Ok(self.login.log_in(&site, &opened, None).await.map(drop))
+    }
+
+    /// A login that was neither granted nor refused says nothing about the credential.
+    async fn note_test(
+        &self,
+        profile: &ProfileKey,
+        version: CredentialVersionId,
+        tried: &Result<(), LoginError>,
+    ) -> Result<(), AdminError> {
+        let refusal = tried.as_ref().err().map(|error| (error, error.refusal()));
+        if matches!(refusal, Some((_, None))) {
+            return Ok(());
+        }
+        let (tenant, now) = (&profile.tenant, self.now());
+        let mut event = self.event_about("credential.test", profile, version);
         let mut write = self.store.write().await?;
-        write.set_verified(active.id, self.now()).await?;
-        let event = self.event("credential.test").of_tenant(&opened.key.tenant);
-        let event = event
-            .of_provider(&opened.key.provider)
-            .of_version(opened.id);
+        match refusal {
+            Some((error, Some(words))) => {
+                write.set_refused(tenant, version, now, &words).await?;
+                event = event.ended(error.code());
+            }
+            _ => write.set_verified(tenant, version, now).await?,
+        }
         self.commit(write, [event]).await
     }
 
@@ -245,121 +266,35 @@ impl Admin {
     ) -> Result<CredentialMetadata, AdminError> {
         let tenant = tenant(organization, &stored.environment);
         let fields = self.store.credential_fields(&tenant, stored.id).await?;
-        Ok(CredentialMetadata {
-            id: stored.id,
-            organization: organization.slug.to_string(),
-            environment: stored.environment,
-            provider: stored.provider,
-            version: stored.version,
-            state: stored.state,
-            state_since: stored.state_at,
-            grace_ends: stored.grace_ends_at,
-            flow: stored.flow,
-            issued: stored.issued_at,
-            entered_at: stored.entered_at,
-            entered_by: stored.entered_by,
-            verified_at: stored.verified_at,
-            refused: stored.refused,
-            fields: fields
-                .into_iter()
-                .map(|field| FieldMetadata {
-                    name: field.name,
-                    fingerprint: field.fingerprint,
-                })
-                .collect(),
-        })
-    }
-
-    pub(super) fn upstream(
-        &self,
-        name: &str,
-        environment: &Environment,
-    ) -> Result<(&Arc<Provider>, &Upstream), AdminError> {
-        let provider = self.catalog.provider(name).ok_or_else(|| {
-            let known: Vec<&str> = self.catalog.providers().map(|p| p.name.as_str()).collect();
-            AdminError::NoProvider {
-                name: name.to_owned(),
-                hint: suggestion(name, &known),
-            }
-        })?;
-        let upstream = provider.environments.get(environment).ok_or_else(|| {
-            let known: Vec<&str> = provider
-                .environments
-                .keys()
-                .map(Environment::as_str)
-                .collect();
-            AdminError::NoEnvironment {
-                provider: name.to_owned(),
-                environment: environment.to_string(),
-                hint: suggestion(environment.as_str(), &known),
-            }
-        })?;
-        Ok((provider, upstream))
+        Ok(metadata_of(organization, stored, fields))
     }
 }
 
-fn tenant(organization: &Organization, environment: &Environment) -> Tenant {
-    Tenant {
-        organization: organization.id,
-        slug: organization.slug.clone(),
-        environment: environment.clone(),
-    }
-}
-
-fn check_flow(provider: &Provider, flow: Option<&str>) -> Result<(), AdminError> {
-    let Some(flow) = flow else { return Ok(()) };
-    if provider.login.flows.contains_key(flow) {
-        return Ok(());
-    }
-    let known: Vec<&str> = provider.login.flows.keys().map(String::as_str).collect();
-    Err(AdminError::NoFlow {
-        provider: provider.name.to_string(),
-        flow: flow.to_owned(),
-        hint: suggestion(flow, &known),
-    })
-}
-
-fn check_fields(
-    provider: &Provider,
-    flow: Option<&str>,
-    fields: &BTreeMap<String, SecretString>,
-) -> Result<(), AdminError> {
-    let shapes = &provider.credential.fields;
-    for (name, value) in fields {
-        if !shapes.contains_key(name) {
-            let known: Vec<&str> = shapes.keys().map(String::as_str).collect();
-            let hint = suggestion(name, &known);
-            let message = format!("`{}` has no such field{hint}", provider.name);
-            return Err(AdminError::unfit(name, message));
-        }
-        let text = value.expose_secret();
-        if !(1..=MAX_FIELD).contains(&text.chars().count()) {
-            let message = format!("1 to {MAX_FIELD} characters are needed");
-            return Err(AdminError::field(name, message));
-        }
-        if text.trim() != text || text.chars().any(char::is_control) {
-            let message = "has blanks around it or control characters in it; was it cut badly?";
-            return Err(AdminError::field(name, message));
-        }
-    }
-    let required = shapes
-        .iter()
-        .filter(|(_, shape)| shape.required)
-        .map(|(name, _)| name);
-    let flow_needs = provider
-        .login
-        .flow(flow)
-        .into_iter()
-        .flat_map(|flow| &flow.requires);
-    match required
-        .chain(flow_needs)
-        .find(|name| !fields.contains_key(*name))
-    {
-        None => Ok(()),
-        Some(name) => {
-            let description = shapes.get(name).map(|shape| shape.description.as_str());
-            let message = format!("is missing ({})", description.unwrap_or_default());
-            Err(AdminError::unfit(name, message))
-        }
+/// What may be shown of a version and its fields.
+pub(super) fn metadata_of(
+    organization: &Organization,
+    stored: StoredCredential,
+    fields: Vec<StoredField>,
+) -> CredentialMetadata {
+    let fields = fields.into_iter().map(|field| FieldMetadata {
+        name: field.name,
+        fingerprint: field.fingerprint,
+    });
+    CredentialMetadata {
+        id: stored.id,
+        organization: organization.slug.to_string(),
+        environment: stored.environment,
+        provider: stored.provider,
+        version: stored.version,
+        state: stored.state,
+        state_since: stored.state_at,
+        grace_ends: stored.grace_ends_at,
+        flow: stored.flow,
+        issued: stored.issued_at,
+        entered_at: stored.entered_at,
+        entered_by: stored.entered_by,
+        verified_at: stored.verified_at,
+        refused: stored.refused,
+        fields: fields.collect(),
     }
 }

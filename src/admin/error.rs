@@ -2,7 +2,8 @@
 
 use crate::audit::AuditError;
 use crate::credentials::CredentialError;
-use crate::store::StoreError;
+use crate::domain::credential::{CredentialState, CredentialVersionId, ProfileKey};
+use crate::store::{StoreError, StoredCredential};
 use crate::token::LoginError;
 use crate::vault::VaultError;
 
@@ -35,6 +36,41 @@ pub enum AdminError {
         environment: String,
         provider: String,
     },
+    #[error(
+        "version {0} is staged already, and one change at a time is enough: `locum credential promote` or `locum credential cancel` ends it"
+    )]
+    RotationOpen(i64),
+    #[error(
+        "nothing is staged for `{}` in {}; `locum credential stage` begins a rotation", .0.provider, .0.tenant
+    )]
+    NoOpenRotation(ProfileKey),
+    #[error("there is no rotation `{0}` here; `locum credential show --json` lists the versions")]
+    NoRotation(CredentialVersionId),
+    #[error("there is no version {0} here; `locum credential show` lists all")]
+    NoVersion(i64),
+    #[error(
+        "version {0} has not logged in yet: `locum credential verify` tries it, and --unverified promotes it untried"
+    )]
+    NotVerified(i64),
+    #[error("version {version} is {state} and cannot be {change}; {}", remedy(*.state))]
+    RotationState {
+        version: i64,
+        state: CredentialState,
+        /// `promoted`, `cancelled`, …
+        change: &'static str,
+    },
+    #[error(
+        "there is no version to go back to from version {0}: the one before it is revoked, or its grace is over; `locum credential set` enters another"
+    )]
+    NoWayBack(i64),
+    #[error(
+        "the login endpoint refused these values: {0}; they were not stored, and the present version is untouched"
+    )]
+    EntryRefused(String),
+    #[error(
+        "{0}: whether the credential is good cannot be told, and nothing was changed; try again later, or go on without a login: `set` and `promote` take --unverified"
+    )]
+    LoginFailed(LoginError),
     #[error("this takes rights that you do not have; ask an owner")]
     Forbidden,
     #[error("field `{field}`: {message}")]
@@ -46,6 +82,10 @@ pub enum AdminError {
     NoTool { name: String, hint: String },
     #[error("there is no gateway key `{0}` that still works; `locum key list` shows all")]
     NoKey(String),
+    #[error(
+        "gateway key `{id}` was rolled already, and `{successor}` has its place; revoke one of the two first"
+    )]
+    KeyRolled { id: String, successor: String },
     #[error("there is no admin token `{0}` that still works; `locum admin-token list` shows all")]
     NoToken(String),
     #[error(
@@ -58,8 +98,6 @@ pub enum AdminError {
     OtherRequest,
     #[error("a request with this Idempotency-Key is under way; send it again in a moment")]
     UnderWay,
-    #[error(transparent)]
-    Login(#[from] LoginError),
     #[error(transparent)]
     Credential(#[from] CredentialError),
     #[error(transparent)]
@@ -130,7 +168,17 @@ impl AdminError {
             Self::Changed => (ErrorKind::Changed, "changed"),
             Self::OtherRequest => (ErrorKind::Conflict, "idempotency_key_reused"),
             Self::UnderWay => (ErrorKind::Conflict, "idempotency_key_in_use"),
-            Self::Login(error) => (ErrorKind::Upstream, error.code()),
+            Self::RotationOpen(_) => (ErrorKind::Conflict, "rotation_open"),
+            Self::NoOpenRotation(_) | Self::NoRotation(_) => {
+                (ErrorKind::NotFound, "rotation_not_found")
+            }
+            Self::NoVersion(_) => (ErrorKind::NotFound, "version_not_found"),
+            Self::NotVerified(_) => (ErrorKind::Conflict, "rotation_unverified"),
+            Self::RotationState { .. } => (ErrorKind::Conflict, "rotation_state"),
+            Self::NoWayBack(_) => (ErrorKind::Conflict, "no_way_back"),
+            Self::EntryRefused(_) => (ErrorKind::Conflict, "credential_refused"),
+            Self::LoginFailed(error) => (ErrorKind::Upstream, error.code()),
+            Self::KeyRolled { .. } => (ErrorKind::Conflict, "key_rolled"),
             Self::Store(StoreError::Full | StoreError::Locked) => {
                 (ErrorKind::Unavailable, "store_unavailable")
             }
@@ -138,6 +186,30 @@ impl AdminError {
             Self::Credential(_) | Self::Store(_) | Self::Audit(_) | Self::Vault(_) => {
                 (ErrorKind::Internal, "internal")
             }
+        }
+    }
+
+    /// What a version is does not allow that change.
+    pub(super) fn state(version: &StoredCredential, change: &'static str) -> Self {
+        Self::RotationState {
+            version: version.version,
+            state: version.state,
+            change,
+        }
+    }
+}
+
+/// What to do instead.
+fn remedy(state: CredentialState) -> &'static str {
+    match state {
+        CredentialState::Staged => "`locum credential promote` makes it active",
+        CredentialState::Active => {
+            "`locum credential rollback` returns to the one before, `locum credential revoke` ends it"
+        }
+        CredentialState::Retiring => "`locum credential rollback` brings it back",
+        CredentialState::Refused => "`locum credential stage` begins anew, with values that work",
+        CredentialState::Revoked | CredentialState::Cancelled => {
+            "its values are gone: `locum credential stage` begins anew"
         }
     }
 }

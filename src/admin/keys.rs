@@ -51,6 +51,9 @@ pub struct KeySummary {
     pub created_at: Timestamp,
     pub created_by: String,
     pub expires: Option<Timestamp>,
+    /// The key whose place it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
     pub grants: Vec<KeyGrant>,
 }
 
@@ -118,6 +121,7 @@ impl Admin {
             created_at: row.created_at,
             created_by: row.created_by.to_owned(),
             expires: request.expires,
+            replaces: None,
         };
         let event = self.event("key.create").on(issued.id.as_str());
         let events = for_each(event, &organizations);
@@ -131,8 +135,7 @@ impl Admin {
     /// The keys that open an organization which the actor knows of, oldest first, revoked ones too.
     pub async fn keys(&self) -> Result<Vec<KeySummary>, AdminError> {
         let organizations = self.organizations().await?;
-        let known = organizations.iter().map(|found| (found.id, found));
-        let known: HashMap<_, _> = known.collect();
+        let known = by_id(&organizations);
         let keys = self.store.gateway_keys().await?.into_iter();
         let keys = keys.map(|row| self.summary(row, &known));
         Ok(keys.filter(|key| !key.grants.is_empty()).collect())
@@ -149,7 +152,7 @@ impl Admin {
     }
 
     /// The organizations that a key opens. Who may not change all of them may not change the key.
-    async fn key_to_change(&self, id: &str) -> Result<Vec<Organization>, AdminError> {
+    pub(super) async fn key_to_change(&self, id: &str) -> Result<Vec<Organization>, AdminError> {
         if let Some(key) = PresentedKey::parse(SecretKind::GatewayKey, id) {
             let message = format!("this is a whole key; its id alone is `{}`", key.id());
             return Err(AdminError::field("id", message));
@@ -247,7 +250,7 @@ impl Admin {
         }
     }
 
-    fn summary(
+    pub(super) fn summary(
         &self,
         row: GatewayKeyRow,
         known: &HashMap<OrganizationId, &Organization>,
@@ -269,8 +272,16 @@ impl Admin {
             created_at: row.created_at,
             created_by: row.created_by,
             expires: row.expires_at,
+            replaces: row.replaces,
         }
     }
+}
+
+pub(super) fn by_id(organizations: &[Organization]) -> HashMap<OrganizationId, &Organization> {
+    organizations
+        .iter()
+        .map(|found| (found.id, found))
+        .collect()
 }
 
 fn shown(grant: &Grant, organization: &Organization) -> KeyGrant {
@@ -283,7 +294,7 @@ fn shown(grant: &Grant, organization: &Organization) -> KeyGrant {
 }
 
 /// One record for each organization that an event is about.
-fn for_each(event: AuditEvent, organizations: &[Organization]) -> Vec<AuditEvent> {
+pub(super) fn for_each(event: AuditEvent, organizations: &[Organization]) -> Vec<AuditEvent> {
     let of = |organization| event.clone().of_organization(organization);
     organizations.iter().map(of).collect()
 }

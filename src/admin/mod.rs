@@ -6,25 +6,33 @@
 mod authority;
 mod credentials;
 mod dotenv;
+mod entry;
 mod error;
 mod import;
 mod keys;
 mod limits;
 mod once;
 mod organizations;
+mod place;
+mod revocation;
+mod roll;
+mod rotation;
 mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use credentials::{CredentialInput, CredentialProfile, NewCredential, TestReport};
+pub use credentials::{CredentialProfile, NewCredential, TestReport};
 pub use dotenv::{DotenvError, Variables, parse as parse_dotenv};
+pub use entry::CredentialInput;
 pub use error::{AdminError, ErrorKind};
 pub use import::ImportNotice;
 pub use keys::{GrantRequest, IssuedKey, KeyGrant, KeyRequest, KeySummary};
 pub use limits::{LimitChange, LimitSummary};
 pub use organizations::{OrganizationChange, OrganizationDetail};
+pub use rotation::{Retiring, Rotation};
 pub use tokens::{IssuedToken, TokenRequest, TokenSummary};
 
 use once::Once;
@@ -37,6 +45,19 @@ use crate::domain::clock::SharedClock;
 use crate::store::Store;
 use crate::token::Login;
 
+/// What administration works with.
+#[derive(Clone)]
+pub struct AdminParts {
+    pub store: Store,
+    pub credentials: Credentials,
+    pub audit: Audit,
+    pub catalog: Arc<Catalog>,
+    pub login: Arc<Login>,
+    pub clock: SharedClock,
+    /// How long a credential version works after another has taken its place.
+    pub grace: Duration,
+}
+
 /// Administration of one installation, by one actor.
 #[derive(Clone)]
 pub struct Admin {
@@ -46,6 +67,7 @@ pub struct Admin {
     catalog: Arc<Catalog>,
     login: Arc<Login>,
     clock: SharedClock,
+    grace: Duration,
     actor: Actor,
     /// The HTTP request that it is done for, if one is.
     request_id: Option<String>,
@@ -55,22 +77,24 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub fn new(
-        store: Store,
-        credentials: Credentials,
-        audit: Audit,
-        catalog: Arc<Catalog>,
-        login: Login,
-        clock: SharedClock,
-        actor: Actor,
-    ) -> Self {
+    pub fn new(parts: AdminParts, actor: Actor) -> Self {
+        let AdminParts {
+            store,
+            credentials,
+            audit,
+            catalog,
+            login,
+            clock,
+            grace,
+        } = parts;
         Self {
             store,
             credentials,
             audit,
             catalog,
-            login: Arc::new(login),
+            login,
             clock,
+            grace,
             actor,
             request_id: None,
             once: None,

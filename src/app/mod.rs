@@ -3,7 +3,7 @@
 //! ```text
 //! open:   configuration → profiles → key ring → the database's key check → database → App
 //! start:  exposure, certificates → listeners → directory → tokens, upstream → gateway → Running
-//! stop:   listeners finish what is in flight → watcher, bookkeeper → traces → database
+//! stop:   listeners finish what is in flight → watcher, bookkeeper, graces → traces → database
 //! ```
 //!
 //! The key ring is checked against the database before the database is opened for writing: with a
@@ -11,6 +11,7 @@
 
 mod bookkeeper;
 mod edge;
+mod graces;
 mod hardening;
 mod install;
 mod listeners;
@@ -30,7 +31,7 @@ pub use listeners::Certificate;
 pub use probe::{ProbeError, ready};
 pub use running::Running;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, AdminParts};
 use crate::audit::{Audit, AuditError};
 use crate::catalog::{Catalog, CatalogError};
 use crate::config::{ConfigError, Loaded};
@@ -194,15 +195,16 @@ impl App {
 
     /// The use cases of administration, for an actor.
     pub fn admin(&self, actor: Actor) -> Admin {
-        Admin::new(
-            self.store.clone(),
-            self.credentials.clone(),
-            self.audit.clone(),
-            self.catalog.clone(),
-            Login::new(self.net.clone(), self.clock.clone()),
-            self.clock.clone(),
-            actor,
-        )
+        let parts = AdminParts {
+            store: self.store.clone(),
+            credentials: self.credentials.clone(),
+            audit: self.audit.clone(),
+            catalog: self.catalog.clone(),
+            login: Arc::new(Login::new(self.net.clone(), self.clock.clone())),
+            clock: self.clock.clone(),
+            grace: self.loaded.config.rotation.grace,
+        };
+        Admin::new(parts, actor)
     }
 
     /// Closes the database.

@@ -7,14 +7,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::{App, AppError, bookkeeper, edge, watcher};
+use super::{App, AppError, bookkeeper, edge, graces, watcher};
 use crate::config::Loaded;
+use crate::domain::actor::Actor;
 use crate::domain::destination::Destinations;
 use crate::domain::limits::TenantLimits;
 use crate::domain::meter::Meters;
 use crate::domain::span::Tracer;
-use crate::gateway::{AdmissionSettings, Gateway};
+use crate::gateway::{AdmissionSettings, Gateway, GatewayParts};
 use crate::net::{Net, NetSettings, SystemResolver};
+use crate::store::StoreError;
 use crate::token::{Login, Tokens};
 use crate::traces::{TraceSettings, Traces, read_headers};
 use crate::upstream::Rest;
@@ -51,7 +53,12 @@ impl App {
             gateway.clone(),
             signal.clone(),
         )));
-        tasks.push(tokio::spawn(bookkeeper::keep(gateway.clone(), signal)));
+        tasks.push(tokio::spawn(bookkeeper::keep(
+            gateway.clone(),
+            signal.clone(),
+        )));
+        let locum = self.admin(Actor::Locum);
+        tasks.push(tokio::spawn(graces::end(locum, signal)));
         tracing::info!(%mcp, %admin, "serving");
         Ok(Running {
             mcp,
@@ -101,22 +108,27 @@ impl App {
         );
         let max_answer = self.loaded.config.limits.answer;
         let rest = Rest::new(self.net.clone(), max_answer, self.clock.clone());
-        Ok(Gateway::open(
-            self.store.clone(),
-            self.catalog.clone(),
-            admission_settings(&self.loaded),
+        let parts = GatewayParts {
+            store: self.store.clone(),
+            audit: self.audit.clone(),
+            catalog: self.catalog.clone(),
+            limits: admission_settings(&self.loaded),
             tokens,
             rest,
-            self.clock.clone(),
-            meters,
-        )
-        .await?)
+            clock: self.clock.clone(),
+        };
+        Ok(Gateway::open(parts, meters).await?)
     }
 }
 
 impl Running {
     pub fn app(&self) -> &App {
         &self.app
+    }
+
+    /// Takes over what was changed in the database, as after a change by the admin API.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.gateway.refresh().await
     }
 
     /// Lets requests in flight finish, writes down what was used, sends the last spans, then closes

@@ -70,7 +70,7 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     ));
     findings.extend(listeners(&app));
     for version in admin.credentials(None).await? {
-        if version.state == CredentialState::Active {
+        if !version.state.is_over() {
             findings.push(credential(&admin, &version, args.live, output).await);
         }
     }
@@ -129,7 +129,11 @@ async fn credential(
         provider,
         ..
     } = version;
-    let check = format!("credential {organization}/{environment}/{provider}");
+    let mut check = format!("credential {organization}/{environment}/{provider}");
+    let is_active = version.state == CredentialState::Active;
+    if !is_active {
+        check += &format!(" version {}, {}", version.version, version.state);
+    }
     let known = admin.catalog().provider(provider.as_str());
     if !known.is_some_and(|provider| provider.environments.contains_key(environment)) {
         let problem = "no profile describes this provider and environment".to_owned();
@@ -137,6 +141,9 @@ async fn credential(
     }
     if let Err(error) = admin.open_credential(version).await {
         return Finding::of(check, Some(error.to_string()), "");
+    }
+    if !is_active {
+        return Finding::ok(check, "opens");
     }
     if !live {
         return Finding::ok(check, "opens; not tried (use --live)");

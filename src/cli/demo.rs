@@ -156,6 +156,7 @@ async fn add_credential(
         provider: PROVIDER.to_owned(),
         flow: None,
         issued: None,
+        verify: false,
     };
     let fields = SecretFields::from([
         (

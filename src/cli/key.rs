@@ -1,18 +1,21 @@
 //! `locum key …`
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::CliError;
 use super::context::Context;
 use super::output::Output;
-use crate::admin::{GrantRequest, KeyRequest, KeySummary};
+use crate::admin::{Admin, GrantRequest, IssuedKey, KeyRequest, KeySummary};
 use crate::domain::bearer_secret::reveal;
 use crate::domain::clock::SharedClock;
 use crate::domain::organization::OrganizationSlug;
 use crate::domain::principal::Scope;
 use crate::domain::tenant::Environment;
 use crate::domain::tool::ToolName;
-use crate::domain::units::parse_end;
+use crate::domain::units::{parse_duration, parse_end};
 
 #[derive(clap::Args)]
 pub(super) struct Create {
@@ -49,6 +52,18 @@ pub(super) enum Command {
     Create(Create),
     /// List all keys
     List,
+    /// Issue a key in place of another, with the same name and grants; both work for a while
+    Roll {
+        /// The key's id
+        id: String,
+        /// How long the present key still works: 7d, 12h; 0s ends it at once
+        #[arg(long, value_parser = parse_duration)]
+        grace: Duration,
+        /// When the new key ends: a date (YYYY-MM-DD) or a duration from now (90d); when left out,
+        /// it lives as long as the present one was to
+        #[arg(long)]
+        expires: Option<String>,
+    },
     /// Revoke a key: refused everywhere within a second
     Revoke {
         /// The key's id
@@ -63,37 +78,74 @@ pub(super) async fn run(
 ) -> Result<(), CliError> {
     let app = context.open().await?;
     let admin = app.admin(context.actor());
+    let result = act(command, &admin, context, output).await;
+    app.close().await;
+    result
+}
+
+async fn act(
+    command: Command,
+    admin: &Admin,
+    context: &Context,
+    output: &Output,
+) -> Result<(), CliError> {
     match command {
         Command::Create(args) => {
             let issued = admin.create_key(&request(args, &context.clock)?).await?;
-            let mut data = serde_json::to_value(&issued.summary).unwrap_or_default();
-            data["key"] = reveal(&issued.key).into();
-            output.data(&data);
-            output.say(&format!(
-                "Key {} for {:?}, shown this once:\n{}",
-                issued.summary.id,
-                issued.summary.name,
-                reveal(&issued.key)
-            ));
+            show_once(&issued, output);
         }
         Command::List => list(&admin.keys().await?, output),
+        Command::Roll { id, grace, expires } => {
+            let expires = end(expires.as_deref(), &context.clock)?;
+            let issued = admin.roll_key(&id, grace, expires).await?;
+            show_once(&issued, output);
+            output.say(&format!(
+                "It takes the place of {id}, which {}.",
+                end_of(&id, admin).await?
+            ));
+        }
         Command::Revoke { id } => {
             admin.revoke_key(&id).await?;
             output.data(&serde_json::json!({"id": id, "state": "revoked"}));
             output.say(&format!("Key {id} is revoked."));
         }
     }
-    app.close().await;
     Ok(())
 }
 
+fn show_once(issued: &IssuedKey, output: &Output) {
+    let mut data = serde_json::to_value(&issued.summary).unwrap_or_default();
+    data["key"] = reveal(&issued.key).into();
+    output.data(&data);
+    output.say(&format!(
+        "Key {} for {:?}, shown this once:\n{}",
+        issued.summary.id,
+        issued.summary.name,
+        reveal(&issued.key)
+    ));
+}
+
+/// Until when a key that was rolled works.
+async fn end_of(id: &str, admin: &Admin) -> Result<String, CliError> {
+    let rolled = admin.keys().await?.into_iter().find(|key| key.id == id);
+    Ok(
+        match rolled
+            .filter(|key| key.state == "active")
+            .and_then(|key| key.expires)
+        {
+            Some(end) => format!("works until {}", end.strftime("%F %R UTC")),
+            None => "is revoked".to_owned(),
+        },
+    )
+}
+
+fn end(text: Option<&str>, clock: &SharedClock) -> Result<Option<Timestamp>, CliError> {
+    let end = text.map(|text| parse_end(text, clock.now())).transpose();
+    end.map_err(|error| CliError::Usage(format!("--expires: {error}")))
+}
+
 fn request(args: Create, clock: &SharedClock) -> Result<KeyRequest, CliError> {
-    let expires = args
-        .expires
-        .as_deref()
-        .map(|text| parse_end(text, clock.now()))
-        .transpose()
-        .map_err(|error| CliError::Usage(format!("--expires: {error}")))?;
+    let expires = end(args.expires.as_deref(), clock)?;
     let environments = if args.all_envs {
         Scope::All
     } else {

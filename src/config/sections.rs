@@ -25,6 +25,7 @@ pub struct Config {
     pub log: LogSection,
     pub traces: TracesSection,
     pub tenancy: TenancySection,
+    pub rotation: RotationSection,
     pub limits: LimitsSection,
     pub upstream: UpstreamSection,
     pub profiles: ProfilesSection,
@@ -130,6 +131,15 @@ pub struct TenancySection {
     pub header: String,
     /// `X-Tenant-Env`.
     pub environment_header: String,
+}
+
+/// How credentials change.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RotationSection {
+    /// A credential version works this long after another has taken its place; `24h`.
+    #[serde(deserialize_with = "duration")]
+    pub grace: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -282,6 +292,14 @@ impl Default for TenancySection {
         Self {
             header: "X-Tenant-Id".to_owned(),
             environment_header: "X-Tenant-Env".to_owned(),
+        }
+    }
+}
+
+impl Default for RotationSection {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(24 * 3600),
         }
     }
 }

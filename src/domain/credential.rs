@@ -37,7 +37,7 @@ pub enum CredentialState {
     Retiring,
     /// Ended; its bytes are gone.
     Revoked,
-    /// Given up before it was used; its bytes are gone.
+    /// Given up while it was not in use; its bytes are gone.
     Cancelled,
 }
 
@@ -70,6 +70,12 @@ impl CredentialState {
     /// Reads the label that [`Self::as_str`] writes.
     pub fn from_label(label: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == label)
+    }
+}
+
+impl fmt::Display for CredentialState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

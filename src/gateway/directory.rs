@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::admit::{Admission, Gate};
 use super::census::Issued;
 use super::meters::GatewayMeters;
+use super::turn_back::WayBack;
 use crate::catalog::Catalog;
 use crate::domain::bearer_secret::SecretHash;
 use crate::domain::credential::{CredentialRef, CredentialVersionId, ProfileKey};
@@ -26,6 +27,8 @@ use crate::upstream::RequestMeters;
 pub struct Route {
     pub account: Arc<Account>,
     pub requests: Arc<RequestMeters>,
+    /// The version before this one, while it retires.
+    pub(super) way_back: Option<WayBack>,
 }
 
 /// What a tenant with an active credential has: a way to each provider, and the gate before them.
@@ -69,14 +72,28 @@ impl Directory {
             directory.add_organization(organization);
         }
         let mut tenants: HashMap<Tenant, BTreeMap<ProviderName, Route>> = HashMap::new();
-        for stored in store.active_credentials().await? {
-            let issued_at = stored.issued_at;
-            if let Some((tenant, provider, route)) = directory.route(catalog, meters, stored) {
-                directory.add_issued(&provider, &tenant.environment, issued_at);
-                directory.versions.insert(route.account.credential.id);
-                tenants.entry(tenant).or_default().insert(provider, route);
+        for stored in store.usable_credentials().await? {
+            let (issued_at, grace_ends) = (stored.issued_at, stored.grace_ends_at);
+            let Some((tenant, provider, route)) = directory.route(catalog, meters, stored) else {
+                continue;
+            };
+            directory.versions.insert(route.account.credential.id);
+            let routes = tenants.entry(tenant).or_default();
+            match grace_ends {
+                None => {
+                    let environment = &route.account.credential.key.tenant.environment;
+                    directory.add_issued(&provider, environment, issued_at);
+                    routes.insert(provider, route);
+                }
+                // The active ones come first: a retiring one without a successor is no way.
+                Some(end) => {
+                    if let Some(active) = routes.get_mut(&provider) {
+                        active.way_back = Some(WayBack::new(route.account, end));
+                    }
+                }
             }
         }
+        tenants.retain(|_, routes| !routes.is_empty());
         let limits = limits(store).await?;
         for (tenant, by_provider) in tenants {
             let id = (tenant.organization, tenant.environment.clone());
@@ -175,6 +192,7 @@ impl Directory {
                 meters: meters.logins.clone(),
             }),
             requests: meters.requests.clone(),
+            way_back: None,
         };
         Some((tenant, stored.provider, route))
     }

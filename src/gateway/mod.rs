@@ -11,6 +11,7 @@
 //!           ├ form         template + arguments                     → FormedRequest
 //!           ├ token        cache, single flight, renewal            → Bearer
 //!           ├ send         upstream; one retry with a new token on 401 → UpstreamReply
+//!           │              a version that is over or refused gives way to the one in its place
 //!           └ outcome      what the client is told; one log line, one count
 //! ```
 //!
@@ -26,6 +27,8 @@ mod error;
 mod meters;
 mod outcome;
 mod resolve;
+mod send;
+mod turn_back;
 mod usage;
 
 use std::collections::BTreeSet;
@@ -37,13 +40,14 @@ use http::StatusCode;
 use tokio::sync::Mutex;
 
 pub use admit::AdmissionSettings;
-use admit::{Admission, Limited, Permit};
-use directory::{Directory, Route};
+use admit::{Admission, Limited};
+use directory::Directory;
 pub use error::{Refusal, UnknownTool};
 use meters::GatewayMeters;
 pub use outcome::CallOutcome;
 pub use resolve::{Selection, SelectionError};
 
+use crate::audit::Audit;
 use crate::catalog::{Catalog, Entry};
 use crate::domain::bearer::Bearer;
 use crate::domain::bearer_secret::PresentedKey;
@@ -59,9 +63,21 @@ use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
 use crate::upstream::{Rest, UpstreamError, UpstreamReply};
 
+/// What a gateway works with.
+pub struct GatewayParts {
+    pub store: Store,
+    pub audit: Audit,
+    pub catalog: Arc<Catalog>,
+    pub limits: AdmissionSettings,
+    pub tokens: Tokens,
+    pub rest: Rest,
+    pub clock: SharedClock,
+}
+
 /// The request path with everything that it needs.
 pub struct Gateway {
     store: Store,
+    audit: Audit,
     directory: ArcSwap<Directory>,
     /// One reading of the store at a time; no call with a usable credential waits for it.
     refreshing: Mutex<()>,
@@ -105,20 +121,22 @@ enum CallFailure {
 
 impl Gateway {
     /// Reads the directory; no upstream is contacted.
-    pub async fn open(
-        store: Store,
-        catalog: Arc<Catalog>,
-        limits: AdmissionSettings,
-        tokens: Tokens,
-        rest: Rest,
-        clock: SharedClock,
-        meters: &Meters,
-    ) -> Result<Self, StoreError> {
+    pub async fn open(parts: GatewayParts, meters: &Meters) -> Result<Self, StoreError> {
+        let GatewayParts {
+            store,
+            audit,
+            catalog,
+            limits,
+            tokens,
+            rest,
+            clock,
+        } = parts;
         let meters = GatewayMeters::new(meters, &catalog);
         let admission = Admission::new(limits, usage::of_today(&store, clock.now()).await?);
         let directory = Directory::load(&store, &catalog, &admission, &meters).await?;
         Ok(Self {
             store,
+            audit,
             directory: ArcSwap::from_pointee(directory),
             refreshing: Mutex::new(()),
             stale: AtomicBool::new(false),
@@ -254,7 +272,7 @@ impl Gateway {
         call: &AuthorizedCall<'_>,
         visit: &Visit,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        route(&visit.routes, call)?;
+        send::route(&visit.routes, call)?;
         let gate = &visit.routes.gate;
         let permit = self.admission.admit(call.tenant(), gate, self.clock.now());
         let permit = permit.await.map_err(CallFailure::Limited)?;
@@ -270,72 +288,6 @@ impl Gateway {
         }
         Ok((bearer, reply))
     }
-
-    /// Sends with the visit's credential, or with the one that has replaced it since.
-    async fn send_current(
-        &self,
-        call: &AuthorizedCall<'_>,
-        permit: &Permit<'_>,
-        visit: &Visit,
-    ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let sent = self.send_once(call, permit, route(&visit.routes, call)?);
-        match sent.await {
-            Err(CallFailure::Login(LoginError::Revoked)) => self.send_replaced(call, permit).await,
-            sent => sent,
-        }
-    }
-
-    /// The credential was replaced after the visit began: sends with the one that is active now.
-    async fn send_replaced(
-        &self,
-        call: &AuthorizedCall<'_>,
-        permit: &Permit<'_>,
-    ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        if let Err(error) = self.refresh().await {
-            tracing::error!(%error, "the database cannot be read");
-        }
-        let routes = self.directory.load().routes(call.tenant());
-        self.send_once(call, permit, route(&routes, call)?).await
-    }
-
-    async fn send_once(
-        &self,
-        call: &AuthorizedCall<'_>,
-        permit: &Permit<'_>,
-        route: &Route,
-    ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let credential = route.account.credential.id;
-        permit.check_pause(credential, self.clock.now())?;
-        let request = self
-            .rest
-            .form(call, &route.account.site.base_url)
-            .map_err(CallFailure::Upstream)?;
-        let bearer = self
-            .tokens
-            .bearer(call, &route.account)
-            .await
-            .map_err(CallFailure::Login)?;
-        permit.request(self.clock.now())?;
-        let reply = self
-            .rest
-            .send(call, &bearer, request, &route.requests)
-            .await
-            .map_err(CallFailure::Upstream)?;
-        if let Some(wait) = reply.asks_to_wait() {
-            permit.pause(credential, wait, self.clock.now());
-        }
-        Ok((bearer, reply))
-    }
-}
-
-fn route<'a>(
-    routes: &'a directory::Routes,
-    call: &AuthorizedCall<'_>,
-) -> Result<&'a Route, CallFailure> {
-    routes
-        .by_provider
-        .get(&call.tool().provider)
-        .ok_or(CallFailure::NoCredential)
 }
 
 impl From<Limited> for CallFailure {

@@ -69,16 +69,6 @@ impl Store {
         select_key(&mut connection, tenant).await
     }
 
-    /// The active versions of all tenants: what a running server works with.
-    pub async fn active_credentials(&self) -> Result<Vec<StoredCredential>, StoreError> {
-        sqlx::query("SELECT * FROM credential_versions WHERE state = 'active'")
-            .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(stored)
-            .collect()
-    }
-
     /// All versions of one organization, newest first within each profile.
     pub async fn credentials_of(
         &self,
@@ -102,26 +92,7 @@ impl Store {
         tenant: &Tenant,
         version: CredentialVersionId,
     ) -> Result<Vec<StoredField>, StoreError> {
-        sqlx::query(
-            "SELECT f.* FROM credential_fields f
-             JOIN credential_versions v ON v.id = f.version_id
-             WHERE v.id = ? AND v.organization_id = ? AND v.environment = ?
-             ORDER BY f.field",
-        )
-        .bind(version.0)
-        .bind(tenant.organization.0)
-        .bind(tenant.environment.as_str())
-        .fetch_all(&self.readers)
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(StoredField {
-                name: get(row, "field")?,
-                sealed: get(row, "sealed")?,
-                fingerprint: get(row, "fingerprint")?,
-            })
-        })
-        .collect()
+        select_fields(&mut *self.readers.acquire().await?, tenant, version).await
     }
 }
 
@@ -153,65 +124,6 @@ impl Write {
         .execute(&mut *self.transaction)
         .await
         .map_err(|error| StoreError::unique(error, "the key of this organization"))?;
-        Ok(())
-    }
-
-    /// The versions of a profile that are not over, newest first.
-    pub async fn living_versions(
-        &mut self,
-        profile: &ProfileKey,
-    ) -> Result<Vec<StoredCredential>, StoreError> {
-        sqlx::query(
-            "SELECT * FROM credential_versions
-             WHERE organization_id = ? AND environment = ? AND provider = ?
-               AND state NOT IN ('revoked', 'cancelled')
-             ORDER BY version DESC",
-        )
-        .bind(profile.tenant.organization.0)
-        .bind(profile.tenant.environment.as_str())
-        .bind(profile.provider.as_str())
-        .fetch_all(&mut *self.transaction)
-        .await?
-        .iter()
-        .map(stored)
-        .collect()
-    }
-
-    /// Moves a version of that tenant from one state to another; `false` when it is not in the
-    /// first. `grace_ends` is for one that is to retire.
-    pub async fn set_version_state(
-        &mut self,
-        tenant: &Tenant,
-        version: CredentialVersionId,
-        (from, to): (CredentialState, CredentialState),
-        now: Timestamp,
-        grace_ends: Option<Timestamp>,
-    ) -> Result<bool, StoreError> {
-        let done = sqlx::query(
-            "UPDATE credential_versions SET state = ?, state_at = ?, grace_ends_at = ?
-             WHERE id = ? AND organization_id = ? AND environment = ? AND state = ?",
-        )
-        .bind(to.as_str())
-        .bind(now.as_millisecond())
-        .bind(grace_ends.map(Timestamp::as_millisecond))
-        .bind(version.0)
-        .bind(tenant.organization.0)
-        .bind(tenant.environment.as_str())
-        .bind(from.as_str())
-        .execute(&mut *self.transaction)
-        .await?;
-        if to.is_over() && done.rows_affected() == 1 {
-            self.forget_fields(version).await?;
-        }
-        Ok(done.rows_affected() == 1)
-    }
-
-    /// Overwrites the sealed bytes of a version; its fingerprints stay.
-    async fn forget_fields(&mut self, version: CredentialVersionId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE credential_fields SET sealed = NULL WHERE version_id = ?")
-            .bind(version.0)
-            .execute(&mut *self.transaction)
-            .await?;
         Ok(())
     }
 
@@ -270,20 +182,33 @@ impl Write {
         .await?;
         Ok(())
     }
+}
 
-    /// Notes that a login with this version succeeded.
-    pub async fn set_verified(
-        &mut self,
-        version: CredentialVersionId,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE credential_versions SET verified_at = ? WHERE id = ?")
-            .bind(now.as_millisecond())
-            .bind(version.0)
-            .execute(&mut *self.transaction)
-            .await?;
-        Ok(())
-    }
+pub(super) async fn select_fields(
+    connection: &mut sqlx::SqliteConnection,
+    tenant: &Tenant,
+    version: CredentialVersionId,
+) -> Result<Vec<StoredField>, StoreError> {
+    sqlx::query(
+        "SELECT f.* FROM credential_fields f
+         JOIN credential_versions v ON v.id = f.version_id
+         WHERE v.id = ? AND v.organization_id = ? AND v.environment = ?
+         ORDER BY f.field",
+    )
+    .bind(version.0)
+    .bind(tenant.organization.0)
+    .bind(tenant.environment.as_str())
+    .fetch_all(connection)
+    .await?
+    .iter()
+    .map(|row| {
+        Ok(StoredField {
+            name: get(row, "field")?,
+            sealed: get(row, "sealed")?,
+            fingerprint: get(row, "fingerprint")?,
+        })
+    })
+    .collect()
 }
 
 fn refusal(row: &SqliteRow) -> Result<Option<Refusal>, StoreError> {
@@ -317,7 +242,7 @@ async fn select_key(
     .transpose()
 }
 
-fn stored(row: &SqliteRow) -> Result<StoredCredential, StoreError> {
+pub(super) fn stored(row: &SqliteRow) -> Result<StoredCredential, StoreError> {
     let label: String = get(row, "state")?;
     Ok(StoredCredential {
         id: CredentialVersionId(get(row, "id")?),

@@ -48,6 +48,13 @@ pub struct GatewayKeyRow {
     pub grants: Vec<Grant>,
 }
 
+impl GatewayKeyRow {
+    /// Whether it is neither revoked nor over.
+    pub fn works_at(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
 impl Store {
     /// All keys, oldest first, revoked ones too.
     pub async fn gateway_keys(&self) -> Result<Vec<GatewayKeyRow>, StoreError> {
@@ -117,6 +124,16 @@ impl Write {
         .execute(&mut *self.transaction)
         .await
         .map_err(|error| StoreError::unique(error, "a grant for this organization"))?;
+        Ok(())
+    }
+
+    /// Lets a key end at `end`.
+    pub async fn end_gateway_key(&mut self, id: &str, end: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE gateway_keys SET expires_at = ? WHERE id = ? AND revoked_at IS NULL")
+            .bind(end.as_millisecond())
+            .bind(id)
+            .execute(&mut *self.transaction)
+            .await?;
         Ok(())
     }
 

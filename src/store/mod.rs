@@ -13,6 +13,7 @@ mod idempotency;
 mod installation;
 mod keys;
 mod limits;
+mod lives;
 mod organizations;
 mod rows;
 mod schema;
@@ -37,6 +38,7 @@ pub use idempotency::FirstAnswer;
 pub use installation::{Installation, peek};
 pub use keys::{GatewayKeyRow, NewGatewayKey, NewGrant};
 pub use limits::{StoredLimits, StoredUsage};
+pub use lives::StoredRotation;
 
 /// Older libraries can lose committed writes in WAL mode with two connections
 /// (SQLite release notes, 3.51.3).

@@ -55,6 +55,16 @@ impl LoginError {
         matches!(self, Self::Refused { .. } | Self::Malformed(_))
     }
 
+    /// The endpoint's no to the credential itself, in its own words; of an attempt before the
+    /// present pause too.
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Refused { status, message } => Some(format!("HTTP {status}{message}")),
+            Self::Waiting { cause, .. } => cause.refusal(),
+            _ => None,
+        }
+    }
+
     /// How long upstream, or the back-off, asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -261,14 +261,14 @@ fn scope<T: Ord + std::str::FromStr>(names: &[&str]) -> Scope<T> {
     )
 }
 
-/// Enters a credential for the sandbox; `secret` tells versions apart.
+/// Enters a credential for the sandbox, without a login; `secret` tells versions apart.
 pub async fn set_credential(admin: &Admin, slug: &str, environment: &str, secret: &str) {
     let fields = [("client_secret", secret)];
     let entered = enter_credential(admin, slug, environment, None, &fields).await;
     entered.unwrap();
 }
 
-/// Enters a credential with a login flow and fields of the test's choice.
+/// Enters a credential with a login flow and fields of the test's choice, without a login.
 pub async fn enter_credential(
     admin: &Admin,
     slug: &str,
@@ -282,6 +282,7 @@ pub async fn enter_credential(
         provider: PROVIDER.to_owned(),
         flow: flow.map(str::to_owned),
         issued: None,
+        verify: false,
     };
     let client_id = format!("{slug}-{environment}");
     let fields: SecretFields = [("client_id", client_id.as_str())]

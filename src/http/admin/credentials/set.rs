@@ -48,6 +48,7 @@ impl NewVersion {
             provider: path.provider,
             flow: self.flow,
             issued: admin.time("issued", self.issued.as_deref())?,
+            verify: true,
         };
         let fields = self.fields.into_iter();
         let fields = fields.map(|(name, SecretText(secret))| (name, secret));

@@ -1,9 +1,13 @@
 //! Credentials, sealed and saved, loaded and opened: the only meeting point of store and vault.
+//! [`Lives`] moves versions from state to state.
+
+mod lives;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+pub use lives::Lives;
 use uuid::Uuid;
 
 use crate::domain::credential::{
@@ -30,13 +34,34 @@ pub enum CredentialError {
     Gone,
 }
 
-/// A version to be sealed.
+/// A version to be sealed. No `Debug`: it holds secrets.
 pub struct NewVersion {
-    pub profile: ProfileKey,
-    pub flow: Option<String>,
-    pub fields: SecretFields,
+    /// As it will be opened for logins.
+    pub credential: OpenedCredential,
     pub issued_at: Timestamp,
     pub entered_by: String,
+}
+
+impl NewVersion {
+    pub fn new(
+        key: ProfileKey,
+        flow: Option<String>,
+        fields: SecretFields,
+        issued_at: Timestamp,
+        entered_by: String,
+    ) -> Self {
+        let id = CredentialVersionId(Uuid::now_v7());
+        Self {
+            credential: OpenedCredential {
+                id,
+                key,
+                flow,
+                fields,
+            },
+            issued_at,
+            entered_by,
+        }
+    }
 }
 
 /// Seals and opens.
@@ -51,50 +76,40 @@ impl Credentials {
         Self { store, vault }
     }
 
-    /// Seals a version and makes it the active one; the former active version is revoked in the
-    /// same transaction, which the caller commits. Answers the version's id and number.
-    pub async fn activate(
+    /// Seals a version and stores it in its first state, staged or active. Answers its number.
+    pub async fn seal(
         &self,
         write: &mut Write,
         new: &NewVersion,
+        state: CredentialState,
         now: Timestamp,
-    ) -> Result<(CredentialVersionId, i64), CredentialError> {
-        let id = CredentialVersionId(Uuid::now_v7());
-        let key = self
-            .key_for_writing(write, &new.profile.tenant, now)
-            .await?;
-        let fields = new
-            .fields
-            .iter()
-            .map(|(name, secret)| {
-                Ok(SealedField {
-                    name,
-                    key_id: key.id(),
-                    sealed: key.seal_field(&new.profile.provider, id, name, secret)?,
-                    fingerprint: key.fingerprint(secret),
-                })
-            })
-            .collect::<Result<Vec<_>, VaultError>>()?;
-        for version in write.living_versions(&new.profile).await? {
-            if version.state == CredentialState::Active {
-                let end = (CredentialState::Active, CredentialState::Revoked);
-                let tenant = &new.profile.tenant;
-                write
-                    .set_version_state(tenant, version.id, end, now, None)
-                    .await?;
-            }
-        }
-        let row = NewCredential {
+    ) -> Result<i64, CredentialError> {
+        let OpenedCredential {
             id,
-            profile: &new.profile,
-            state: CredentialState::Active,
-            flow: new.flow.as_deref(),
+            key: profile,
+            flow,
+            fields,
+        } = &new.credential;
+        let key = self.key_for_writing(write, &profile.tenant, now).await?;
+        let sealed = fields.iter().map(|(name, secret)| {
+            Ok(SealedField {
+                name,
+                key_id: key.id(),
+                sealed: key.seal_field(&profile.provider, *id, name, secret)?,
+                fingerprint: key.fingerprint(secret),
+            })
+        });
+        let sealed = sealed.collect::<Result<Vec<_>, VaultError>>()?;
+        let row = NewCredential {
+            id: *id,
+            profile,
+            state,
+            flow: flow.as_deref(),
             issued_at: new.issued_at,
             entered_at: now,
             entered_by: &new.entered_by,
         };
-        let number = write.insert_credential(&row, &fields).await?;
-        Ok((id, number))
+        Ok(write.insert_credential(&row, &sealed).await?)
     }
 
     /// Opens the values of a version, for the length of a login.

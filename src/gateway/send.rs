@@ -1,0 +1,99 @@
+//! Sending a call with the credential version that is in use: the one that the call began with, or
+//! the one that has taken its place since.
+
+use super::admit::Permit;
+use super::directory::{Route, Routes};
+use super::{CallFailure, Gateway, Visit};
+use crate::domain::bearer::Bearer;
+use crate::domain::call::AuthorizedCall;
+use crate::domain::credential::CredentialVersionId;
+use crate::token::LoginError;
+use crate::upstream::UpstreamReply;
+
+/// So many versions are tried: the first, and those that took its place while the call logged in.
+const ATTEMPTS: usize = 5;
+
+impl Gateway {
+    /// Sends with the visit's credential, or with what has taken its place.
+    pub(super) async fn send_current(
+        &self,
+        call: &AuthorizedCall<'_>,
+        permit: &Permit<'_>,
+        visit: &Visit,
+    ) -> Result<(Bearer, UpstreamReply), CallFailure> {
+        let mut routes = visit.routes.clone();
+        let mut failure = LoginError::Revoked;
+        for _ in 0..ATTEMPTS {
+            let route = route(&routes, call)?;
+            match self.send_once(call, permit, route).await {
+                Err(CallFailure::Login(LoginError::Revoked)) => self.catch_up().await,
+                Err(CallFailure::Login(refused)) if refused.refusal().is_some() => {
+                    if !self.turn_back(call, route, &refused).await {
+                        return Err(CallFailure::Login(refused));
+                    }
+                    failure = refused;
+                }
+                sent => return sent,
+            }
+            routes = self.directory.load().routes(call.tenant());
+        }
+        Err(CallFailure::Login(failure))
+    }
+
+    /// The version is over, and the directory may not know it yet.
+    pub(super) async fn catch_up(&self) {
+        if let Err(error) = self.refresh().await {
+            tracing::error!(%error, "the database cannot be read");
+        }
+    }
+
+    async fn send_once(
+        &self,
+        call: &AuthorizedCall<'_>,
+        permit: &Permit<'_>,
+        route: &Route,
+    ) -> Result<(Bearer, UpstreamReply), CallFailure> {
+        let credential = route.account.credential.id;
+        permit.check_pause(credential, self.clock.now())?;
+        let request = self
+            .rest
+            .form(call, &route.account.site.base_url)
+            .map_err(CallFailure::Upstream)?;
+        self.check_usable(credential)?;
+        let bearer = self
+            .tokens
+            .bearer(call, &route.account)
+            .await
+            .map_err(CallFailure::Login)?;
+        // It may have ended while this call logged in, or waited for others that did.
+        self.check_usable(credential)?;
+        permit.request(self.clock.now())?;
+        let reply = self
+            .rest
+            .send(call, &bearer, request, &route.requests)
+            .await
+            .map_err(CallFailure::Upstream)?;
+        if let Some(wait) = reply.asks_to_wait() {
+            permit.pause(credential, wait, self.clock.now());
+        }
+        Ok((bearer, reply))
+    }
+
+    /// Refuses a version that is neither active nor retiring any more.
+    fn check_usable(&self, version: CredentialVersionId) -> Result<(), CallFailure> {
+        if self.directory.load().uses(version) {
+            return Ok(());
+        }
+        Err(CallFailure::Login(LoginError::Revoked))
+    }
+}
+
+pub(super) fn route<'a>(
+    routes: &'a Routes,
+    call: &AuthorizedCall<'_>,
+) -> Result<&'a Route, CallFailure> {
+    routes
+        .by_provider
+        .get(&call.tool().provider)
+        .ok_or(CallFailure::NoCredential)
+}
