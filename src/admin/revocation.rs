@@ -32,6 +32,34 @@ impl Admin {
         self.finish(write, &place, version.id, events).await
     }
 
+    /// Ends every version of a profile at once; answers their numbers.
+    pub async fn remove_credential(
+        &self,
+        organization: &OrganizationSlug,
+        environment: &Environment,
+        provider: &str,
+    ) -> Result<Vec<i64>, AdminError> {
+        let place = self
+            .place_to_change(organization, environment, provider)
+            .await?;
+        let mut write = self.begin(&place.organization).await?;
+        // Nobody else writes now: what the readers see is the present.
+        let versions = self.store.credential_versions(&place.profile).await?;
+        if versions.is_empty() {
+            return Err(place.no_credential());
+        }
+        let mut lives = Lives::of(&mut write, &place.profile, self.now()).await?;
+        let living = versions.iter().filter(|version| !version.state.is_over());
+        let (mut events, mut ended) = (Vec::new(), Vec::new());
+        for version in living {
+            lives.end(version, CredentialState::Revoked).await?;
+            events.push(self.event_about("credential.revoke", &place.profile, version.id));
+            ended.push(version.version);
+        }
+        self.commit(write, events).await?;
+        Ok(ended)
+    }
+
     /// The version of that number; else the active one, or the one that was revoked last.
     async fn version_to_revoke(
         &self,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
-use http::header::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderMap};
 use http::{HeaderName, Method};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
@@ -55,6 +55,22 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             bytes,
             idempotency_key,
         })
+    }
+}
+
+/// A body that may be left out: then nothing is said.
+pub(super) struct OptionalBody<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let is_empty = http_body::Body::is_end_stream(request.body());
+        if is_empty && !request.headers().contains_key(CONTENT_TYPE) {
+            return Ok(Self(T::default()));
+        }
+        let body = Body::from_request(request, state).await?;
+        Ok(Self(body.value))
     }
 }
 

@@ -21,6 +21,7 @@ mod page;
 mod path;
 mod precondition;
 mod refusal;
+mod rotations;
 
 use std::sync::Arc;
 
@@ -53,17 +54,15 @@ impl AdminApi {
 
 /// Everything below `/admin/v1`.
 pub fn routes(api: AdminApi) -> Router {
-    let credential = "/orgs/{org}/credentials/{env}/{provider}";
-    let of_credential = |rest: &str| format!("{credential}{rest}");
     Router::new()
         .route("/orgs", get(orgs::list).post(orgs::create))
         .route("/orgs/{org}", get(orgs::show).patch(orgs::change))
-        .route("/orgs/{org}/credentials", get(credentials::list))
-        .route(credential, get(credentials::show).put(credentials::set))
-        .route(&of_credential("/test"), post(credentials::test))
         .route("/orgs/{org}/keys", get(keys::list_of_org))
+        .route("/orgs/{org}/credentials", get(credentials::list))
+        .merge(of_credential())
         .route("/keys", get(keys::list).post(keys::create))
         .route("/keys/{id}", delete(keys::revoke))
+        .route("/keys/{id}/roll", post(keys::roll))
         .route(
             "/admin-tokens",
             get(admin_tokens::list).post(admin_tokens::create),
@@ -74,4 +73,25 @@ pub fn routes(api: AdminApi) -> Router {
         .layer(from_fn_with_state(api, authenticate::enter))
         // What everybody may read.
         .merge(openapi::routes())
+}
+
+/// A credential profile and its rotations.
+fn of_credential() -> Router {
+    let below = |rest: &str| format!("/orgs/{{org}}/credentials/{{env}}/{{provider}}{rest}");
+    let profile = get(credentials::show)
+        .put(credentials::set)
+        .delete(credentials::remove);
+    Router::new()
+        .route(&below(""), profile)
+        .route(&below("/test"), post(credentials::test))
+        .route(&below("/revoke"), post(credentials::revoke))
+        .route(&below("/rotations"), post(rotations::start))
+        .route(&below("/rotations/{id}"), get(rotations::show))
+        .route(&below("/rotations/{id}/verify"), post(rotations::verify))
+        .route(&below("/rotations/{id}/promote"), post(rotations::promote))
+        .route(
+            &below("/rotations/{id}/rollback"),
+            post(rotations::rollback),
+        )
+        .route(&below("/rotations/{id}/cancel"), post(rotations::cancel))
 }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::refusal::Refusal;
 use crate::admin::AdminError;
+use crate::domain::credential::CredentialVersionId;
 use crate::domain::organization::OrganizationSlug;
 use crate::domain::tenant::Environment;
 
@@ -18,6 +19,14 @@ pub(super) struct CredentialPath {
     pub org: OrganizationSlug,
     pub env: Environment,
     pub provider: String,
+}
+
+/// `{org}`, `{env}`, `{provider}` and `{id}` of a path: a rotation, named by its version.
+pub(super) struct RotationPath {
+    pub org: OrganizationSlug,
+    pub env: Environment,
+    pub provider: String,
+    pub id: CredentialVersionId,
 }
 
 /// `{id}` of a path.
@@ -91,6 +100,24 @@ impl<S: Sync + Send> FromRequestParts<S> for CredentialPath {
             org,
             env,
             provider: names.provider,
+        })
+    }
+}
+
+impl<S: Sync + Send> FromRequestParts<S> for RotationPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let CredentialPath { org, env, provider } =
+            CredentialPath::from_request_parts(parts, state).await?;
+        let id = Names::of(parts, state).await?.id.parse();
+        // The nil UUID is no version's.
+        let id = CredentialVersionId(id.unwrap_or_default());
+        Ok(Self {
+            org,
+            env,
+            provider,
+            id,
         })
     }
 }

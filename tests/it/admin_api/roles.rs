@@ -40,6 +40,7 @@ const CREDENTIAL: &str = "/orgs/{org}/credentials/{env}/{provider}";
 
 fn table() -> Vec<(&'static str, String, Value, Row)> {
     let credential = |rest: &str| format!("{CREDENTIAL}{rest}");
+    let rotation = |rest: &str| format!("{CREDENTIAL}/rotations/{{rotation}}{rest}");
     let org = |rest: &str| format!("/orgs/{{org}}{rest}");
     let fields = json!({"fields": {"client_id": "north-dev", "client_secret": "synthetic"}});
     let key = json!({"name": "k", "grants": [{"organization": "north"}]});
@@ -56,8 +57,22 @@ fn table() -> Vec<(&'static str, String, Value, Row)> {
         ("PATCH", org(""), json!({"name": "North"}), CHANGE),
         ("GET", org("/credentials"), none.clone(), READ),
         ("GET", credential(""), none.clone(), READ),
-        ("PUT", credential(""), fields, CHANGE),
+        ("PUT", credential(""), fields.clone(), CHANGE),
+        ("DELETE", credential(""), none.clone(), CHANGE),
         ("POST", credential("/test"), none.clone(), CHANGE),
+        ("POST", credential("/revoke"), json!({"version": 1}), CHANGE),
+        ("POST", credential("/rotations"), fields.clone(), CHANGE),
+        ("GET", rotation(""), none.clone(), READ),
+        ("POST", rotation("/verify"), none.clone(), CHANGE),
+        ("POST", rotation("/promote"), none.clone(), CHANGE),
+        ("POST", rotation("/rollback"), none.clone(), CHANGE),
+        ("POST", rotation("/cancel"), none.clone(), CHANGE),
+        (
+            "POST",
+            "/keys/{key}/roll".to_owned(),
+            json!({"grace": "1d"}),
+            CHANGE,
+        ),
         ("GET", org("/keys"), none.clone(), READ),
         ("GET", "/keys".to_owned(), none.clone(), READ_ALL),
         ("POST", "/keys".to_owned(), key, CHANGE),
@@ -110,7 +125,29 @@ impl Actors {
             let token = owner.post("/admin-tokens", body).await.ok();
             path = path.replace("{token}", token["id"].as_str().unwrap());
         }
+        if path.contains("eka-care") {
+            let id = self.active_version().await;
+            path = path.replace("{rotation}", &id);
+        }
         path
+    }
+
+    /// Nothing is staged, and a version is active: its id, a rotation that was promoted.
+    async fn active_version(&self) -> String {
+        let (owner, path) = (&self.clients[0], "/orgs/north/credentials/dev/eka-care");
+        let profile = owner.get(path).await.ok();
+        let versions = profile["versions"].as_array().unwrap();
+        let staged = versions.iter().find(|version| version["state"] == "staged");
+        if let Some(id) = staged.map(|version| version["id"].as_str().unwrap()) {
+            let cancel = format!("{path}/rotations/{id}/cancel");
+            owner.post(&cancel, json!({})).await.ok();
+        }
+        if profile["state"] != "active" {
+            let body = json!({"fields": {"client_id": "north-dev", "client_secret": "synthetic"}});
+            owner.put(path, body).await.ok();
+        }
+        let active = owner.get(path).await.ok();
+        active["id"].as_str().unwrap().to_owned()
     }
 }
 
@@ -119,7 +156,12 @@ async fn every_endpoint_knows_every_role() {
     let actors = Actors::start().await;
     let document = actors.clients[0].get("/openapi.json").await.ok();
     let table = table();
-    let generic = |path: &str| path.replace("{key}", "{id}").replace("{token}", "{id}");
+    let generic = |path: &str| {
+        let kinds = ["{key}", "{token}", "{rotation}"];
+        kinds
+            .iter()
+            .fold(path.to_owned(), |path, kind| path.replace(kind, "{id}"))
+    };
     for (method, path) in operations(&document) {
         let mut rows = table.iter();
         let row = rows.find(|(m, p, ..)| *m == method && generic(p) == path);

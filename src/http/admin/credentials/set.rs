@@ -9,7 +9,7 @@ use crate::domain::credential::SecretFields;
 use crate::http::admin::answer::{Answer, ok};
 use crate::http::admin::authenticate::Acting;
 use crate::http::admin::body::{Body, SecretText};
-use crate::http::admin::path::CredentialPath;
+use crate::http::admin::path::{Asked, CredentialPath};
 use crate::http::admin::precondition::Precondition;
 use crate::http::admin::refusal::Refusal;
 
@@ -22,9 +22,18 @@ pub(in crate::http::admin) struct NewVersion {
     issued: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http::admin) struct Query {
+    /// Without a login first.
+    #[serde(default)]
+    unverified: bool,
+}
+
 pub(in crate::http::admin) async fn set(
     Acting(admin): Acting,
     path: CredentialPath,
+    Asked(query): Asked<Query>,
     precondition: Precondition,
     body: Body<NewVersion>,
 ) -> Answer {
@@ -32,7 +41,8 @@ pub(in crate::http::admin) async fn set(
     if let Some(first) = admin.replay().await? {
         return Ok(ok(&first));
     }
-    let (input, fields) = body.value.entered(path, &admin)?;
+    let (mut input, fields) = body.value.entered(path, &admin)?;
+    input.verify = !query.unverified;
     Ok(ok(&admin.set_credential(input, fields).await?))
 }
 
