@@ -21,14 +21,12 @@ pub struct Records {
 /// Questions whose answer is a number of mistakes.
 const MISTAKES: [&str; 6] = [
     "SELECT COUNT(*) FROM pragma_foreign_key_check",
-    "SELECT COUNT(*) FROM credential_versions v WHERE state = 'active' AND 2 > (SELECT COUNT(*)
+    "SELECT COUNT(*) FROM credential_versions v WHERE state NOT IN ('revoked', 'cancelled')
+     AND 2 > (SELECT COUNT(*)
      FROM credential_fields f WHERE f.version_id = v.id AND sealed IS NOT NULL)",
     "SELECT COUNT(*) FROM credential_versions v JOIN credential_fields f ON f.version_id = v.id
-     WHERE state = 'revoked' AND sealed IS NOT NULL",
-    "SELECT COUNT(*) FROM credential_versions v WHERE state = 'revoked' AND NOT EXISTS
-     (SELECT 1 FROM credential_versions a WHERE a.state = 'active' AND a.version > v.version
-      AND (a.organization_id, a.environment, a.provider)
-        = (v.organization_id, v.environment, v.provider))",
+     WHERE state IN ('revoked', 'cancelled') AND sealed IS NOT NULL",
+    "SELECT COUNT(*) FROM audit_records WHERE seq > (SELECT COUNT(*) FROM audit_records)",
     "SELECT COUNT(*) FROM gateway_keys k WHERE NOT EXISTS
      (SELECT 1 FROM gateway_key_grants g WHERE g.key_id = k.id)",
     "SELECT COUNT(*) FROM organization_keys k WHERE NOT EXISTS
