@@ -1,6 +1,7 @@
 //! The end of credential versions: at once, or when their grace is over.
 
 use super::place::Place;
+use super::rotation::rotation_in;
 use super::{Admin, AdminError, Rotation};
 use crate::credentials::Lives;
 use crate::domain::credential::{CredentialState, CredentialVersionId};
@@ -23,13 +24,14 @@ impl Admin {
         let mut write = self.begin(&place.organization).await?;
         // Nobody else writes now: what the readers see is the present.
         let version = self.version_to_revoke(&place, version).await?;
-        let mut events = Vec::new();
-        if !version.state.is_over() {
-            let mut lives = Lives::of(&mut write, &place.profile, self.now()).await?;
-            lives.end(&version, CredentialState::Revoked).await?;
-            events.push(self.event_about("credential.revoke", &place.profile, version.id));
+        if version.state.is_over() {
+            let present = rotation_in(&mut write, &place, version.id).await?;
+            return Ok(Rotation::of(&place, present));
         }
-        self.finish(write, &place, version.id, events).await
+        let mut lives = Lives::of(&mut write, &place.profile, self.now()).await?;
+        lives.end(&version, CredentialState::Revoked).await?;
+        let event = self.event_about("credential.revoke", &place.profile, version.id);
+        self.finish(write, &place, version.id, [event]).await
     }
 
     /// Ends every version of a profile at once; answers their numbers.

@@ -39,7 +39,7 @@ pub struct Retiring {
 }
 
 impl Rotation {
-    fn of(place: &Place, stored: StoredRotation) -> Self {
+    pub(super) fn of(place: &Place, stored: StoredRotation) -> Self {
         let with = |state| stored.living.iter().find(|version| version.state == state);
         Self {
             active_version: with(CredentialState::Active).map(|active| active.version),
@@ -306,7 +306,7 @@ pub(super) fn refuse_open(staged: Option<&StoredCredential>) -> Result<(), Admin
     }
 }
 
-async fn rotation_in(
+pub(super) async fn rotation_in(
     write: &mut Write,
     place: &Place,
     id: CredentialVersionId,

@@ -102,7 +102,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "token/login.rs",
             "net/proxy.rs",
             "domain/bearer_secret.rs",
-            "admin/credentials.rs",
+            "admin/entry.rs",
             "admin/import.rs",
             "admin/dotenv.rs",
             "app/mod.rs",

@@ -352,7 +352,8 @@ async fn check_finds_what_is_wrong_and_logs_in_when_told() {
     assert!(live.contains("Authentication successful"), "{live}");
     program.organization("south", &["prod"]).await;
     let fields = "client_id = \"south\"\nclient_secret = \"wrong-one\"\n";
-    let set = "credential set --org south --env prod --provider eka-care --from-file -";
+    let set =
+        "credential set --org south --env prod --provider eka-care --unverified --from-file -";
     assert!(
         fed(&program, &words(set, &[]), fields)
             .await

@@ -23,20 +23,29 @@ async fn credentials_are_set_listed_shown_and_tested_without_their_values() {
         (&json!(2), &json!("active"))
     );
     assert_eq!(stored["fields"], json!(["client_id", "client_secret"]));
+    assert!(stored["verified_at"].is_string(), "{stored}");
+    assert_eq!(stored["retiring"]["version"], 1);
     let listed = program
         .json(&["credential", "list", "--org", "north"])
         .await;
-    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    assert_eq!(states(&listed), ["active", "retiring"]);
     assert_eq!(listed["items"][0]["issued"], "2026-01-02T00:00:00Z");
-    let all = program.json(&["credential", "list", "--all"]).await;
-    let states = ["/items/0/state", "/items/1/state"].map(|at| all.pointer(at).cloned());
-    assert_eq!(states, [Some(json!("active")), Some(json!("revoked"))]);
     let shown = program.ok(&words("credential show", &PLACE)).await;
     assert!(
-        shown.contains("revoked") && shown.contains("2026-01-02"),
+        shown.contains("works until ") && shown.contains("2026-01-02"),
         "{shown}"
     );
-    assert!(shown.contains("never"), "not verified yet: {shown}");
+    assert!(
+        shown.contains("never"),
+        "the first one never logged in: {shown}"
+    );
+    let set = words("credential set --unverified --from-file -", &PLACE);
+    assert!(fed(&program, &set, fields).await.status.success());
+    let listed = program.json(&["credential", "list"]).await;
+    assert_eq!(states(&listed), ["active", "retiring"]);
+    let all = program.json(&["credential", "list", "--all"]).await;
+    assert_eq!(states(&all), ["active", "retiring", "revoked"]);
+    assert_eq!(all["items"][0]["verified_at"], json!(null));
     let tested = program.ok(&words("credential test", &PLACE)).await;
     assert_eq!(tested, "Authentication successful\n");
     assert_eq!(
@@ -48,6 +57,14 @@ async fn credentials_are_set_listed_shown_and_tested_without_their_values() {
     for text in [shown.to_string(), all.to_string(), stored.to_string()] {
         assert!(!text.contains("synthetic-"), "{text}");
     }
+}
+
+fn states(list: &Value) -> Vec<&str> {
+    let items = list["items"].as_array().unwrap();
+    items
+        .iter()
+        .map(|item| item["state"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! `kill -9` during every kind of change: at every system call by which it writes (strace ends it
 //! there), and at any time. What was acknowledged stays, the rest is there wholly or not at all.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::support::commands::{clinic, free_address, words};
+use crate::support::commands::{PLACE, clinic, fed, free_address, words};
 use crate::support::load::spread;
 use crate::support::process::{end, serve_logged, soon};
 use crate::support::program::Program;
@@ -55,7 +56,31 @@ fn entered(acknowledged: &Value, before: &Records, after: &Records) -> bool {
     id.is_none_or(|id| id == *active) && before.active["north/dev"] != *active
 }
 
-const KINDS: [Kind; 8] = [
+/// How many versions of north's credential are as a label says.
+fn standing(records: &Records, label: &str) -> usize {
+    let versions = records.versions.iter();
+    let of_north = versions.filter(|(place, _)| place.starts_with("north/dev/"));
+    of_north.filter(|(_, found)| *found == label).count()
+}
+
+/// A step of a rotation: its command, and whether it has come to one more version as a label says.
+macro_rules! step {
+    ($name:literal, $more:literal, $input:expr, $label:literal) => {
+        Kind {
+            name: $name,
+            command: |_, _| owned(concat!($name, $more), &PLACE),
+            input: $input,
+            is_done: |_, _, before, after| {
+                let done = before.versions != after.versions;
+                let one_more = standing(after, $label) == standing(before, $label) + 1;
+                assert_eq!(done, one_more, "{before:?} {after:?}");
+                done
+            },
+        }
+    };
+}
+
+const KINDS: [Kind; 15] = [
     Kind {
         name: "org create",
         command: |n, _| owned(&format!("org create clinic-{n} --name n"), &[]),
@@ -131,6 +156,27 @@ const KINDS: [Kind; 8] = [
         input: "",
         is_done: |_, _, before, after| revoked(after) == revoked(before) + 1,
     },
+    Kind {
+        name: "key roll",
+        command: |_, before| {
+            let replaced: BTreeSet<_> = before.replaced.values().collect();
+            let id = before.keys.keys().find(|id| !replaced.contains(id));
+            owned("key roll --grace 7d", &[id.unwrap()])
+        },
+        input: "",
+        is_done: |_, _, before, after| {
+            let done = after.replaced.len() == before.replaced.len() + 1;
+            assert_eq!(done, after.keys.len() == before.keys.len() + 1, "{after:?}");
+            done
+        },
+    },
+    step!("credential stage", " --from-file -", FIELDS, "staged"),
+    step!("credential verify", "", "", "staged, verified"),
+    // The third of them leaves.
+    step!("credential promote", " --unverified", "", "revoked"),
+    step!("credential rollback", "", "", "staged"),
+    step!("credential cancel", "", "", "cancelled"),
+    step!("credential revoke", "", "", "revoked"),
 ];
 
 fn revoked(records: &Records) -> usize {
@@ -197,6 +243,11 @@ async fn round(program: &Program, kind: &Kind, n: usize) -> bool {
     }
     let written = after.revision - before.revision;
     assert_eq!(written, i64::from(done), "half of a change: {what}");
+    let recorded = after.audit > before.audit;
+    assert_eq!(
+        recorded, done,
+        "a change without its record, or the other way: {what}"
+    );
     output.status.success()
 }
 
@@ -204,6 +255,7 @@ async fn round(program: &Program, kind: &Kind, n: usize) -> bool {
 async fn prepare(program: &Program, kind: &Kind) {
     match kind.name {
         "org resume" => drop(program.ok(&["org", "suspend", "south"]).await),
+        "key roll" => drop(program.key(&["north"]).await),
         "key revoke" => {
             for _ in 0..40 {
                 program.key(&["north"]).await;
@@ -213,9 +265,28 @@ async fn prepare(program: &Program, kind: &Kind) {
     }
 }
 
+/// The commands that bring a credential to where a step of its rotation begins; those that have
+/// nothing to do may fail.
+async fn ready(program: &Program, kind: &Kind) {
+    let commands: &[&str] = match kind.name {
+        "credential stage" => &["cancel"],
+        "credential verify" => &["cancel", "stage --from-file -"],
+        "credential promote" => &["set --unverified --from-file -", "stage --from-file -"],
+        "credential rollback" => &["stage --from-file -", "promote --unverified"],
+        "credential cancel" => &["stage --from-file -"],
+        "credential revoke" => &["set --unverified --from-file -"],
+        _ => &[],
+    };
+    for command in commands {
+        let line = format!("credential {command}");
+        fed(program, &words(&line, &PLACE), FIELDS).await;
+    }
+}
+
 async fn killed_at_every_write(program: &Program, kind: &Kind) {
     prepare(program, kind).await;
     for n in 1..200 {
+        ready(program, kind).await;
         if round(program, kind, n).await {
             assert!(
                 n > 2,

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use locum::domain::organization::OrganizationState;
+use locum::domain::tenant::Environment;
 use locum::sandbox::{ClientSettings, ClientStats, Endpoint, Fault, FaultRule, Sandbox};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
-use crate::support::app::{enter_credential, set_credential};
+use crate::support::app::{PROVIDER, enter_credential, org, set_credential};
 use crate::support::client::{McpClient, Reply};
 use crate::support::load::{eventually, spread};
 
@@ -43,6 +44,14 @@ fn attempts(sandbox: &Sandbox, client_id: &str) -> u64 {
     let endpoints = stats(sandbox, client_id).endpoints;
     let of = |endpoint| endpoints.get(&endpoint).copied().unwrap_or(0);
     of(Endpoint::Login) + of(Endpoint::QuickLogin) + of(Endpoint::Refresh)
+}
+
+/// Ends a version of north's credential at once.
+async fn revoke(app: &TestApp, version: i64) {
+    let (admin, north) = (app.admin(), org("north"));
+    let env = Environment::parse("dev").unwrap();
+    let revoked = admin.revoke_credential(&north, &env, PROVIDER, Some(version));
+    revoked.await.unwrap();
 }
 
 /// A fault of one client id's token endpoints.
@@ -420,6 +429,8 @@ async fn a_token_that_is_accepted_again_ends_the_pauses_after_rejections() {
 async fn a_wrong_secret_is_tried_once_a_back_off_and_named_as_the_cause() {
     let (app, client) = north().await;
     set_credential(&app.admin(), "north", "dev", "wrong-secret").await;
+    // Or calls would go on with the version before.
+    revoke(&app, 1).await;
     app.settle().await;
     for _ in 0..10 {
         let reply = read(&client).await;
@@ -487,9 +498,10 @@ async fn a_new_credential_is_used_at_once_and_the_old_token_never_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_has_to_log_in_while_its_credential_is_replaced_uses_the_new_one() {
     let (app, client) = north().await;
-    for version in 0..5 {
+    for version in 1..=5 {
         // The gateway has not noticed yet, and the former version's values are gone already.
         set_credential(&app.admin(), "north", "dev", &format!("secret-{version}")).await;
+        revoke(&app, version).await;
         app.sandbox.revoke_tokens(None);
         ok(&client).await;
     }

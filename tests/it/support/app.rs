@@ -12,6 +12,7 @@ use locum::admin::{
 use locum::app::{self, App, Running, Surroundings};
 use locum::config::Loaded;
 use locum::domain::actor::Actor;
+use locum::domain::audit::AuditRecord;
 use locum::domain::bearer_secret::reveal;
 use locum::domain::clock::{ManualClock, SharedClock};
 use locum::domain::credential::SecretFields;
@@ -20,6 +21,7 @@ use locum::domain::principal::Scope;
 use locum::domain::tenant::Environment;
 use locum::net::Resolver;
 use locum::sandbox::{self, Sandbox, Settings};
+use locum::store::Store;
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -228,12 +230,25 @@ impl TestApp {
         panic!("the gateway did not notice a change within five seconds");
     }
 
-    async fn revision_of_store(&self) -> i64 {
-        let path = self.running.app().loaded.database().unwrap();
-        let store = locum::store::Store::open(&path, false).await.unwrap();
+    pub async fn revision_of_store(&self) -> i64 {
+        let store = self.store().await;
         let revision = store.revision().await.unwrap();
         store.close().await;
         revision
+    }
+
+    /// The records of the audit log.
+    pub async fn audit(&self) -> Vec<AuditRecord> {
+        let store = self.store().await;
+        let records = store.audit_from(1, i64::MAX).await.unwrap();
+        store.close().await;
+        records
+    }
+
+    /// The database, beside the gateway's own connections.
+    async fn store(&self) -> Store {
+        let path = self.running.app().loaded.database().unwrap();
+        Store::open(&path, false).await.unwrap()
     }
 }
 

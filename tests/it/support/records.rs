@@ -13,6 +13,12 @@ pub struct Records {
     pub organizations: BTreeMap<String, (String, String)>,
     /// Profile (slug/environment) → id of the active version.
     pub active: BTreeMap<String, String>,
+    /// Version (slug/environment/number) → its state, and `, verified` for one that has logged in.
+    pub versions: BTreeMap<String, String>,
+    /// Key id → the key whose place it has taken.
+    pub replaced: BTreeMap<String, String>,
+    /// How many records the audit log has.
+    pub audit: i64,
     /// Key id → whether it was revoked, and its number of grants.
     pub keys: BTreeMap<String, (bool, i64)>,
     pub revision: i64,
@@ -21,14 +27,12 @@ pub struct Records {
 /// Questions whose answer is a number of mistakes.
 const MISTAKES: [&str; 6] = [
     "SELECT COUNT(*) FROM pragma_foreign_key_check",
-    "SELECT COUNT(*) FROM credential_versions v WHERE state = 'active' AND 2 > (SELECT COUNT(*)
+    "SELECT COUNT(*) FROM credential_versions v WHERE state NOT IN ('revoked', 'cancelled')
+     AND 2 > (SELECT COUNT(*)
      FROM credential_fields f WHERE f.version_id = v.id AND sealed IS NOT NULL)",
     "SELECT COUNT(*) FROM credential_versions v JOIN credential_fields f ON f.version_id = v.id
-     WHERE state = 'revoked' AND sealed IS NOT NULL",
-    "SELECT COUNT(*) FROM credential_versions v WHERE state = 'revoked' AND NOT EXISTS
-     (SELECT 1 FROM credential_versions a WHERE a.state = 'active' AND a.version > v.version
-      AND (a.organization_id, a.environment, a.provider)
-        = (v.organization_id, v.environment, v.provider))",
+     WHERE state IN ('revoked', 'cancelled') AND sealed IS NOT NULL",
+    "SELECT COUNT(*) FROM audit_records WHERE seq > (SELECT COUNT(*) FROM audit_records)",
     "SELECT COUNT(*) FROM gateway_keys k WHERE NOT EXISTS
      (SELECT 1 FROM gateway_key_grants g WHERE g.key_id = k.id)",
     "SELECT COUNT(*) FROM organization_keys k WHERE NOT EXISTS
@@ -58,11 +62,24 @@ impl Records {
             "SELECT slug || '/' || environment, lower(hex(v.id)) FROM credential_versions v
              JOIN organizations o ON o.id = organization_id WHERE v.state = 'active'",
         );
-        let active = active.await.into_iter().map(|row| {
-            let [profile, id] = row.try_into().unwrap();
-            (profile, id)
-        });
-        let active = active.collect();
+        let active = active.await.into_iter().map(pair).collect();
+        let versions = texts(
+            &mut database,
+            "SELECT slug || '/' || environment || '/' || version, v.state ||
+             CASE WHEN verified_at IS NULL THEN '' ELSE ', verified' END
+             FROM credential_versions v JOIN organizations o ON o.id = organization_id",
+        );
+        let versions = versions.await.into_iter().map(pair).collect();
+        let replaced = texts(
+            &mut database,
+            "SELECT id, replaces FROM gateway_keys WHERE replaces IS NOT NULL",
+        );
+        let replaced = replaced.await.into_iter().map(pair).collect();
+        let audit = texts(
+            &mut database,
+            "SELECT CAST(COUNT(*) AS TEXT) FROM audit_records",
+        );
+        let audit = audit.await[0][0].parse().unwrap();
         let keys = texts(
             &mut database,
             "SELECT id, CAST(revoked_at IS NOT NULL AS TEXT), CAST((SELECT COUNT(*)
@@ -78,10 +95,18 @@ impl Records {
         Self {
             organizations,
             active,
+            versions,
+            replaced,
+            audit,
             keys,
             revision: revision[0][0].parse().unwrap(),
         }
     }
+}
+
+fn pair(row: Vec<String>) -> (String, String) {
+    let [one, other] = row.try_into().unwrap();
+    (one, other)
 }
 
 async fn texts(database: &mut SqliteConnection, sql: &str) -> Vec<Vec<String>> {
