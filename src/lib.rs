@@ -37,8 +37,8 @@
 //!   (envelope encryption; bytes in, bytes out), [`store`] (SQLite), [`net`] (the only constructor
 //!   of HTTP clients), [`token`] (login flows and the token cache), [`upstream`] (REST requests),
 //!   [`traces`] (spans to an OTLP collector).
-//! - [`credentials`]: seal and save, load and open; with [`audit`] (the log: a chain of records) the
-//!   only meeting point of store and vault.
+//! - [`credentials`]: seal and save, load and open, and the lives of versions; with [`audit`] (the
+//!   log: a chain of records) the only meeting point of store and vault.
 //! - Use cases, knowing no HTTP: [`gateway`] (the request path), [`admin`] (organizations,
 //!   credentials, keys, tokens; each by an actor with rights, each change with its record).
 //! - [`http`]: the edge: MCP front door for both protocol generations, admin API, health, metrics.

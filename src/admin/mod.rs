@@ -1,4 +1,4 @@
-//! The use cases of administration, for the commands and, later, for the admin API.
+//! The use cases of administration, for the commands and the admin API.
 //!
 //! Each takes checked input, changes the store in one transaction and answers with what may be
 //! shown. A secret goes in; none comes out, but a key at the moment it is issued.

@@ -35,6 +35,9 @@ const TEMPLATE: &str = "\
 # [traces]
 # endpoint = \"http://127.0.0.1:4318\"
 
+# [rotation]
+# grace = \"24h\"
+
 # Point an environment of a provider elsewhere, for example at `locum sandbox`:
 # [providers.eka-care.environments.dev]
 # base_url = \"http://127.0.0.1:9300\"

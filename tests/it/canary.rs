@@ -202,6 +202,8 @@ async fn enter_secrets(program: &Program, catch: &mut Catch) {
     }
     let fields = |secret: &str| format!("client_id = \"north\"\nclient_secret = '{secret}'\n");
     let set = "credential set --provider eka-care --from-file - --org";
+    let stage = "credential stage --provider eka-care --from-file - --org";
+    let verify = "credential verify --provider eka-care --org";
     let import = "credential import --provider eka-care - --org";
     let dotenv = |secret: &str| {
         format!("EKA_CLIENT_ID=n\nEKA_CLIENT_SECRET='{secret}'\nEKA_API_KEY='{API_KEY}'\n")
@@ -230,6 +232,18 @@ async fn enter_secrets(program: &Program, catch: &mut Catch) {
             dotenv(REFUSED_SECRET),
             0,
         ),
+        (
+            format!("{set} north --env dev --json"),
+            fields(REFUSED_SECRET),
+            1,
+        ),
+        (
+            format!("{stage} north --env dev --json"),
+            fields(REFUSED_SECRET),
+            0,
+        ),
+        (format!("{verify} north --env dev"), String::new(), 1),
+        (format!("{verify} north --env dev --json"), String::new(), 1),
         (format!("{set} north --env dev"), odd, 1),
         (format!("{set} north --env dev"), unknown, 1),
         (format!("{set} north --env dev --json"), listed, 1),

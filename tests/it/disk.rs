@@ -70,6 +70,9 @@ async fn a_full_disk_stops_changes_alone_and_only_while_it_is_full() {
         (words("org resume north", &[]), ""),
         (set.clone(), FIELDS),
         (import, dotenv),
+        (words("credential stage --from-file -", &PLACE), FIELDS),
+        (words("credential revoke", &PLACE), ""),
+        (words("key roll --grace 7d", &[id]), ""),
         (words("key create --name k --all-envs --org north", &[]), ""),
         (words("key revoke", &[id]), ""),
     ] {

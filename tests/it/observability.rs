@@ -125,7 +125,7 @@ async fn no_profile_defines_the_request_id() {
 async fn every_end_of_a_call_moves_its_counters_and_no_others() {
     let app = TestApp::builder()
         .org("north", &["dev"])
-        .org("wrong", &["dev"])
+        .org("wrong", &[])
         .config("[limits]\ncall_timeout = \"1s\"\n")
         .start()
         .await;
