@@ -276,12 +276,12 @@ impl Gateway {
         let gate = &visit.routes.gate;
         let permit = self.admission.admit(call.tenant(), gate, self.clock.now());
         let permit = permit.await.map_err(CallFailure::Limited)?;
-        let (bearer, reply) = self.send_current(call, &permit, visit).await?;
+        let (bearer, reply) = self.send(call, &permit, visit).await?;
         let rejected = reply.status == StatusCode::UNAUTHORIZED;
         if !rejected || !self.tokens.reject(&bearer).await {
             return Ok((bearer, reply));
         }
-        let (bearer, reply) = self.send_current(call, &permit, visit).await?;
+        let (bearer, reply) = self.send(call, &permit, visit).await?;
         match reply.status {
             StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
             _ => self.tokens.accepted(&bearer).await,

@@ -1,6 +1,8 @@
 //! Sending a call with the credential version that is in use: the one that the call began with, or
 //! the one that has taken its place since.
 
+use http::StatusCode;
+
 use super::admit::Permit;
 use super::directory::{Route, Routes};
 use super::{CallFailure, Gateway, Visit};
@@ -14,8 +16,28 @@ use crate::upstream::UpstreamReply;
 const ATTEMPTS: usize = 5;
 
 impl Gateway {
+    /// Sends; again where upstream rejects a version that ended while the request was on its way:
+    /// that says nothing about the one in its place.
+    pub(super) async fn send(
+        &self,
+        call: &AuthorizedCall<'_>,
+        permit: &Permit<'_>,
+        visit: &Visit,
+    ) -> Result<(Bearer, UpstreamReply), CallFailure> {
+        let mut sent = self.send_current(call, permit, visit).await?;
+        for _ in 1..ATTEMPTS {
+            let (bearer, reply) = &sent;
+            let rejected = reply.status == StatusCode::UNAUTHORIZED;
+            if !rejected || self.directory.load().uses(bearer.version()) {
+                break;
+            }
+            sent = self.send_current(call, permit, visit).await?;
+        }
+        Ok(sent)
+    }
+
     /// Sends with the visit's credential, or with what has taken its place.
-    pub(super) async fn send_current(
+    async fn send_current(
         &self,
         call: &AuthorizedCall<'_>,
         permit: &Permit<'_>,
