@@ -3,7 +3,7 @@
 //! ```text
 //! open:   configuration → profiles → key ring → the database's key check → database → App
 //! start:  exposure, certificates → listeners → directory → tokens, upstream → gateway → Running
-//! stop:   listeners finish what is in flight → watcher, bookkeeper → traces → database
+//! stop:   listeners finish what is in flight → watcher, bookkeeper, recorder → traces → database
 //! ```
 //!
 //! The key ring is checked against the database before the database is opened for writing: with a
@@ -15,6 +15,8 @@ mod hardening;
 mod install;
 mod listeners;
 mod probe;
+mod recorder;
+mod retention;
 mod running;
 mod watcher;
 

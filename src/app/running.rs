@@ -7,13 +7,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::{App, AppError, bookkeeper, edge, watcher};
+use super::{App, AppError, bookkeeper, edge, recorder, retention, watcher};
 use crate::config::Loaded;
+use crate::domain::actor::Actor;
 use crate::domain::destination::Destinations;
 use crate::domain::limits::TenantLimits;
 use crate::domain::meter::Meters;
 use crate::domain::span::Tracer;
-use crate::gateway::{AdmissionSettings, Gateway};
+use crate::gateway::{AdmissionSettings, Gateway, GatewaySettings, RecorderSettings};
 use crate::net::{Net, NetSettings, SystemResolver};
 use crate::token::{Login, Tokens};
 use crate::traces::{TraceSettings, Traces, read_headers};
@@ -47,11 +48,7 @@ impl App {
         let (stop, signal) = watch::channel(false);
         let mut tasks = listeners.mcp.serve(mcp_routes, mcp_settings, &signal);
         tasks.extend(listeners.admin.serve(admin_routes, admin_settings, &signal));
-        tasks.push(tokio::spawn(watcher::watch(
-            gateway.clone(),
-            signal.clone(),
-        )));
-        tasks.push(tokio::spawn(bookkeeper::keep(gateway.clone(), signal)));
+        tasks.extend(self.background(&gateway, &signal));
         tracing::info!(%mcp, %admin, "serving");
         Ok(Running {
             mcp,
@@ -62,6 +59,23 @@ impl App {
             traces,
             tasks,
         })
+    }
+
+    /// What goes on beside the serving.
+    fn background(
+        &self,
+        gateway: &Arc<Gateway>,
+        signal: &watch::Receiver<bool>,
+    ) -> [JoinHandle<()>; 4] {
+        let gateway = || gateway.clone();
+        let retention = self.loaded.config.audit.retention;
+        let admin = self.admin(Actor::Locum);
+        [
+            tokio::spawn(watcher::watch(gateway(), signal.clone())),
+            tokio::spawn(bookkeeper::keep(gateway(), signal.clone())),
+            tokio::spawn(recorder::keep(gateway(), signal.clone())),
+            tokio::spawn(retention::keep(admin, retention, signal.clone())),
+        ]
     }
 
     /// Traces, where a collector is configured.
@@ -92,6 +106,18 @@ impl App {
         Ok(Some(Traces::start(settings, net, clock, meters)))
     }
 
+    fn gateway_settings(&self) -> GatewaySettings {
+        let audit = &self.loaded.config.audit;
+        GatewaySettings {
+            admission: admission_settings(&self.loaded),
+            recorder: RecorderSettings {
+                audit: self.audit.clone(),
+                calls: audit.calls,
+                strict: audit.strict,
+            },
+        }
+    }
+
     async fn gateway(&self, meters: &Meters) -> Result<Gateway, AppError> {
         let login = Login::new(self.net.clone(), self.clock.clone());
         let tokens = Tokens::new(
@@ -104,7 +130,7 @@ impl App {
         Ok(Gateway::open(
             self.store.clone(),
             self.catalog.clone(),
-            admission_settings(&self.loaded),
+            self.gateway_settings(),
             tokens,
             rest,
             self.clock.clone(),
@@ -119,7 +145,7 @@ impl Running {
         &self.app
     }
 
-    /// Lets requests in flight finish, writes down what was used, sends the last spans, then closes
+    /// Lets requests in flight finish, writes down what was used and called, sends the last spans, then closes
     /// the database.
     pub async fn stop(self) -> Result<(), JoinError> {
         let _ = self.stop.send(true);
@@ -128,6 +154,7 @@ impl Running {
             result = result.and(task.await);
         }
         bookkeeper::close(&self.gateway).await;
+        recorder::close(&self.gateway).await;
         if let Some(traces) = &self.traces {
             traces.stop().await;
         }

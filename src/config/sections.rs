@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::domain::audit::CallAudit;
 use crate::domain::destination::HostName;
 use crate::domain::network::Networks;
 use crate::domain::provider::ProviderName;
@@ -25,6 +26,7 @@ pub struct Config {
     pub log: LogSection,
     pub traces: TracesSection,
     pub tenancy: TenancySection,
+    pub audit: AuditSection,
     pub limits: LimitsSection,
     pub upstream: UpstreamSection,
     pub profiles: ProfilesSection,
@@ -130,6 +132,19 @@ pub struct TenancySection {
     pub header: String,
     /// `X-Tenant-Env`.
     pub environment_header: String,
+}
+
+/// What the audit log takes in besides every administrative change, and for how long.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditSection {
+    /// Calls that are recorded: `all`, `writes` (of tools that do not only read), `off`; `all`.
+    pub calls: CallAudit,
+    /// A call is on record before it is made, or it is refused; `false`.
+    pub strict: bool,
+    /// Older records are removed, at least `1y`; `6y`.
+    #[serde(deserialize_with = "duration")]
+    pub retention: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -282,6 +297,16 @@ impl Default for TenancySection {
         Self {
             header: "X-Tenant-Id".to_owned(),
             environment_header: "X-Tenant-Env".to_owned(),
+        }
+    }
+}
+
+impl Default for AuditSection {
+    fn default() -> Self {
+        Self {
+            calls: CallAudit::All,
+            strict: false,
+            retention: Duration::from_secs(6 * 365 * 86_400),
         }
     }
 }

@@ -11,7 +11,7 @@
 //!           ├ form         template + arguments                     → FormedRequest
 //!           ├ token        cache, single flight, renewal            → Bearer
 //!           ├ send         upstream; one retry with a new token on 401 → UpstreamReply
-//!           └ outcome      what the client is told; one log line, one count
+//!           └ outcome      what the client is told; one record, one log line, one count
 //! ```
 //!
 //! Nothing here waits for another tenant: the directory is an immutable snapshot, the token of a
@@ -25,6 +25,8 @@ mod directory;
 mod error;
 mod meters;
 mod outcome;
+mod record;
+mod recorder;
 mod resolve;
 mod usage;
 
@@ -39,9 +41,11 @@ use tokio::sync::Mutex;
 pub use admit::AdmissionSettings;
 use admit::{Admission, Limited, Permit};
 use directory::{Directory, Route};
-pub use error::{Refusal, UnknownTool};
-use meters::GatewayMeters;
+pub use error::{NotCalled, Refusal};
+use meters::{GatewayMeters, RecordMeters};
 pub use outcome::CallOutcome;
+pub use recorder::RecorderSettings;
+use recorder::{Recorder, Recording};
 pub use resolve::{Selection, SelectionError};
 
 use crate::catalog::{Catalog, Entry};
@@ -68,10 +72,17 @@ pub struct Gateway {
     stale: AtomicBool,
     catalog: Arc<Catalog>,
     admission: Admission,
+    recorder: Recorder,
     tokens: Tokens,
     rest: Rest,
     clock: SharedClock,
     meters: GatewayMeters,
+}
+
+/// How the request path behaves.
+pub struct GatewaySettings {
+    pub admission: AdmissionSettings,
+    pub recorder: RecorderSettings,
 }
 
 /// An authenticated principal, and the directory that knew it.
@@ -108,14 +119,16 @@ impl Gateway {
     pub async fn open(
         store: Store,
         catalog: Arc<Catalog>,
-        limits: AdmissionSettings,
+        settings: GatewaySettings,
         tokens: Tokens,
         rest: Rest,
         clock: SharedClock,
         meters: &Meters,
     ) -> Result<Self, StoreError> {
+        let recorder = Recorder::new(settings.recorder, RecordMeters::new(meters));
         let meters = GatewayMeters::new(meters, &catalog);
-        let admission = Admission::new(limits, usage::of_today(&store, clock.now()).await?);
+        let usage = usage::of_today(&store, clock.now()).await?;
+        let admission = Admission::new(settings.admission, usage);
         let directory = Directory::load(&store, &catalog, &admission, &meters).await?;
         Ok(Self {
             store,
@@ -124,6 +137,7 @@ impl Gateway {
             stale: AtomicBool::new(false),
             catalog,
             admission,
+            recorder,
             tokens,
             rest,
             clock,
@@ -214,36 +228,45 @@ impl Gateway {
             .collect()
     }
 
-    /// Runs a tool. Everything that can go wrong but an unknown name is an outcome.
+    /// Runs a tool. Everything that can go wrong once a call is made is an outcome.
     pub async fn call(
         &self,
         visit: &Visit,
         tool: &str,
         arguments: Arguments,
         origin: &Origin,
-    ) -> Result<CallOutcome, UnknownTool> {
+    ) -> Result<CallOutcome, NotCalled> {
         let request_id = origin.id().as_str();
-        let entry = self.catalog.tool(tool).ok_or(UnknownTool)?;
+        let entry = self.catalog.tool(tool).ok_or(NotCalled::UnknownTool)?;
         if !visit.filter.admits(&entry.tool) {
-            return Err(UnknownTool);
+            let now = self.clock.now();
+            self.recorder.denied(visit, entry, origin, now);
+            return Err(NotCalled::UnknownTool);
         }
         origin.note(Attribute::Tool(&entry.tool.name));
         origin.note(Attribute::Provider(&entry.tool.provider));
         let environment = &visit.tenant.environment;
         let ongoing = self.meters.begin(&entry.tool, environment, &self.clock);
+        let (clock, started) = (&self.clock, ongoing.started());
+        let begun = self.recorder.begin(visit, entry, origin, clock, started);
+        let Ok(mut recording) = begun.await else {
+            ongoing.end(outcome::UNRECORDED);
+            return Err(NotCalled::Unrecorded);
+        };
         let outcome = match entry.schema.check(arguments) {
             Err(mistakes) => CallOutcome::invalid_arguments(&mistakes, request_id),
             Ok(arguments) => {
                 let (principal, tenant) = (&visit.principal, &visit.tenant);
                 let call =
                     AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments, origin)
-                        .map_err(|_| UnknownTool)?;
-                let result = self.run(&call, visit).await;
+                        .map_err(|_| NotCalled::UnknownTool)?;
+                let result = self.run(&call, visit, &mut recording).await;
                 let provider = self.catalog.provider(entry.tool.provider.as_str());
                 CallOutcome::of(&call, provider.map(AsRef::as_ref), result, request_id)
             }
         };
-        let elapsed = ongoing.end(outcome.code);
+        let (now, elapsed) = ongoing.end(outcome.code);
+        recording.end(outcome.code, now);
         origin.note(Attribute::Outcome(outcome.code));
         outcome.log(visit, &entry.tool, request_id, elapsed);
         Ok(outcome)
@@ -253,17 +276,20 @@ impl Gateway {
         &self,
         call: &AuthorizedCall<'_>,
         visit: &Visit,
+        recording: &mut Recording<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         route(&visit.routes, call)?;
         let gate = &visit.routes.gate;
         let permit = self.admission.admit(call.tenant(), gate, self.clock.now());
         let permit = permit.await.map_err(CallFailure::Limited)?;
-        let (bearer, reply) = self.send_current(call, &permit, visit).await?;
+        let sent = self.send_current(call, &permit, visit, recording);
+        let (bearer, reply) = sent.await?;
         let rejected = reply.status == StatusCode::UNAUTHORIZED;
         if !rejected || !self.tokens.reject(&bearer).await {
             return Ok((bearer, reply));
         }
-        let (bearer, reply) = self.send_current(call, &permit, visit).await?;
+        let sent = self.send_current(call, &permit, visit, recording);
+        let (bearer, reply) = sent.await?;
         match reply.status {
             StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
             _ => self.tokens.accepted(&bearer).await,
@@ -277,10 +303,13 @@ impl Gateway {
         call: &AuthorizedCall<'_>,
         permit: &Permit<'_>,
         visit: &Visit,
+        recording: &mut Recording<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let sent = self.send_once(call, permit, route(&visit.routes, call)?);
-        match sent.await {
-            Err(CallFailure::Login(LoginError::Revoked)) => self.send_replaced(call, permit).await,
+        let route = route(&visit.routes, call)?;
+        match self.send_once(call, permit, route, recording).await {
+            Err(CallFailure::Login(LoginError::Revoked)) => {
+                self.send_replaced(call, permit, recording).await
+            }
             sent => sent,
         }
     }
@@ -290,12 +319,14 @@ impl Gateway {
         &self,
         call: &AuthorizedCall<'_>,
         permit: &Permit<'_>,
+        recording: &mut Recording<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         if let Err(error) = self.refresh().await {
             tracing::error!(%error, "the database cannot be read");
         }
         let routes = self.directory.load().routes(call.tenant());
-        self.send_once(call, permit, route(&routes, call)?).await
+        let route = route(&routes, call)?;
+        self.send_once(call, permit, route, recording).await
     }
 
     async fn send_once(
@@ -303,6 +334,7 @@ impl Gateway {
         call: &AuthorizedCall<'_>,
         permit: &Permit<'_>,
         route: &Route,
+        recording: &mut Recording<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         let credential = route.account.credential.id;
         permit.check_pause(credential, self.clock.now())?;
@@ -310,6 +342,7 @@ impl Gateway {
             .rest
             .form(call, &route.account.site.base_url)
             .map_err(CallFailure::Upstream)?;
+        recording.used(credential);
         let bearer = self
             .tokens
             .bearer(call, &route.account)
