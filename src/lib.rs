@@ -19,7 +19,7 @@
 //!   7  gateway::admit       the tenant's limits, a slot  → Permit
 //!   8  token                cached, or one login         → Bearer
 //!   9  upstream             request (formed before 8) + bearer → UpstreamReply (asserts the tenant)
-//!  10  gateway::outcome     what the client is told; one log line, one count
+//!  10  gateway::outcome     what the client is told; one record, one log line, one count
 //!  11  http::mcp            the answer, written once into one buffer
 //! ```
 //!
@@ -40,7 +40,8 @@
 //! - [`credentials`]: seal and save, load and open, and the lives of versions; with [`audit`] (the
 //!   log: a chain of records) the only meeting point of store and vault.
 //! - Use cases, knowing no HTTP: [`gateway`] (the request path), [`admin`] (organizations,
-//!   credentials, keys, tokens; each by an actor with rights, each change with its record).
+//!   credentials, keys, tokens, the audit log; each by an actor with rights, each change with its
+//!   record).
 //! - [`http`]: the edge: MCP front door for both protocol generations, admin API, health, metrics.
 //! - Process: [`config`], [`app`] (the composition root), [`cli`], [`sandbox`] (an Eka-shaped
 //!   upstream to develop against; knows nothing of the gateway).

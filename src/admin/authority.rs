@@ -104,9 +104,7 @@ impl Admin {
         mut write: Write,
         events: impl IntoIterator<Item = AuditEvent>,
     ) -> Result<(), AdminError> {
-        for event in events {
-            self.audit.append(&mut write, event).await?;
-        }
+        self.audit.append_all(&mut write, events).await?;
         Ok(write.commit().await?)
     }
 }

@@ -1,6 +1,6 @@
 //! Why a change or a question was refused; every text says what to do.
 
-use crate::audit::AuditError;
+use crate::audit::{AuditError, CheckpointError};
 use crate::credentials::CredentialError;
 use crate::domain::credential::{CredentialState, CredentialVersionId, ProfileKey};
 use crate::store::{StoreError, StoredCredential};
@@ -182,6 +182,13 @@ impl AdminError {
             Self::Store(StoreError::Full | StoreError::Locked) => {
                 (ErrorKind::Unavailable, "store_unavailable")
             }
+            Self::Audit(AuditError::Store(StoreError::Full | StoreError::Locked)) => {
+                (ErrorKind::Unavailable, "store_unavailable")
+            }
+            Self::Audit(AuditError::Checkpoint(error)) => match error {
+                CheckpointError::Format => (ErrorKind::Invalid, "checkpoint_invalid"),
+                _ => (ErrorKind::Conflict, "checkpoint_refused"),
+            },
             Self::Credential(CredentialError::Gone) => (ErrorKind::Conflict, "credential_revoked"),
             Self::Credential(_) | Self::Store(_) | Self::Audit(_) | Self::Vault(_) => {
                 (ErrorKind::Internal, "internal")

@@ -3,11 +3,13 @@
 //! Each takes checked input, changes the store in one transaction and answers with what may be
 //! shown. A secret goes in; none comes out, but a key at the moment it is issued.
 
+mod audit;
 mod authority;
 mod credentials;
 mod dotenv;
 mod entry;
 mod error;
+mod export;
 mod import;
 mod keys;
 mod limits;
@@ -24,10 +26,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use audit::{AuditEntry, AuditFilter, AuditOrder, AuditPage, MAX_AUDIT_PAGE};
 pub use credentials::{CredentialProfile, NewCredential, TestReport};
 pub use dotenv::{DotenvError, Variables, parse as parse_dotenv};
 pub use entry::CredentialInput;
 pub use error::{AdminError, ErrorKind};
+pub use export::{AuditExport, ExportFormat};
 pub use import::ImportNotice;
 pub use keys::{GrantRequest, IssuedKey, KeyGrant, KeyRequest, KeySummary};
 pub use limits::{LimitChange, LimitSummary};
@@ -38,6 +42,7 @@ pub use tokens::{IssuedToken, TokenRequest, TokenSummary};
 use once::Once;
 
 use crate::audit::Audit;
+pub use crate::audit::{Checkpoint, CheckpointVerdict, Damage, DamageKind, Verification};
 use crate::catalog::Catalog;
 use crate::credentials::Credentials;
 use crate::domain::actor::Actor;

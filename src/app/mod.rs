@@ -3,7 +3,8 @@
 //! ```text
 //! open:   configuration → profiles → key ring → the database's key check → database → App
 //! start:  exposure, certificates → listeners → directory → tokens, upstream → gateway → Running
-//! stop:   listeners finish what is in flight → watcher, bookkeeper, graces → traces → database
+//! stop:   listeners finish what is in flight → watcher, bookkeeper, graces, recorder → traces →
+//!         database
 //! ```
 //!
 //! The key ring is checked against the database before the database is opened for writing: with a
@@ -16,6 +17,8 @@ mod hardening;
 mod install;
 mod listeners;
 mod probe;
+mod recorder;
+mod retention;
 mod running;
 mod watcher;
 

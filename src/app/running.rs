@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::{App, AppError, bookkeeper, edge, graces, watcher};
+use super::{App, AppError, bookkeeper, edge, graces, recorder, retention, watcher};
 use crate::config::Loaded;
 use crate::domain::actor::Actor;
 use crate::domain::destination::Destinations;
 use crate::domain::limits::TenantLimits;
 use crate::domain::meter::Meters;
 use crate::domain::span::Tracer;
-use crate::gateway::{AdmissionSettings, Gateway, GatewayParts};
+use crate::gateway::{AdmissionSettings, Gateway, GatewayParts, RecorderSettings};
 use crate::net::{Net, NetSettings, SystemResolver};
 use crate::store::StoreError;
 use crate::token::{Login, Tokens};
@@ -49,16 +49,7 @@ impl App {
         let (stop, signal) = watch::channel(false);
         let mut tasks = listeners.mcp.serve(mcp_routes, mcp_settings, &signal);
         tasks.extend(listeners.admin.serve(admin_routes, admin_settings, &signal));
-        tasks.push(tokio::spawn(watcher::watch(
-            gateway.clone(),
-            signal.clone(),
-        )));
-        tasks.push(tokio::spawn(bookkeeper::keep(
-            gateway.clone(),
-            signal.clone(),
-        )));
-        let locum = self.admin(Actor::Locum);
-        tasks.push(tokio::spawn(graces::end(locum, signal)));
+        tasks.extend(self.background(&gateway, &signal));
         tracing::info!(%mcp, %admin, "serving");
         Ok(Running {
             mcp,
@@ -69,6 +60,24 @@ impl App {
             traces,
             tasks,
         })
+    }
+
+    /// What goes on beside the serving.
+    fn background(
+        &self,
+        gateway: &Arc<Gateway>,
+        signal: &watch::Receiver<bool>,
+    ) -> [JoinHandle<()>; 5] {
+        let gateway = || gateway.clone();
+        let retention = self.loaded.config.audit.retention;
+        let admin = self.admin(Actor::Locum);
+        [
+            tokio::spawn(watcher::watch(gateway(), signal.clone())),
+            tokio::spawn(bookkeeper::keep(gateway(), signal.clone())),
+            tokio::spawn(recorder::keep(gateway(), signal.clone())),
+            tokio::spawn(graces::end(admin.clone(), signal.clone())),
+            tokio::spawn(retention::keep(admin, retention, signal.clone())),
+        ]
     }
 
     /// Traces, where a collector is configured.
@@ -99,6 +108,15 @@ impl App {
         Ok(Some(Traces::start(settings, net, clock, meters)))
     }
 
+    fn recorder_settings(&self) -> RecorderSettings {
+        let audit = &self.loaded.config.audit;
+        RecorderSettings {
+            audit: self.audit.clone(),
+            calls: audit.calls,
+            strict: audit.strict,
+        }
+    }
+
     async fn gateway(&self, meters: &Meters) -> Result<Gateway, AppError> {
         let login = Login::new(self.net.clone(), self.clock.clone());
         let tokens = Tokens::new(
@@ -112,7 +130,8 @@ impl App {
             store: self.store.clone(),
             audit: self.audit.clone(),
             catalog: self.catalog.clone(),
-            limits: admission_settings(&self.loaded),
+            admission: admission_settings(&self.loaded),
+            recorder: self.recorder_settings(),
             tokens,
             rest,
             clock: self.clock.clone(),
@@ -131,7 +150,8 @@ impl Running {
         self.gateway.refresh().await
     }
 
-    /// Lets requests in flight finish, writes down what was used, sends the last spans, then closes
+    /// Lets requests in flight finish, writes down what was used and called, sends the last spans,
+    /// then closes
     /// the database.
     pub async fn stop(self) -> Result<(), JoinError> {
         let _ = self.stop.send(true);
@@ -140,6 +160,7 @@ impl Running {
             result = result.and(task.await);
         }
         bookkeeper::close(&self.gateway).await;
+        recorder::close(&self.gateway).await;
         if let Some(traces) = &self.traces {
             traces.stop().await;
         }

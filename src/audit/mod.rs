@@ -10,8 +10,18 @@
 //! no record, no change.
 
 mod canonical;
+mod checkpoint;
+mod damage;
+mod retention;
+mod verify;
 
 use std::sync::Arc;
+
+use uuid::Uuid;
+
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use damage::{Damage, DamageKind};
+pub use verify::{CheckpointVerdict, Verification};
 
 use crate::domain::audit::{AuditEvent, AuditRecord, GENESIS};
 use crate::store::{ChainPlace, Store, StoreError, StoredChainKey, Write};
@@ -24,12 +34,15 @@ pub enum AuditError {
     Store(#[from] StoreError),
     #[error("the key of the audit log does not open: {0}")]
     Key(#[from] VaultError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
 }
 
 /// The audit log of one installation.
 #[derive(Clone)]
 pub struct Audit {
     key: Arc<ChainKey>,
+    database: Uuid,
 }
 
 impl Audit {
@@ -41,18 +54,13 @@ impl Audit {
         };
         let kek = KekId::parse(&stored.kek_id).ok_or(VaultError::Refused)?;
         let key = Arc::new(vault.open_chain_key(&kek, &stored.sealed)?);
-        Ok(Self { key })
+        let database = vault.database();
+        Ok(Self { key, database })
     }
 
     /// Adds a record to the end of the chain. It is there when the change is committed.
     pub async fn append(&self, write: &mut Write, event: AuditEvent) -> Result<(), StoreError> {
-        let head = write.audit_head().await?.unwrap_or(ChainPlace {
-            seq: 0,
-            mac: GENESIS,
-        });
-        write
-            .insert_audit_record(&self.following(&head, event))
-            .await
+        self.append_all(write, [event]).await
     }
 
     /// A hash that tells requests apart, and nothing else about them.
@@ -60,13 +68,29 @@ impl Audit {
         self.key.fingerprint_request(parts)
     }
 
-    /// The record of an event that follows a place.
-    fn following(&self, head: &ChainPlace, event: AuditEvent) -> AuditRecord {
-        let seq = head.seq + 1;
-        let mac = self.key.link(&head.mac, &canonical::bytes(seq, &event));
-        AuditRecord { seq, event, mac }
+    /// Adds records in this order.
+    pub async fn append_all(
+        &self,
+        write: &mut Write,
+        events: impl IntoIterator<Item = AuditEvent>,
+    ) -> Result<(), StoreError> {
+        let mut head = write.audit_head().await?.unwrap_or(BEGINNING);
+        let records = events.into_iter().map(|event| {
+            let seq = head.seq + 1;
+            let mac = self.key.link(&head.mac, &canonical::bytes(seq, &event));
+            head = ChainPlace { seq, mac };
+            AuditRecord { seq, event, mac }
+        });
+        let records = records.collect();
+        write.insert_audit_records(records).await
     }
 }
+
+/// Before the first record.
+const BEGINNING: ChainPlace = ChainPlace {
+    seq: 0,
+    mac: GENESIS,
+};
 
 async fn make_key(store: &Store, vault: &Vault) -> Result<StoredChainKey, AuditError> {
     let mut write = store.write().await?;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 usage, 78 configuration or key refused (sysexits.h, EX_CONFIG).
 
 mod admin_token;
+mod audit;
 mod catalog;
 mod check;
 mod client_config;
@@ -77,6 +78,9 @@ enum Command {
     /// Tokens for the admin API
     #[command(subcommand)]
     AdminToken(admin_token::Command),
+    /// The audit log: what was changed and called, by whom
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Providers and tools
     #[command(subcommand)]
     Catalog(catalog::Command),
@@ -150,6 +154,7 @@ async fn run(command: Command, context: &Context, output: &Output) -> Result<(),
         Command::Credential(command) => credential::run(command, context, output).await,
         Command::Key(command) => key::run(command, context, output).await,
         Command::AdminToken(command) => admin_token::run(command, context, output).await,
+        Command::Audit(command) => audit::run(command, context, output).await,
         Command::Catalog(command) => catalog::run(command, context, output).await,
         Command::ClientConfig(args) => client_config::run(&args, context, output),
     }

@@ -50,6 +50,11 @@ impl Output {
         }
     }
 
+    /// Text as it is, for people and programs alike.
+    pub(super) fn raw(&self, text: &str) {
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+
     /// A list: `{"items": […]}`, or a table with these columns.
     pub(super) fn list<T: Serialize, const N: usize>(
         &self,

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 pub use sections::{
-    AdminSection, Config, LimitsSection, LogFormat, LogSection, RotationSection, ServerSection,
-    TenancySection, TlsSection, TracesSection, UpstreamSection,
+    AdminSection, AuditSection, Config, LimitsSection, LogFormat, LogSection, RotationSection,
+    ServerSection, TenancySection, TlsSection, TracesSection, UpstreamSection,
 };
 
 use crate::catalog::Overrides;

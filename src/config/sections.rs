@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::domain::audit::CallAudit;
 use crate::domain::destination::HostName;
 use crate::domain::network::Networks;
 use crate::domain::provider::ProviderName;
@@ -26,6 +27,7 @@ pub struct Config {
     pub traces: TracesSection,
     pub tenancy: TenancySection,
     pub rotation: RotationSection,
+    pub audit: AuditSection,
     pub limits: LimitsSection,
     pub upstream: UpstreamSection,
     pub profiles: ProfilesSection,
@@ -140,6 +142,19 @@ pub struct RotationSection {
     /// A credential version works this long after another has taken its place; `24h`.
     #[serde(deserialize_with = "duration")]
     pub grace: Duration,
+}
+
+/// What the audit log takes in besides every administrative change, and for how long.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditSection {
+    /// Calls that are recorded: `all`, `writes` (of tools that do not only read), `off`; `all`.
+    pub calls: CallAudit,
+    /// A call is on record before it is made, or it is refused; `false`.
+    pub strict: bool,
+    /// Older records are removed, at least `1y`; `6y`.
+    #[serde(deserialize_with = "duration")]
+    pub retention: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -300,6 +315,16 @@ impl Default for RotationSection {
     fn default() -> Self {
         Self {
             grace: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+impl Default for AuditSection {
+    fn default() -> Self {
+        Self {
+            calls: CallAudit::All,
+            strict: false,
+            retention: Duration::from_secs(6 * 365 * 86_400),
         }
     }
 }

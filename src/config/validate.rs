@@ -3,8 +3,9 @@
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use url::Url;
 
-use super::{Config, UpstreamSection};
+use super::{AuditSection, Config, UpstreamSection};
 use crate::domain::address::AddressKind;
+use crate::domain::audit::{CallAudit, MIN_RETENTION};
 use crate::domain::destination::{Destinations, HostName};
 use crate::domain::document::Step;
 use crate::domain::limits::MAX_LIMIT;
@@ -22,6 +23,7 @@ pub(super) fn check(config: &Config) -> Result<(), Mistake> {
     public_url(config.server.public_url.as_ref())?;
     hosts(config)?;
     traces(config)?;
+    audit(&config.audit)?;
     limits(config)?;
     upstream(&config.upstream)
 }
@@ -127,6 +129,18 @@ fn traces(config: &Config) -> Result<(), Mistake> {
     }
     if traces.service_name.trim().is_empty() {
         return mistake("traces", "service_name", "a name is needed");
+    }
+    Ok(())
+}
+
+fn audit(audit: &AuditSection) -> Result<(), Mistake> {
+    if audit.retention < MIN_RETENTION {
+        let message = "records are kept for a year at least: 1y (365d) or more";
+        return mistake("audit", "retention", message);
+    }
+    if audit.strict && audit.calls == CallAudit::Off {
+        let message = "there is no call to be strict about with audit.calls = \"off\"";
+        return mistake("audit", "strict", message);
     }
     Ok(())
 }

@@ -2,13 +2,29 @@
 //!
 //! Never arguments, results, names of patients or secrets: there is no field for them.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::credential::CredentialVersionId;
 use super::organization::{Organization, OrganizationId, OrganizationSlug};
 use super::provider::ProviderName;
 use super::tenant::{Environment, Tenant};
+
+/// Records are kept at least this long.
+pub const MIN_RETENTION: Duration = Duration::from_secs(365 * 86_400);
+
+/// Which calls are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallAudit {
+    #[default]
+    All,
+    /// Those of tools that do not only read.
+    Writes,
+    Off,
+}
 
 /// One event, before it has its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,3 +124,8 @@ pub type ChainMac = [u8; 32];
 
 /// What stands before the first record.
 pub const GENESIS: ChainMac = [0; 32];
+
+/// A mac as people see it: hexadecimal digits.
+pub fn mac_text(mac: &[u8]) -> String {
+    mac.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,4 +1,4 @@
-//! Durations, sizes and times as people write them: `90d`, `24h`, `30s`, `500ms`; `1MiB`, `64KiB`;
+//! Durations, sizes and times as people write them: `6y`, `90d`, `24h`, `30s`, `500ms`; `1MiB`, `64KiB`;
 //! `2026-11-25`, `2026-11-25T12:00:00Z`.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 /// Why a text is no duration or size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUnit {
-    #[error("a duration is a whole number with ms, s, m, h or d, such as 30s or 90d")]
+    #[error("a duration is a whole number with ms, s, m, h, d or y, such as 30s or 90d")]
     Duration,
     #[error("a size is a whole number with B, KiB, MiB or GiB, such as 1MiB")]
     Size,
@@ -28,7 +28,7 @@ fn split(text: &str) -> Option<(u64, &str)> {
     Some((number.parse().ok()?, unit.trim_start()))
 }
 
-/// Reads a duration; a day has 24 hours.
+/// Reads a duration; a day has 24 hours, a year 365 days.
 pub fn parse_duration(text: &str) -> Result<Duration, InvalidUnit> {
     let (number, unit) = split(text.trim()).ok_or(InvalidUnit::Duration)?;
     let milliseconds = match unit {
@@ -37,6 +37,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidUnit> {
         "m" => 60_000,
         "h" => 3_600_000,
         "d" => 86_400_000,
+        "y" => 365 * 86_400_000,
         _ => return Err(InvalidUnit::Duration),
     };
     number
@@ -86,6 +87,7 @@ mod tests {
     #[test]
     fn reads_what_people_write() {
         assert_eq!(parse_duration("90d"), Ok(Duration::from_secs(90 * 86_400)));
+        assert_eq!(parse_duration("6y"), parse_duration("2190d"));
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_size("1 MiB"), Ok(1 << 20));
         for bad in [

@@ -30,6 +30,11 @@ impl Refusal {
     }
 }
 
-/// No tool of this name is in the visit's list.
+/// Why a call was not made at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnknownTool;
+pub enum NotCalled {
+    /// No tool of this name is in the visit's list.
+    UnknownTool,
+    /// It could not be recorded before (`audit.strict`).
+    Unrecorded,
+}

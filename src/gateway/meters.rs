@@ -13,7 +13,7 @@ use super::census::CensusMeters;
 use super::outcome;
 use crate::catalog::Catalog;
 use crate::domain::clock::SharedClock;
-use crate::domain::meter::{Gauge, Held, Histogram, LATENCIES, Meters, OTHER, Tally};
+use crate::domain::meter::{Counter, Gauge, Held, Histogram, LATENCIES, Meters, OTHER, Tally};
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::Environment;
 use crate::domain::tool::{Tool, ToolName};
@@ -30,6 +30,25 @@ pub(super) struct SiteMeters {
 struct CallMeters {
     outcomes: Tally,
     durations: Histogram,
+}
+
+/// What became of records of calls.
+pub(super) struct RecordMeters {
+    pub written: Counter,
+    pub lost: Counter,
+}
+
+impl RecordMeters {
+    pub(super) fn new(meters: &Meters) -> Self {
+        let counter = |result| {
+            let help = "Records of calls for the audit log, by what became of them";
+            meters.counter("locum_audit_records_total", help, &[("result", result)])
+        };
+        Self {
+            written: counter("written"),
+            lost: counter("lost"),
+        }
+    }
 }
 
 /// All of them.
@@ -138,14 +157,19 @@ impl CallMeters {
 }
 
 impl Ongoing<'_> {
-    /// Ends a call with its outcome and tells how long it took.
-    pub(super) fn end(mut self, outcome: &'static str) -> Duration {
-        self.outcome = outcome;
-        self.elapsed()
+    pub(super) fn started(&self) -> Timestamp {
+        self.started
     }
 
-    fn elapsed(&self) -> Duration {
-        let elapsed = self.clock.now().duration_since(self.started);
+    /// Ends a call with its outcome and tells when that was, and how long it took.
+    pub(super) fn end(mut self, outcome: &'static str) -> (Timestamp, Duration) {
+        self.outcome = outcome;
+        let now = self.clock.now();
+        (now, self.elapsed(now))
+    }
+
+    fn elapsed(&self, now: Timestamp) -> Duration {
+        let elapsed = now.duration_since(self.started);
         Duration::try_from(elapsed).unwrap_or_default()
     }
 }
@@ -153,6 +177,8 @@ impl Ongoing<'_> {
 impl Drop for Ongoing<'_> {
     fn drop(&mut self) {
         self.meters.outcomes.count(self.outcome);
-        self.meters.durations.observe(self.elapsed());
+        self.meters
+            .durations
+            .observe(self.elapsed(self.clock.now()));
     }
 }

@@ -12,7 +12,7 @@
 //!           ├ token        cache, single flight, renewal            → Bearer
 //!           ├ send         upstream; one retry with a new token on 401 → UpstreamReply
 //!           │              a version that is over or refused gives way to the one in its place
-//!           └ outcome      what the client is told; one log line, one count
+//!           └ outcome      what the client is told; one record, one log line, one count
 //! ```
 //!
 //! Nothing here waits for another tenant: the directory is an immutable snapshot, the token of a
@@ -26,6 +26,8 @@ mod directory;
 mod error;
 mod meters;
 mod outcome;
+mod record;
+mod recorder;
 mod resolve;
 mod send;
 mod turn_back;
@@ -42,9 +44,11 @@ use tokio::sync::Mutex;
 pub use admit::AdmissionSettings;
 use admit::{Admission, Limited};
 use directory::Directory;
-pub use error::{Refusal, UnknownTool};
-use meters::GatewayMeters;
+pub use error::{NotCalled, Refusal};
+use meters::{GatewayMeters, RecordMeters};
 pub use outcome::CallOutcome;
+pub use recorder::RecorderSettings;
+use recorder::{Recorder, Recording};
 pub use resolve::{Selection, SelectionError};
 
 use crate::audit::Audit;
@@ -68,7 +72,8 @@ pub struct GatewayParts {
     pub store: Store,
     pub audit: Audit,
     pub catalog: Arc<Catalog>,
-    pub limits: AdmissionSettings,
+    pub admission: AdmissionSettings,
+    pub recorder: RecorderSettings,
     pub tokens: Tokens,
     pub rest: Rest,
     pub clock: SharedClock,
@@ -84,6 +89,7 @@ pub struct Gateway {
     stale: AtomicBool,
     catalog: Arc<Catalog>,
     admission: Admission,
+    recorder: Recorder,
     tokens: Tokens,
     rest: Rest,
     clock: SharedClock,
@@ -126,13 +132,16 @@ impl Gateway {
             store,
             audit,
             catalog,
-            limits,
+            admission,
+            recorder,
             tokens,
             rest,
             clock,
         } = parts;
+        let recorder = Recorder::new(recorder, RecordMeters::new(meters));
         let meters = GatewayMeters::new(meters, &catalog);
-        let admission = Admission::new(limits, usage::of_today(&store, clock.now()).await?);
+        let usage = usage::of_today(&store, clock.now()).await?;
+        let admission = Admission::new(admission, usage);
         let directory = Directory::load(&store, &catalog, &admission, &meters).await?;
         Ok(Self {
             store,
@@ -142,6 +151,7 @@ impl Gateway {
             stale: AtomicBool::new(false),
             catalog,
             admission,
+            recorder,
             tokens,
             rest,
             clock,
@@ -232,36 +242,45 @@ impl Gateway {
             .collect()
     }
 
-    /// Runs a tool. Everything that can go wrong but an unknown name is an outcome.
+    /// Runs a tool. Everything that can go wrong once a call is made is an outcome.
     pub async fn call(
         &self,
         visit: &Visit,
         tool: &str,
         arguments: Arguments,
         origin: &Origin,
-    ) -> Result<CallOutcome, UnknownTool> {
+    ) -> Result<CallOutcome, NotCalled> {
         let request_id = origin.id().as_str();
-        let entry = self.catalog.tool(tool).ok_or(UnknownTool)?;
+        let entry = self.catalog.tool(tool).ok_or(NotCalled::UnknownTool)?;
         if !visit.filter.admits(&entry.tool) {
-            return Err(UnknownTool);
+            let now = self.clock.now();
+            self.recorder.denied(visit, entry, origin, now);
+            return Err(NotCalled::UnknownTool);
         }
         origin.note(Attribute::Tool(&entry.tool.name));
         origin.note(Attribute::Provider(&entry.tool.provider));
         let environment = &visit.tenant.environment;
         let ongoing = self.meters.begin(&entry.tool, environment, &self.clock);
+        let (clock, started) = (&self.clock, ongoing.started());
+        let begun = self.recorder.begin(visit, entry, origin, clock, started);
+        let Ok(mut recording) = begun.await else {
+            ongoing.end(outcome::UNRECORDED);
+            return Err(NotCalled::Unrecorded);
+        };
         let outcome = match entry.schema.check(arguments) {
             Err(mistakes) => CallOutcome::invalid_arguments(&mistakes, request_id),
             Ok(arguments) => {
                 let (principal, tenant) = (&visit.principal, &visit.tenant);
                 let call =
                     AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments, origin)
-                        .map_err(|_| UnknownTool)?;
-                let result = self.run(&call, visit).await;
+                        .map_err(|_| NotCalled::UnknownTool)?;
+                let result = self.run(&call, visit, &mut recording).await;
                 let provider = self.catalog.provider(entry.tool.provider.as_str());
                 CallOutcome::of(&call, provider.map(AsRef::as_ref), result, request_id)
             }
         };
-        let elapsed = ongoing.end(outcome.code);
+        let (now, elapsed) = ongoing.end(outcome.code);
+        recording.end(outcome.code, now);
         origin.note(Attribute::Outcome(outcome.code));
         outcome.log(visit, &entry.tool, request_id, elapsed);
         Ok(outcome)
@@ -271,17 +290,18 @@ impl Gateway {
         &self,
         call: &AuthorizedCall<'_>,
         visit: &Visit,
+        recording: &mut Recording<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         send::route(&visit.routes, call)?;
         let gate = &visit.routes.gate;
         let permit = self.admission.admit(call.tenant(), gate, self.clock.now());
         let permit = permit.await.map_err(CallFailure::Limited)?;
-        let (bearer, reply) = self.send(call, &permit, visit).await?;
+        let (bearer, reply) = self.send(call, &permit, visit, recording).await?;
         let rejected = reply.status == StatusCode::UNAUTHORIZED;
         if !rejected || !self.tokens.reject(&bearer).await {
             return Ok((bearer, reply));
         }
-        let (bearer, reply) = self.send(call, &permit, visit).await?;
+        let (bearer, reply) = self.send(call, &permit, visit, recording).await?;
         match reply.status {
             StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
             _ => self.tokens.accepted(&bearer).await,

@@ -25,6 +25,13 @@ use crate::upstream::{UpstreamError, UpstreamReply};
 /// A call whose client went away, or that was not done within `limits.call_timeout`.
 pub(super) const ABORTED: &str = "aborted";
 
+/// A call that was not made, because it could not be recorded before (`audit.strict`).
+pub(super) const UNRECORDED: &str = "audit_unavailable";
+
+/// A call of a tool that the key does not cover, in the audit log alone: its client is told that
+/// there is no such tool.
+pub(super) const DENIED: &str = "denied";
+
 /// How calls end: the values of [`CallOutcome::code`], and [`ABORTED`].
 pub(super) const WORDS: &[&str] = &[
     "ok",
@@ -49,6 +56,7 @@ pub(super) const WORDS: &[&str] = &[
     "login_rate_limited",
     "login_unavailable",
     "login_malformed",
+    UNRECORDED,
     ABORTED,
 ];
 

@@ -5,6 +5,7 @@ use http::StatusCode;
 
 use super::admit::Permit;
 use super::directory::{Route, Routes};
+use super::recorder::Recording;
 use super::{CallFailure, Gateway, Visit};
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
@@ -23,15 +24,16 @@ impl Gateway {
         call: &AuthorizedCall<'_>,
         permit: &Permit<'_>,
         visit: &Visit,
+        recording: &mut Recording<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let mut sent = self.send_current(call, permit, visit).await?;
+        let mut sent = self.send_current(call, permit, visit, recording).await?;
         for _ in 1..ATTEMPTS {
             let (bearer, reply) = &sent;
             let rejected = reply.status == StatusCode::UNAUTHORIZED;
             if !rejected || self.directory.load().uses(bearer.version()) {
                 break;
             }
-            sent = self.send_current(call, permit, visit).await?;
+            sent = self.send_current(call, permit, visit, recording).await?;
         }
         Ok(sent)
     }
@@ -42,12 +44,13 @@ impl Gateway {
         call: &AuthorizedCall<'_>,
         permit: &Permit<'_>,
         visit: &Visit,
+        recording: &mut Recording<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         let mut routes = visit.routes.clone();
         let mut failure = LoginError::Revoked;
         for _ in 0..ATTEMPTS {
             let route = route(&routes, call)?;
-            match self.send_once(call, permit, route).await {
+            match self.send_once(call, permit, route, recording).await {
                 Err(CallFailure::Login(LoginError::Revoked)) => self.catch_up().await,
                 Err(CallFailure::Login(refused)) if refused.refusal().is_some() => {
                     if !self.turn_back(call, route, &refused).await {
@@ -74,6 +77,7 @@ impl Gateway {
         call: &AuthorizedCall<'_>,
         permit: &Permit<'_>,
         route: &Route,
+        recording: &mut Recording<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         let credential = route.account.credential.id;
         permit.check_pause(credential, self.clock.now())?;
@@ -82,6 +86,7 @@ impl Gateway {
             .form(call, &route.account.site.base_url)
             .map_err(CallFailure::Upstream)?;
         self.check_usable(credential)?;
+        recording.used(credential);
         let bearer = self
             .tokens
             .bearer(call, &route.account)

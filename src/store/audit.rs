@@ -1,14 +1,19 @@
 //! The rows of the audit log, and the sealed key of its chain. Macs are made elsewhere.
 
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
-use uuid::Uuid;
+use std::sync::LazyLock;
 
-use super::rows::{get, get_hash, get_name_or_none, get_time};
+use jiff::Timestamp;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::Query};
+
+use super::rows::{get, get_hash};
 use super::{Store, StoreError, Write};
-use crate::domain::audit::{AuditEvent, AuditRecord, AuditedOrganization, ChainMac};
-use crate::domain::credential::CredentialVersionId;
-use crate::domain::organization::OrganizationId;
+use crate::domain::audit::{AuditRecord, ChainMac};
+
+/// Records that one statement takes: fewer would be dearer for each, more would not be cheaper.
+const ROWS: usize = 50;
+static INSERT_ONE: LazyLock<String> = LazyLock::new(|| insert(1));
+static INSERT_ROWS: LazyLock<String> = LazyLock::new(|| insert(ROWS));
 
 /// The sealed key of the audit chain.
 pub struct StoredChainKey {
@@ -32,22 +37,6 @@ pub struct StoredAnchor {
 impl Store {
     pub async fn chain_key(&self) -> Result<Option<StoredChainKey>, StoreError> {
         select_key(&mut *self.readers.acquire().await?).await
-    }
-
-    pub async fn audit_anchor(&self) -> Result<Option<StoredAnchor>, StoreError> {
-        select_anchor(&mut *self.readers.acquire().await?).await
-    }
-
-    /// Up to `limit` records from `first` on, in order.
-    pub async fn audit_from(&self, first: i64, limit: i64) -> Result<Vec<AuditRecord>, StoreError> {
-        sqlx::query("SELECT * FROM audit_records WHERE seq >= ? ORDER BY seq LIMIT ?")
-            .bind(first)
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(record)
-            .collect()
     }
 }
 
@@ -80,34 +69,112 @@ impl Write {
         }
     }
 
-    pub async fn insert_audit_record(&mut self, record: &AuditRecord) -> Result<(), StoreError> {
-        let AuditRecord { seq, event, mac } = record;
-        let organization = event.organization.as_ref();
+    /// The last of those records, of the `limit` oldest, that were all written before a time.
+    pub async fn audit_end_of_old(
+        &mut self,
+        before: Timestamp,
+        limit: i64,
+    ) -> Result<Option<ChainPlace>, StoreError> {
         sqlx::query(
-            "INSERT INTO audit_records
-                 (seq, at, actor, organization_id, organization, environment, provider, action,
-                  target, version_id, outcome, duration_us, request_id, mac)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "WITH oldest AS (SELECT seq, at FROM audit_records ORDER BY seq LIMIT ?2)
+             SELECT seq, mac FROM audit_records
+             WHERE seq <= (SELECT MAX(seq) FROM oldest)
+               AND seq < COALESCE((SELECT MIN(seq) FROM oldest WHERE at >= ?1), 1 << 62)
+             ORDER BY seq DESC LIMIT 1",
         )
-        .bind(seq)
-        .bind(event.at.as_millisecond())
-        .bind(&event.actor)
-        .bind(organization.map(|organization| organization.uuid.0))
-        .bind(organization.map(|organization| organization.id.as_str()))
-        .bind(event.environment.as_ref().map(|name| name.as_str()))
-        .bind(event.provider.as_ref().map(|name| name.as_str()))
-        .bind(&event.action)
-        .bind(&event.target)
-        .bind(event.version.map(|version| version.0))
-        .bind(&event.outcome)
-        .bind(event.duration_us)
-        .bind(&event.request_id)
-        .bind(mac.as_slice())
-        .execute(&mut *self.transaction)
-        .await
-        .map_err(|error| StoreError::unique(error, "an audit record of this number"))?;
+        .bind(before.as_millisecond())
+        .bind(limit)
+        .fetch_optional(&mut *self.transaction)
+        .await?
+        .as_ref()
+        .map(place)
+        .transpose()
+    }
+
+    /// Removes the records up to the anchor's and puts the anchor in their place. Answers how many
+    /// they were.
+    pub async fn remove_audit_records(&mut self, anchor: &StoredAnchor) -> Result<u64, StoreError> {
+        let removed = sqlx::query("DELETE FROM audit_records WHERE seq <= ?")
+            .bind(anchor.place.seq)
+            .execute(&mut *self.transaction)
+            .await?;
+        sqlx::query("INSERT OR REPLACE INTO audit_anchor (id, seq, mac, seal) VALUES (1, ?, ?, ?)")
+            .bind(anchor.place.seq)
+            .bind(anchor.place.mac.as_slice())
+            .bind(&anchor.seal)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(removed.rows_affected())
+    }
+
+    /// Adds records to the end of the log.
+    pub async fn insert_audit_records(
+        &mut self,
+        records: Vec<AuditRecord>,
+    ) -> Result<(), StoreError> {
+        let mut records = records.into_iter();
+        while records.len() >= ROWS {
+            self.insert_records(&INSERT_ROWS, records.by_ref().take(ROWS))
+                .await?;
+        }
+        for record in records {
+            self.insert_records(&INSERT_ONE, std::iter::once(record))
+                .await?;
+        }
         Ok(())
     }
+
+    async fn insert_records(
+        &mut self,
+        statement: &'static str,
+        records: impl Iterator<Item = AuditRecord>,
+    ) -> Result<(), StoreError> {
+        records
+            .fold(sqlx::query(AssertSqlSafe(statement)), bind)
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(|error| StoreError::unique(error, "an audit record of this number"))?;
+        Ok(())
+    }
+}
+
+/// The statement that inserts this many records.
+fn insert(rows: usize) -> String {
+    let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    format!(
+        "INSERT INTO audit_records
+             (seq, at, actor, organization_id, organization, environment, provider, action,
+              target, version_id, outcome, duration_us, request_id, mac)
+         VALUES {}",
+        vec![row; rows].join(", ")
+    )
+}
+
+fn bind(
+    query: Query<'static, Sqlite, SqliteArguments>,
+    record: AuditRecord,
+) -> Query<'static, Sqlite, SqliteArguments> {
+    let AuditRecord { seq, event, mac } = record;
+    let organization = event.organization;
+    query
+        .bind(seq)
+        .bind(event.at.as_millisecond())
+        .bind(event.actor)
+        .bind(
+            organization
+                .as_ref()
+                .map(|organization| organization.uuid.0),
+        )
+        .bind(organization.map(|organization| organization.id.to_string()))
+        .bind(event.environment.map(|name| name.to_string()))
+        .bind(event.provider.map(|name| name.to_string()))
+        .bind(event.action)
+        .bind(event.target)
+        .bind(event.version.map(|version| version.0))
+        .bind(event.outcome)
+        .bind(event.duration_us)
+        .bind(event.request_id)
+        .bind(mac.to_vec())
 }
 
 async fn select_key(
@@ -125,7 +192,7 @@ async fn select_key(
     .transpose()
 }
 
-async fn select_anchor(
+pub(super) async fn select_anchor(
     connection: &mut SqliteConnection,
 ) -> Result<Option<StoredAnchor>, StoreError> {
     let row = sqlx::query("SELECT seq, mac, seal FROM audit_anchor")
@@ -140,38 +207,9 @@ async fn select_anchor(
     .transpose()
 }
 
-fn place(row: &SqliteRow) -> Result<ChainPlace, StoreError> {
+pub(super) fn place(row: &SqliteRow) -> Result<ChainPlace, StoreError> {
     Ok(ChainPlace {
         seq: get(row, "seq")?,
-        mac: get_hash(row, "mac")?,
-    })
-}
-
-fn record(row: &SqliteRow) -> Result<AuditRecord, StoreError> {
-    let uuid: Option<Uuid> = get(row, "organization_id")?;
-    let organization = match (uuid, get_name_or_none(row, "organization")?) {
-        (Some(uuid), Some(id)) => Some(AuditedOrganization {
-            uuid: OrganizationId(uuid),
-            id,
-        }),
-        (None, None) => None,
-        _ => return Err(StoreError::Content("half an organization")),
-    };
-    Ok(AuditRecord {
-        seq: get(row, "seq")?,
-        event: AuditEvent {
-            at: get_time(row, "at")?,
-            actor: get(row, "actor")?,
-            organization,
-            environment: get_name_or_none(row, "environment")?,
-            provider: get_name_or_none(row, "provider")?,
-            action: get(row, "action")?,
-            target: get(row, "target")?,
-            version: get::<Option<Uuid>>(row, "version_id")?.map(CredentialVersionId),
-            outcome: get(row, "outcome")?,
-            duration_us: get(row, "duration_us")?,
-            request_id: get(row, "request_id")?,
-        },
         mac: get_hash(row, "mac")?,
     })
 }

@@ -6,6 +6,7 @@
 
 mod admin_tokens;
 mod audit;
+mod audit_log;
 mod backup;
 mod credentials;
 mod error;
@@ -31,6 +32,9 @@ use sqlx::{Sqlite, Transaction};
 
 pub use admin_tokens::{AdminTokenRow, NewAdminToken};
 pub use audit::{ChainPlace, StoredAnchor, StoredChainKey};
+pub use audit_log::{
+    AuditQuery, AuditReader, PageStart, QueriedOrganization, StoredPage, StoredRecord,
+};
 pub use backup::BackupError;
 pub use credentials::{NewCredential, SealedField, StoredCredential, StoredField, StoredKey};
 pub use error::StoreError;

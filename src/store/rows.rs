@@ -45,17 +45,6 @@ pub(super) fn get_name<T: std::str::FromStr>(
         .map_err(|_| StoreError::Content("a malformed name"))
 }
 
-/// Reads a name; NULL stands for none.
-pub(super) fn get_name_or_none<T: std::str::FromStr>(
-    row: &SqliteRow,
-    column: &str,
-) -> Result<Option<T>, StoreError> {
-    get::<Option<String>>(row, column)?
-        .map(|text| text.parse())
-        .transpose()
-        .map_err(|_| StoreError::Content("a malformed name"))
-}
-
 pub(super) fn get_organization_id(
     row: &SqliteRow,
     column: &str,

@@ -397,6 +397,21 @@ async fn no_secret_and_no_patient_comes_out_where_they_have_no_place() {
     catch.add_files("while it serves", &program.path("data"));
     assert!(end(&mut server.child, Signal::TERM).await.success());
     catch.add_files("afterwards", &program.path("data"));
+    for command in [
+        "audit tail -n 1000",
+        "audit export --format csv",
+        "audit export --format jsonl",
+    ] {
+        assert_eq!(catch.run(&program, command, "").await, Some(0));
+        let (_, text) = &catch.0[catch.0.len() - 2];
+        assert!(
+            contains(text, b"call search_patients"),
+            "calls are on record"
+        );
+    }
+    for command in ["audit verify", "audit verify --json", "audit checkpoint"] {
+        assert_eq!(catch.run(&program, command, "").await, Some(0));
+    }
     assert!(collector.spans().len() > 20, "spans of what was done");
     for delivery in collector.deliveries() {
         catch.add("the traces", delivery.body.to_vec());

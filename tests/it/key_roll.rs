@@ -89,15 +89,10 @@ async fn both_keys_work_until_the_grace_is_over_and_open_the_same() {
         [status(&app, &old).await, status(&app, &new).await],
         [401, 200]
     );
-    let actions = app.audit().await.into_iter().map(|record| record.event);
+    let actions = app.audit().await.into_iter();
     let of: BTreeSet<_> = actions
         .filter(|event| event.action == "key.roll")
-        .map(|event| {
-            (
-                event.organization.unwrap().id.to_string(),
-                event.target.unwrap(),
-            )
-        })
+        .map(|event| (event.organization.unwrap(), event.target.unwrap()))
         .collect();
     let target = format!("{id} {}", rolled.summary.id);
     let both = ["north", "south"].map(|slug| (slug.to_owned(), target.clone()));

@@ -11,6 +11,9 @@ mod support;
 
 mod admin_api;
 mod architecture;
+mod audit;
+mod audit_calls;
+mod audit_chain;
 mod canary;
 mod cli;
 mod cli_credentials;

@@ -27,6 +27,7 @@ const ERRORS: &[&str] = &[
     "unknown_method",
     "unknown_tool",
     "call_timeout",
+    "audit_unavailable",
 ];
 
 pub(super) struct McpMeters {

@@ -20,7 +20,7 @@ use super::{Mcp, meters, reply, trace};
 use crate::domain::call::Arguments;
 use crate::domain::origin::Origin;
 use crate::domain::span::Attribute;
-use crate::gateway::{UnknownTool, Visit};
+use crate::gateway::{NotCalled, Visit};
 
 /// How long a client may keep a list or a discovery without asking again.
 const TTL: Duration = Duration::from_secs(60);
@@ -154,7 +154,8 @@ async fn call(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body>
         .call(visit, &params.name, arguments, message.origin);
     match tokio::time::timeout(mcp.settings.call_timeout, call).await {
         Ok(Ok(outcome)) => reply::call(message.id, message.era, &outcome),
-        Ok(Err(UnknownTool)) => {
+        Ok(Err(NotCalled::Unrecorded)) => unrecorded(mcp, message),
+        Ok(Err(NotCalled::UnknownTool)) => {
             let name: String = params.name.chars().take(128).collect();
             let kind = ("unknown_tool", ErrorCode::INVALID_PARAMS);
             in_band(mcp, message, kind, &format!("Unknown tool: {name}"))
@@ -210,6 +211,21 @@ fn in_band(
     message.origin.note(Attribute::Outcome(kind));
     let data = json!({"request_id": message.origin.id().as_str()});
     reply::error(StatusCode::OK, Some(message.id), code, text, Some(&data))
+}
+
+/// The call was not made: what cannot be recorded does not happen (`audit.strict`).
+fn unrecorded(mcp: &Mcp, message: &Message<'_>) -> Response<Body> {
+    const CODE: &str = "audit_unavailable";
+    mcp.meters.errors.count(CODE);
+    message.origin.note(Attribute::Outcome(CODE));
+    let data = json!({"code": CODE, "request_id": message.origin.id().as_str()});
+    reply::error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        Some(message.id),
+        ErrorCode::INTERNAL_ERROR,
+        "the call was not made, because it cannot be recorded at present; try again later",
+        Some(&data),
+    )
 }
 
 fn unknown_method(mcp: &Mcp, message: &Message<'_>) -> Response<Body> {

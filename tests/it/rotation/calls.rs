@@ -114,12 +114,12 @@ async fn a_refused_version_gives_way_to_the_one_before_and_no_call_fails() {
     assert!(words.contains("401"), "{words}");
     let new: Vec<_> = app.audit().await.into_iter().skip(records).collect();
     assert_eq!(new.len(), 1, "{new:?}");
-    let event = &new[0].event;
+    let event = &new[0];
     assert_eq!(
         (event.actor.as_str(), event.action.as_str()),
         ("locum", "credential.return")
     );
-    assert_eq!(event.version, Some(versions[1].id));
+    assert_eq!(event.version, Some(versions[1].id.0));
     assert_eq!(
         attempts(&app.sandbox, "v-2"),
         2,

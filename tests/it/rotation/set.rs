@@ -51,7 +51,7 @@ async fn values_that_are_refused_leave_nothing_behind_but_a_record() {
     assert!(!text.contains("wrong-secret"), "{text}");
     let after = profile.admin.credentials(None).await.unwrap().len();
     assert_eq!(before, after, "not even a version of it");
-    let last = app.audit().await.pop().unwrap().event;
+    let last = app.audit().await.pop().unwrap();
     assert_eq!(
         (last.action.as_str(), last.outcome.as_str(), last.version),
         ("credential.set", "credential_refused", None)

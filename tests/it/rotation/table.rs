@@ -210,10 +210,12 @@ async fn every_step_is_on_record_with_what_it_ended() {
     let one = one.unwrap().id;
     let records = app.audit().await.into_iter().skip(begun);
     let seen: Vec<_> = records
-        .map(|record| record.event)
         .map(|event| (event.action, event.version, event.outcome, event.target))
         .collect();
-    let ok = |action: &str, version| (action.to_owned(), Some(version), "ok".to_owned(), None);
+    let ok = |action: &str, version| {
+        let CredentialVersionId(version) = version;
+        (action.to_owned(), Some(version), "ok".to_owned(), None)
+    };
     let unverified =
         |(action, version, outcome, _)| (action, version, outcome, Some("unverified".to_owned()));
     let refused =
@@ -308,7 +310,7 @@ async fn a_version_whose_grace_is_over_is_revoked_by_the_clock() {
         profile.states().await == [State::Revoked, State::Active]
     })
     .await;
-    let last = app.audit().await.pop().unwrap().event;
+    let last = app.audit().await.pop().unwrap();
     assert_eq!(
         (last.action.as_str(), last.actor.as_str()),
         ("credential.grace_end", "locum")

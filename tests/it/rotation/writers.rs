@@ -35,8 +35,8 @@ async fn present_north() -> (TestApp, Profile) {
 
 /// How often a step with a version is on record.
 async fn recorded(app: &TestApp, action: &str, id: CredentialVersionId) -> usize {
-    let records = app.audit().await.into_iter().map(|record| record.event);
-    let of = records.filter(|event| event.action == action && event.version == Some(id));
+    let records = app.audit().await.into_iter();
+    let of = records.filter(|event| event.action == action && event.version == Some(id.0));
     of.count()
 }
 

@@ -4,6 +4,7 @@ pub mod api;
 pub mod app;
 pub mod client;
 pub mod commands;
+pub mod database;
 pub mod foreign;
 pub mod forward;
 pub mod install;
