@@ -7,6 +7,7 @@ pub mod commands;
 pub mod foreign;
 pub mod forward;
 pub mod install;
+pub mod interleaved;
 pub mod load;
 pub mod otlp;
 pub mod process;
