@@ -2,7 +2,7 @@
 //! the one that has taken its place since.
 
 use super::admit::Permit;
-use super::directory::{Route, Routes};
+use super::directory::{Place, Route};
 use super::{CallFailure, Gateway, Visit};
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
@@ -21,11 +21,11 @@ impl Gateway {
         permit: &Permit<'_>,
         visit: &Visit,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let mut routes = visit.routes.clone();
+        let mut place = visit.place.clone();
         let mut failure = LoginError::Revoked;
         for _ in 0..ATTEMPTS {
-            let route = route(&routes, call)?;
-            match self.send_once(call, permit, route).await {
+            let route = route(&place, call)?;
+            match self.send_once(call, permit, &place, route).await {
                 Err(CallFailure::Login(LoginError::Revoked)) => self.catch_up().await,
                 Err(CallFailure::Login(refused)) if refused.refusal().is_some() => {
                     if !self.turn_back(call, route, &refused).await {
@@ -35,7 +35,9 @@ impl Gateway {
                 }
                 sent => return sent,
             }
-            routes = self.directory.load().routes(call.tenant());
+            let directory = self.directory.load();
+            let present = directory.place(call.tenant());
+            place = present.ok_or(CallFailure::NoCredential)?.clone();
         }
         Err(CallFailure::Login(failure))
     }
@@ -51,6 +53,7 @@ impl Gateway {
         &self,
         call: &AuthorizedCall<'_>,
         permit: &Permit<'_>,
+        place: &Place,
         route: &Route,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         let credential = route.account.credential.id;
@@ -59,14 +62,14 @@ impl Gateway {
             .rest
             .form(call, &route.account.site.base_url)
             .map_err(CallFailure::Upstream)?;
-        self.check_usable(credential)?;
+        self.check_usable(place, credential)?;
         let bearer = self
             .tokens
             .bearer(call, &route.account)
             .await
             .map_err(CallFailure::Login)?;
         // It may have ended while this call logged in, or waited for others that did.
-        self.check_usable(credential)?;
+        self.check_usable(place, credential)?;
         permit.request(self.clock.now())?;
         let reply = self
             .rest
@@ -80,8 +83,9 @@ impl Gateway {
     }
 
     /// Refuses a version that is neither active nor retiring any more.
-    fn check_usable(&self, version: CredentialVersionId) -> Result<(), CallFailure> {
-        if self.directory.load().uses(version) {
+    fn check_usable(&self, place: &Place, version: CredentialVersionId) -> Result<(), CallFailure> {
+        let directory = self.directory.load();
+        if directory.revision() == place.revision || directory.uses(version) {
             return Ok(());
         }
         Err(CallFailure::Login(LoginError::Revoked))
@@ -89,11 +93,9 @@ impl Gateway {
 }
 
 pub(super) fn route<'a>(
-    routes: &'a Routes,
+    place: &'a Place,
     call: &AuthorizedCall<'_>,
 ) -> Result<&'a Route, CallFailure> {
-    routes
-        .by_provider
-        .get(&call.tool().provider)
-        .ok_or(CallFailure::NoCredential)
+    let route = place.route(&call.tool().provider);
+    route.ok_or(CallFailure::NoCredential)
 }
