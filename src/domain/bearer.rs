@@ -20,50 +20,44 @@ pub struct AppliedHeader {
     pub value: HeaderValue,
 }
 
-/// A tenant's authorization upstream. No `Debug`: it holds secrets.
-#[derive(Clone)]
-pub struct Bearer {
-    tenant: Tenant,
-    version: CredentialVersionId,
-    generation: u64,
-    headers: Arc<[AppliedHeader]>,
+/// The headers of one token, and whose it is. No `Debug`: it holds secrets.
+pub struct TokenHeaders {
+    /// The one whose credential logged in: the upstream step asserts that it is the call's.
+    pub tenant: Tenant,
+    /// The credential version that logged in.
+    pub version: CredentialVersionId,
+    /// Which of the version's tokens this is.
+    pub generation: u64,
+    pub headers: Box<[AppliedHeader]>,
 }
 
+/// A tenant's authorization upstream. No `Debug`: it holds secrets.
+#[derive(Clone)]
+pub struct Bearer(Arc<TokenHeaders>);
+
 impl Bearer {
-    /// Forms the bearer for an authorized call out of a token. `tenant` is the one whose
-    /// credential logged in: the upstream step asserts that it is the call's.
-    pub fn for_call(
-        _: &AuthorizedCall<'_>,
-        tenant: Tenant,
-        version: CredentialVersionId,
-        generation: u64,
-        headers: Arc<[AppliedHeader]>,
-    ) -> Self {
-        Self {
-            tenant,
-            version,
-            generation,
-            headers,
-        }
+    /// Forms the bearer for an authorized call out of a token.
+    pub fn for_call(_: &AuthorizedCall<'_>, token: Arc<TokenHeaders>) -> Self {
+        Self(token)
     }
 
     pub fn tenant(&self) -> &Tenant {
-        &self.tenant
+        &self.0.tenant
     }
 
     /// The credential version that logged in.
     pub fn version(&self) -> CredentialVersionId {
-        self.version
+        self.0.version
     }
 
     /// Which of the version's tokens this is.
     pub fn generation(&self) -> u64 {
-        self.generation
+        self.0.generation
     }
 
     /// The headers for a request whose path begins with the fixed text `path`.
     pub fn headers_for<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a AppliedHeader> {
-        self.headers.iter().filter(move |header| {
+        self.0.headers.iter().filter(move |header| {
             header
                 .path
                 .as_deref()
@@ -73,7 +67,11 @@ impl Bearer {
 
     /// A text of the upstream's without the secrets that were sent to it.
     pub fn conceal(&self, text: &str) -> String {
-        let values = self.headers.iter().flat_map(|header| header.value.to_str());
+        let values = self
+            .0
+            .headers
+            .iter()
+            .flat_map(|header| header.value.to_str());
         let words = values.flat_map(str::split_ascii_whitespace);
         redact(text, words.filter(|word| word.len() >= SHORTEST_SECRET))
     }

@@ -79,8 +79,8 @@ impl CensusMeters {
 
     pub(super) fn take(&self, directory: &Directory, stale: bool, now: Timestamp) {
         let in_state = |state| {
-            let organizations = directory.organizations();
-            count(organizations.filter(|one| one.state == state))
+            let homes = directory.homes();
+            count(homes.filter(|home| home.state == state))
         };
         self.active.set(in_state(OrganizationState::Active));
         self.suspended.set(in_state(OrganizationState::Suspended));

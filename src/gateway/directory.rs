@@ -2,7 +2,7 @@
 //!
 //! An immutable snapshot. A change in the store makes a new one; nothing here is ever locked.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,7 +15,9 @@ use crate::catalog::Catalog;
 use crate::domain::bearer_secret::SecretHash;
 use crate::domain::credential::{CredentialRef, CredentialVersionId, ProfileKey};
 use crate::domain::limits::LimitSettings;
-use crate::domain::organization::{Organization, OrganizationId, OrganizationSlug};
+use crate::domain::organization::{
+    Organization, OrganizationId, OrganizationSlug, OrganizationState,
+};
 use crate::domain::principal::Principal;
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::{Environment, Tenant};
@@ -28,14 +30,25 @@ pub struct Route {
     pub account: Arc<Account>,
     pub requests: Arc<RequestMeters>,
     /// The version before this one, while it retires.
-    pub(super) way_back: Option<WayBack>,
+    pub(super) way_back: Option<Box<WayBack>>,
 }
 
-/// What a tenant with an active credential has: a way to each provider, and the gate before them.
-#[derive(Default)]
-pub(super) struct Routes {
-    pub by_provider: BTreeMap<ProviderName, Route>,
+/// A tenant as calls find it: a way to each provider that it has an active credential for, and the
+/// gate before them.
+pub(super) struct Place {
+    /// Of the directory that it is in.
+    pub revision: i64,
+    pub tenant: Tenant,
+    pub routes: Vec<Route>,
     pub gate: Arc<Gate>,
+}
+
+/// An organization, and its places by environment: those with an active credential.
+pub(super) struct Home {
+    pub id: OrganizationId,
+    pub slug: OrganizationSlug,
+    pub state: OrganizationState,
+    places: Vec<Arc<Place>>,
 }
 
 pub(super) struct KeyEntry {
@@ -47,13 +60,11 @@ pub(super) struct KeyEntry {
 #[derive(Default)]
 pub struct Directory {
     revision: i64,
-    by_slug: HashMap<OrganizationSlug, Arc<Organization>>,
-    by_id: HashMap<OrganizationId, Arc<Organization>>,
-    keys: HashMap<Box<str>, KeyEntry>,
-    tenants: HashMap<OrganizationId, BTreeMap<Environment, Arc<Routes>>>,
-    versions: BTreeSet<CredentialVersionId>,
+    by_slug: HashMap<OrganizationSlug, Arc<Home>>,
+    by_id: HashMap<OrganizationId, Arc<Home>>,
+    keys: HashMap<Arc<str>, KeyEntry>,
+    versions: HashSet<CredentialVersionId>,
     issued: Issued,
-    no_routes: Arc<Routes>,
 }
 
 impl Directory {
@@ -68,38 +79,21 @@ impl Directory {
             revision: store.revision().await?,
             ..Self::default()
         };
-        for organization in store.organizations().await? {
-            directory.add_organization(organization);
-        }
-        let mut tenants: HashMap<Tenant, BTreeMap<ProviderName, Route>> = HashMap::new();
+        let mut credentials: HashMap<OrganizationId, Vec<StoredCredential>> = HashMap::new();
+        let organizations = store.organizations().await?;
         for stored in store.usable_credentials().await? {
-            let (issued_at, grace_ends) = (stored.issued_at, stored.grace_ends_at);
-            let Some((tenant, provider, route)) = directory.route(catalog, meters, stored) else {
-                continue;
-            };
-            directory.versions.insert(route.account.credential.id);
-            let routes = tenants.entry(tenant).or_default();
-            match grace_ends {
-                None => {
-                    let environment = &route.account.credential.key.tenant.environment;
-                    directory.add_issued(&provider, environment, issued_at);
-                    routes.insert(provider, route);
-                }
-                // The active ones come first: a retiring one without a successor is no way.
-                Some(end) => {
-                    if let Some(active) = routes.get_mut(&provider) {
-                        active.way_back = Some(WayBack::new(route.account, end));
-                    }
-                }
-            }
+            let own = credentials.entry(stored.organization).or_default();
+            own.push(stored);
         }
-        tenants.retain(|_, routes| !routes.is_empty());
         let limits = limits(store).await?;
-        for (tenant, by_provider) in tenants {
-            let id = (tenant.organization, tenant.environment.clone());
-            let limits = limits.get(&id).copied().unwrap_or_default();
-            let gate = admission.gate(&tenant, limits);
-            directory.add_routes(tenant, Routes { by_provider, gate });
+        for organization in organizations {
+            let own = credentials.remove(&organization.id).unwrap_or_default();
+            let routes = directory.routes(&organization, own, catalog, meters);
+            let places = places(directory.revision, routes, |tenant| {
+                let id = (tenant.organization, tenant.environment.clone());
+                admission.gate(tenant, limits.get(&id).copied().unwrap_or_default())
+            });
+            directory.add_organization(organization, places);
         }
         for key in store.gateway_keys().await? {
             directory.add_key(key);
@@ -107,16 +101,15 @@ impl Directory {
         Ok(directory)
     }
 
-    fn add_organization(&mut self, organization: Organization) {
-        let organization = Arc::new(organization);
-        self.by_slug
-            .insert(organization.slug.clone(), organization.clone());
-        self.by_id.insert(organization.id, organization);
-    }
-
-    fn add_routes(&mut self, tenant: Tenant, routes: Routes) {
-        let environments = self.tenants.entry(tenant.organization).or_default();
-        environments.insert(tenant.environment, Arc::new(routes));
+    fn add_organization(&mut self, organization: Organization, places: Vec<Arc<Place>>) {
+        let home = Arc::new(Home {
+            id: organization.id,
+            slug: organization.slug.clone(),
+            state: organization.state,
+            places,
+        });
+        self.by_slug.insert(organization.slug, home.clone());
+        self.by_id.insert(organization.id, home);
     }
 
     fn add_key(&mut self, row: GatewayKeyRow) {
@@ -124,18 +117,13 @@ impl Directory {
             return;
         }
         let principal = Arc::new(Principal {
-            id: row.id.as_str().into(),
+            id: row.id.into(),
             name: row.name.into(),
             grants: row.grants.into(),
             expires_at: row.expires_at,
         });
-        self.keys.insert(
-            row.id.into(),
-            KeyEntry {
-                hash: row.hash,
-                principal,
-            },
-        );
+        let (id, hash) = (principal.id.clone(), row.hash);
+        self.keys.insert(id, KeyEntry { hash, principal });
     }
 
     fn add_issued(
@@ -149,59 +137,45 @@ impl Directory {
         dates.push(issued_at);
     }
 
-    fn route(
-        &self,
+    /// The ways that an organization's credentials open; of each profile the active one comes first.
+    fn routes(
+        &mut self,
+        organization: &Organization,
+        credentials: Vec<StoredCredential>,
         catalog: &Catalog,
         meters: &GatewayMeters,
-        stored: StoredCredential,
-    ) -> Option<(Tenant, ProviderName, Route)> {
-        let organization = self.by_id.get(&stored.organization)?;
-        let tenant = Tenant {
-            organization: organization.id,
-            slug: organization.slug.clone(),
-            environment: stored.environment,
-        };
-        let provider = catalog.provider(stored.provider.as_str());
-        let upstream = provider.and_then(|p| p.environments.get(&tenant.environment));
-        let site_meters = meters.site(stored.provider.as_str(), &tenant.environment);
-        let (Some(provider), Some(upstream), Some(meters)) = (provider, upstream, site_meters)
-        else {
-            tracing::warn!(
-                %tenant, provider = %stored.provider,
-                "no profile describes this provider and environment; the credential is kept unused"
-            );
-            return None;
-        };
-        let key = ProfileKey {
-            tenant: tenant.clone(),
-            provider: stored.provider.clone(),
-        };
-        let credential = CredentialRef {
-            id: stored.id,
-            key,
-            flow: stored.flow,
-        };
-        let site = LoginSite {
-            provider: provider.clone(),
-            base_url: upstream.base_url.clone(),
-        };
-        let route = Route {
-            account: Arc::new(Account {
-                credential,
-                site,
-                meters: meters.logins.clone(),
-            }),
-            requests: meters.requests.clone(),
-            way_back: None,
-        };
-        Some((tenant, stored.provider, route))
+    ) -> Vec<Route> {
+        let mut routes: Vec<Route> = Vec::new();
+        for stored in credentials {
+            let (issued_at, grace_ends) = (stored.issued_at, stored.grace_ends_at);
+            let Some(route) = route(organization, catalog, meters, stored) else {
+                continue;
+            };
+            self.versions.insert(route.account.credential.id);
+            let key = &route.account.credential.key;
+            match grace_ends {
+                None => {
+                    self.add_issued(&key.provider, &key.tenant.environment, issued_at);
+                    routes.push(route);
+                }
+                // A retiring one without a successor is no way.
+                Some(end) => {
+                    let mut routes = routes.iter_mut();
+                    if let Some(active) = routes.find(|other| other.account.credential.key == *key)
+                    {
+                        active.way_back = Some(Box::new(WayBack::new(route.account, end)));
+                    }
+                }
+            }
+        }
+        routes
     }
 
     pub fn revision(&self) -> i64 {
         self.revision
     }
 
-    pub(super) fn organizations(&self) -> impl Iterator<Item = &Arc<Organization>> {
+    pub(super) fn homes(&self) -> impl Iterator<Item = &Arc<Home>> {
         self.by_id.values()
     }
 
@@ -223,26 +197,128 @@ impl Directory {
         self.keys.get(id)
     }
 
-    pub(super) fn organization(&self, slug: &str) -> Option<&Arc<Organization>> {
+    pub(super) fn home(&self, slug: &OrganizationSlug) -> Option<&Arc<Home>> {
         self.by_slug.get(slug)
     }
 
-    pub(super) fn organization_by_id(&self, id: OrganizationId) -> Option<&Arc<Organization>> {
+    pub(super) fn home_by_id(&self, id: OrganizationId) -> Option<&Arc<Home>> {
         self.by_id.get(&id)
     }
 
-    /// The environments in which an organization has an active credential.
-    pub(super) fn environments(&self, id: OrganizationId) -> impl Iterator<Item = &Environment> {
-        self.tenants.get(&id).into_iter().flat_map(BTreeMap::keys)
+    pub(super) fn place(&self, tenant: &Tenant) -> Option<&Arc<Place>> {
+        self.home_by_id(tenant.organization)?
+            .place(&tenant.environment)
+    }
+}
+
+impl Home {
+    /// The environments in which the organization has an active credential.
+    pub(super) fn environments(&self) -> impl Iterator<Item = &Environment> {
+        self.places.iter().map(|place| &place.tenant.environment)
     }
 
-    pub(super) fn routes(&self, tenant: &Tenant) -> Arc<Routes> {
-        self.tenants
-            .get(&tenant.organization)
-            .and_then(|environments| environments.get(&tenant.environment))
-            .unwrap_or(&self.no_routes)
-            .clone()
+    pub(super) fn place(&self, environment: &Environment) -> Option<&Arc<Place>> {
+        let mut places = self.places.iter();
+        places.find(|place| place.tenant.environment == *environment)
     }
+}
+
+impl Place {
+    /// Where a tenant has no credential, and so nobody passes the gate.
+    pub(super) fn bare(revision: i64, tenant: Tenant) -> Self {
+        Self {
+            revision,
+            tenant,
+            routes: Vec::new(),
+            gate: Arc::default(),
+        }
+    }
+
+    pub(super) fn providers(&self) -> impl Iterator<Item = &ProviderName> {
+        self.routes.iter().map(Route::provider)
+    }
+
+    pub(super) fn route(&self, provider: &ProviderName) -> Option<&Route> {
+        let mut routes = self.routes.iter();
+        routes.find(|route| route.provider() == provider)
+    }
+}
+
+impl Route {
+    fn provider(&self) -> &ProviderName {
+        &self.account.credential.key.provider
+    }
+
+    fn tenant(&self) -> &Tenant {
+        &self.account.credential.key.tenant
+    }
+}
+
+/// The places that an organization's routes start from.
+fn places(
+    revision: i64,
+    routes: Vec<Route>,
+    gate: impl Fn(&Tenant) -> Arc<Gate>,
+) -> Vec<Arc<Place>> {
+    let mut places: Vec<Place> = Vec::new();
+    for route in routes {
+        let tenant = route.tenant();
+        match places.iter_mut().find(|place| place.tenant == *tenant) {
+            Some(place) => place.routes.push(route),
+            None => places.push(Place {
+                revision,
+                tenant: tenant.clone(),
+                gate: gate(tenant),
+                routes: vec![route],
+            }),
+        }
+    }
+    places.into_iter().map(Arc::new).collect()
+}
+
+/// The way that a credential opens. Names are the profile's own, which all tenants share.
+fn route(
+    organization: &Organization,
+    catalog: &Catalog,
+    meters: &GatewayMeters,
+    stored: StoredCredential,
+) -> Option<Route> {
+    let provider = catalog.provider(stored.provider.as_str());
+    let upstream = provider.and_then(|p| p.environments.get_key_value(&stored.environment));
+    let site_meters = meters.site(stored.provider.as_str(), &stored.environment);
+    let (Some(provider), Some((environment, upstream)), Some(meters)) =
+        (provider, upstream, site_meters)
+    else {
+        tracing::warn!(
+            tenant = %format_args!("{}/{}", organization.slug, stored.environment),
+            provider = %stored.provider,
+            "no profile describes this provider and environment; the credential is kept unused"
+        );
+        return None;
+    };
+    let tenant = Tenant {
+        organization: organization.id,
+        slug: organization.slug.clone(),
+        environment: environment.clone(),
+    };
+    let key = ProfileKey {
+        tenant,
+        provider: provider.name.clone(),
+    };
+    let credential = CredentialRef {
+        id: stored.id,
+        key,
+        flow: stored.flow,
+    };
+    let site = LoginSite {
+        provider: provider.clone(),
+        base_url: upstream.base_url.clone(),
+    };
+    Some(Route {
+        account: Arc::new(Account::new(credential, site, meters.logins.clone())),
+        requests: meters.requests.clone(),
+        way_back: None,
+    })
 }
 
 async fn limits(

@@ -43,7 +43,7 @@ use tokio::sync::Mutex;
 
 pub use admit::AdmissionSettings;
 use admit::{Admission, Limited};
-use directory::Directory;
+use directory::{Directory, Place};
 pub use error::{NotCalled, Refusal};
 use meters::{GatewayMeters, RecordMeters};
 pub use outcome::CallOutcome;
@@ -105,9 +105,8 @@ pub struct Arrival {
 /// An authenticated principal at one tenant.
 pub struct Visit {
     principal: Arc<Principal>,
-    tenant: Tenant,
     filter: Arc<ToolFilter>,
-    routes: Arc<directory::Routes>,
+    place: Arc<Place>,
 }
 
 /// What decides which tools a visit sees: equal keys see equal lists.
@@ -219,17 +218,15 @@ impl Gateway {
             directory,
             principal,
         } = arrival;
-        let tenant = resolve::tenant(&directory, &self.catalog, &principal, selection)?;
+        let place = resolve::place(&directory, &self.catalog, &principal, selection)?;
         let grant = principal
-            .grant_for(&tenant)
+            .grant_for(&place.tenant)
             .ok_or(Refusal::TenantForbidden)?;
         let filter = grant.filter.clone();
-        let routes = directory.routes(&tenant);
         Ok(Visit {
             principal,
-            tenant,
             filter,
-            routes,
+            place,
         })
     }
 
@@ -259,7 +256,7 @@ impl Gateway {
         }
         origin.note(Attribute::Tool(&entry.tool.name));
         origin.note(Attribute::Provider(&entry.tool.provider));
-        let environment = &visit.tenant.environment;
+        let environment = &visit.tenant().environment;
         let ongoing = self.meters.begin(&entry.tool, environment, &self.clock);
         let (clock, started) = (&self.clock, ongoing.started());
         let begun = self.recorder.begin(visit, entry, origin, clock, started);
@@ -270,7 +267,7 @@ impl Gateway {
         let outcome = match entry.schema.check(arguments) {
             Err(mistakes) => CallOutcome::invalid_arguments(&mistakes, request_id),
             Ok(arguments) => {
-                let (principal, tenant) = (&visit.principal, &visit.tenant);
+                let (principal, tenant) = (&visit.principal, visit.tenant());
                 let call =
                     AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments, origin)
                         .map_err(|_| NotCalled::UnknownTool)?;
@@ -292,8 +289,8 @@ impl Gateway {
         visit: &Visit,
         recording: &mut Recording<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        send::route(&visit.routes, call)?;
-        let gate = &visit.routes.gate;
+        send::route(&visit.place, call)?;
+        let gate = &visit.place.gate;
         let permit = self.admission.admit(call.tenant(), gate, self.clock.now());
         let permit = permit.await.map_err(CallFailure::Limited)?;
         let (bearer, reply) = self.send(call, &permit, visit, recording).await?;
@@ -318,7 +315,7 @@ impl From<Limited> for CallFailure {
 
 impl Visit {
     pub fn tenant(&self) -> &Tenant {
-        &self.tenant
+        &self.place.tenant
     }
 
     pub fn principal(&self) -> &Principal {
@@ -328,7 +325,7 @@ impl Visit {
     /// What the visit's tool list depends on.
     pub fn list_key(&self) -> ListKey {
         ListKey {
-            providers: self.routes.by_provider.keys().cloned().collect(),
+            providers: self.place.providers().cloned().collect(),
             filter: self.filter.clone(),
         }
     }

@@ -39,7 +39,7 @@ impl CallRecord {
         Self {
             at: started,
             principal: visit.principal.clone(),
-            tenant: visit.tenant.clone(),
+            tenant: visit.tenant().clone(),
             entry: entry.clone(),
             version: None,
             outcome: BEGUN,

@@ -4,10 +4,12 @@
 //! exactly one choice. What is unknown and what is not granted look the same.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::{Directory, Refusal};
+use super::Refusal;
+use super::directory::{Directory, Home, Place};
 use crate::catalog::Catalog;
-use crate::domain::organization::{Organization, OrganizationSlug, OrganizationState};
+use crate::domain::organization::{OrganizationSlug, OrganizationState};
 use crate::domain::principal::{Grant, Principal, Scope};
 use crate::domain::tenant::{Environment, Tenant};
 
@@ -57,53 +59,37 @@ fn one<'a, T: std::str::FromStr + PartialEq>(
     }
 }
 
-/// The one tenant that selection and grants leave.
-pub(super) fn tenant(
+/// The place of the one tenant that selection and grants leave.
+pub(super) fn place(
     directory: &Directory,
     catalog: &Catalog,
     principal: &Principal,
     selection: &Selection,
-) -> Result<Tenant, Refusal> {
-    if let Some(slug) = &selection.organization {
-        let id = directory
-            .organization(slug.as_str())
-            .map(|organization| organization.id);
-        if !principal
-            .grants
-            .iter()
-            .any(|grant| Some(grant.organization) == id)
-        {
-            return Err(Refusal::TenantForbidden);
-        }
-    }
-    let mut choices = principal.grants.iter().flat_map(|grant| {
-        let organization = directory.organization_by_id(grant.organization);
-        organization
+) -> Result<Arc<Place>, Refusal> {
+    let named = match &selection.organization {
+        Some(slug) => Some(directory.home(slug).ok_or(Refusal::TenantForbidden)?),
+        None => None,
+    };
+    let granted = principal.grants.iter().filter_map(|grant| match named {
+        Some(home) => (home.id == grant.organization).then_some((home, grant)),
+        None => Some((directory.home_by_id(grant.organization)?, grant)),
+    });
+    let mut choices = granted.flat_map(|(home, grant)| {
+        environments(home, catalog, grant, selection)
             .into_iter()
-            .filter(|organization| selected(&selection.organization, &organization.slug))
-            .flat_map(move |organization| {
-                environments(directory, catalog, grant, selection)
-                    .into_iter()
-                    .map(move |environment| (organization, environment))
-            })
+            .map(move |environment| (home, environment))
     });
     match (choices.next(), choices.next()) {
-        (Some((organization, environment)), None) => active(organization, environment),
+        (Some((home, environment)), None) => active(directory, home, environment),
         (Some(_), Some(_)) => Err(Refusal::TenantRequired),
         (None, _) => Err(Refusal::TenantForbidden),
     }
 }
 
-fn selected<T: PartialEq>(selection: &Option<T>, candidate: &T) -> bool {
-    selection
-        .as_ref()
-        .is_none_or(|selection| selection == candidate)
-}
-
 /// The environments of a grant that the selection leaves. A grant for all of them means, where one
 /// is named, those that some provider defines; and where none is, those with a credential.
 fn environments(
-    directory: &Directory,
+    home: &Home,
     catalog: &Catalog,
     grant: &Grant,
     selection: &Selection,
@@ -118,10 +104,7 @@ fn environments(
         (Scope::Only(granted), None) => granted.clone(),
         (Scope::All, Some(name)) => known(name).then(|| name.clone()).into_iter().collect(),
         (Scope::All, None) => {
-            let used: BTreeSet<_> = directory
-                .environments(grant.organization)
-                .cloned()
-                .collect();
+            let used: BTreeSet<_> = home.environments().cloned().collect();
             if !used.is_empty() {
                 return used;
             }
@@ -134,13 +117,23 @@ fn environments(
     }
 }
 
-fn active(organization: &Organization, environment: Environment) -> Result<Tenant, Refusal> {
-    match organization.state {
+fn active(
+    directory: &Directory,
+    home: &Home,
+    environment: Environment,
+) -> Result<Arc<Place>, Refusal> {
+    match home.state {
         OrganizationState::Suspended => Err(Refusal::OrganizationSuspended),
-        OrganizationState::Active => Ok(Tenant {
-            organization: organization.id,
-            slug: organization.slug.clone(),
-            environment,
+        OrganizationState::Active => Ok(match home.place(&environment) {
+            Some(place) => place.clone(),
+            None => {
+                let tenant = Tenant {
+                    organization: home.id,
+                    slug: home.slug.clone(),
+                    environment,
+                };
+                Arc::new(Place::bare(directory.revision(), tenant))
+            }
         }),
     }
 }

@@ -4,7 +4,7 @@
 use http::StatusCode;
 
 use super::admit::Permit;
-use super::directory::{Route, Routes};
+use super::directory::{Place, Route};
 use super::recorder::Recording;
 use super::{CallFailure, Gateway, Visit};
 use crate::domain::bearer::Bearer;
@@ -46,11 +46,12 @@ impl Gateway {
         visit: &Visit,
         recording: &mut Recording<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let mut routes = visit.routes.clone();
+        let mut place = visit.place.clone();
         let mut failure = LoginError::Revoked;
         for _ in 0..ATTEMPTS {
-            let route = route(&routes, call)?;
-            match self.send_once(call, permit, route, recording).await {
+            let route = route(&place, call)?;
+            let sent = self.send_once(call, permit, &place, route, recording);
+            match sent.await {
                 Err(CallFailure::Login(LoginError::Revoked)) => self.catch_up().await,
                 Err(CallFailure::Login(refused)) if refused.refusal().is_some() => {
                     if !self.turn_back(call, route, &refused).await {
@@ -60,7 +61,9 @@ impl Gateway {
                 }
                 sent => return sent,
             }
-            routes = self.directory.load().routes(call.tenant());
+            let directory = self.directory.load();
+            let present = directory.place(call.tenant());
+            place = present.ok_or(CallFailure::NoCredential)?.clone();
         }
         Err(CallFailure::Login(failure))
     }
@@ -76,6 +79,7 @@ impl Gateway {
         &self,
         call: &AuthorizedCall<'_>,
         permit: &Permit<'_>,
+        place: &Place,
         route: &Route,
         recording: &mut Recording<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
@@ -85,7 +89,7 @@ impl Gateway {
             .rest
             .form(call, &route.account.site.base_url)
             .map_err(CallFailure::Upstream)?;
-        self.check_usable(credential)?;
+        self.check_usable(place, credential)?;
         recording.used(credential);
         let bearer = self
             .tokens
@@ -93,7 +97,7 @@ impl Gateway {
             .await
             .map_err(CallFailure::Login)?;
         // It may have ended while this call logged in, or waited for others that did.
-        self.check_usable(credential)?;
+        self.check_usable(place, credential)?;
         permit.request(self.clock.now())?;
         let reply = self
             .rest
@@ -107,8 +111,9 @@ impl Gateway {
     }
 
     /// Refuses a version that is neither active nor retiring any more.
-    fn check_usable(&self, version: CredentialVersionId) -> Result<(), CallFailure> {
-        if self.directory.load().uses(version) {
+    fn check_usable(&self, place: &Place, version: CredentialVersionId) -> Result<(), CallFailure> {
+        let directory = self.directory.load();
+        if directory.revision() == place.revision || directory.uses(version) {
             return Ok(());
         }
         Err(CallFailure::Login(LoginError::Revoked))
@@ -116,11 +121,9 @@ impl Gateway {
 }
 
 pub(super) fn route<'a>(
-    routes: &'a Routes,
+    place: &'a Place,
     call: &AuthorizedCall<'_>,
 ) -> Result<&'a Route, CallFailure> {
-    routes
-        .by_provider
-        .get(&call.tool().provider)
-        .ok_or(CallFailure::NoCredential)
+    let route = place.route(&call.tool().provider);
+    route.ok_or(CallFailure::NoCredential)
 }

@@ -82,8 +82,9 @@ impl Gateway {
 
     /// Whether another version is active by now than the one of a route.
     fn was_replaced(&self, call: &AuthorizedCall<'_>, route: &Route) -> bool {
-        let routes = self.directory.load().routes(call.tenant());
-        let active = routes.by_provider.get(&call.tool().provider);
+        let directory = self.directory.load();
+        let place = directory.place(call.tenant());
+        let active = place.and_then(|place| place.route(&call.tool().provider));
         active.is_some_and(|active| active.account.credential.id != route.account.credential.id)
     }
 

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{get, get_hash, get_organization_id, get_scope, get_time, get_time_or_none};
+use super::rows::{
+    get, get_hash, get_organization_id, get_scope, get_time, get_time_or_none, read_each,
+};
 use super::{Store, StoreError, Write};
 use crate::domain::bearer_secret::SecretHash;
 use crate::domain::organization::OrganizationId;
@@ -59,34 +61,29 @@ impl Store {
     /// All keys, oldest first, revoked ones too.
     pub async fn gateway_keys(&self) -> Result<Vec<GatewayKeyRow>, StoreError> {
         let mut grants: HashMap<String, Vec<Grant>> = HashMap::new();
-        let rows = sqlx::query("SELECT * FROM gateway_key_grants ORDER BY key_id, organization_id")
-            .fetch_all(&self.readers)
-            .await?;
-        for row in &rows {
-            grants
-                .entry(get(row, "key_id")?)
-                .or_default()
-                .push(grant(row)?);
+        let question = "SELECT * FROM gateway_key_grants ORDER BY key_id, organization_id";
+        let rows = read_each(&self.readers, question, |row| {
+            Ok((get::<String>(row, "key_id")?, grant(row)?))
+        });
+        for (key, grant) in rows.await? {
+            grants.entry(key).or_default().push(grant);
         }
-        sqlx::query("SELECT * FROM gateway_keys ORDER BY created_at, id")
-            .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(|row| {
-                let id: String = get(row, "id")?;
-                Ok(GatewayKeyRow {
-                    grants: grants.remove(&id).unwrap_or_default(),
-                    name: get(row, "name")?,
-                    hash: get_hash(row, "hash")?,
-                    created_at: get_time(row, "created_at")?,
-                    expires_at: get_time_or_none(row, "expires_at")?,
-                    revoked_at: get_time_or_none(row, "revoked_at")?,
-                    created_by: get(row, "created_by")?,
-                    replaces: get(row, "replaces")?,
-                    id,
-                })
+        let question = "SELECT * FROM gateway_keys ORDER BY created_at, id";
+        read_each(&self.readers, question, |row| {
+            let id: String = get(row, "id")?;
+            Ok(GatewayKeyRow {
+                grants: grants.remove(&id).unwrap_or_default(),
+                name: get(row, "name")?,
+                hash: get_hash(row, "hash")?,
+                created_at: get_time(row, "created_at")?,
+                expires_at: get_time_or_none(row, "expires_at")?,
+                revoked_at: get_time_or_none(row, "revoked_at")?,
+                created_by: get(row, "created_by")?,
+                replaces: get(row, "replaces")?,
+                id,
             })
-            .collect()
+        })
+        .await
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::credentials::{StoredCredential, StoredField, select_fields, stored};
+use super::rows::read_each;
 use super::{Store, StoreError, Write};
 use crate::domain::credential::{CredentialState, CredentialVersionId, ProfileKey};
 use crate::domain::tenant::Tenant;
@@ -21,15 +22,9 @@ impl Store {
     /// works with.
     pub async fn usable_credentials(&self) -> Result<Vec<StoredCredential>, StoreError> {
         // Two questions, so that each has its index.
-        sqlx::query(
-            "SELECT * FROM credential_versions WHERE state = 'active'
-             UNION ALL SELECT * FROM credential_versions WHERE state = 'retiring'",
-        )
-        .fetch_all(&self.readers)
-        .await?
-        .iter()
-        .map(stored)
-        .collect()
+        let question = "SELECT * FROM credential_versions WHERE state = 'active'
+             UNION ALL SELECT * FROM credential_versions WHERE state = 'retiring'";
+        read_each(&self.readers, question, stored).await
     }
 
     /// The retiring versions of all tenants whose grace is over.

@@ -1,6 +1,6 @@
 //! Organizations.
 
-use super::rows::organization;
+use super::rows::{organization, read_each};
 use super::{Store, StoreError, Write};
 use crate::domain::organization::{
     Organization, OrganizationId, OrganizationSlug, OrganizationState,
@@ -9,12 +9,8 @@ use crate::domain::organization::{
 impl Store {
     /// All organizations, by slug.
     pub async fn organizations(&self) -> Result<Vec<Organization>, StoreError> {
-        sqlx::query("SELECT * FROM organizations ORDER BY slug")
-            .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(organization)
-            .collect()
+        let question = "SELECT * FROM organizations ORDER BY slug";
+        read_each(&self.readers, question, organization).await
     }
 
     pub async fn organization(

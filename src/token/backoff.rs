@@ -20,7 +20,8 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 #[derive(Default)]
 pub(super) struct Backoff {
     failures: u32,
-    pause: Option<Pause>,
+    /// In a place of its own: nearly all credentials have none.
+    pause: Option<Box<Pause>>,
 }
 
 struct Pause {
@@ -53,11 +54,11 @@ impl Backoff {
             .unwrap_or_default()
             .min(LONGEST_RETRY_AFTER);
         self.failures = self.failures.saturating_add(1);
-        self.pause = Some(Pause {
+        self.pause = Some(Box::new(Pause {
             since: now,
             length: own.max(asked),
             cause: error.clone(),
-        });
+        }));
     }
 }
 

@@ -14,14 +14,13 @@ use zeroize::Zeroizing;
 
 use super::error::LoginError;
 use super::life;
-use crate::domain::bearer::AppliedHeader;
+use crate::domain::bearer::{AppliedHeader, TokenHeaders};
 use crate::domain::clock::SharedClock;
 use crate::domain::credential::{OpenedCredential, SecretFields};
 use crate::domain::origin::Origin;
 use crate::domain::provider::{LoginFlow, LoginRequest, LoginResponse, Provider};
 use crate::domain::redact::redact;
 use crate::domain::template::Values;
-use crate::domain::tenant::Tenant;
 use crate::net::{self, Answer, Net};
 
 /// Login answers are small; more than this is none.
@@ -38,17 +37,25 @@ pub struct LoginSite {
 
 /// A token, and the headers that carry it upstream. No `Debug`: it holds secrets.
 pub struct LoginOutcome {
-    pub tenant: Tenant,
-    pub generation: u64,
+    pub headers: Arc<TokenHeaders>,
     obtained_at: Timestamp,
     pub expires_at: Timestamp,
-    pub renew_at: Timestamp,
-    pub headers: Arc<[AppliedHeader]>,
+    renew_at: Timestamp,
+    refresh: Option<Box<Refresh>>,
+}
+
+/// What the next token can be had for, without a login.
+struct Refresh {
     access_token: SecretString,
-    refresh: Option<(SecretString, Option<Timestamp>)>,
+    refresh_token: SecretString,
+    end: Option<Timestamp>,
 }
 
 impl LoginOutcome {
+    pub(super) fn generation(&self) -> u64 {
+        self.headers.generation
+    }
+
     /// Whether it is time for the next one: its margin has begun, or it comes from the future,
     /// so that our clock says nothing about its end any more.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
@@ -129,14 +136,14 @@ impl Login {
         origin: &Origin,
     ) -> Option<Result<LoginOutcome, LoginError>> {
         let (template, response) = flow(site, credential).ok()?.refresh.as_ref()?;
-        let (refresh_token, end) = previous.refresh.as_ref()?;
-        if end.is_some_and(|end| end <= self.clock.now()) {
+        let refresh = previous.refresh.as_ref()?;
+        if refresh.end.is_some_and(|end| end <= self.clock.now()) {
             return None;
         }
         let values = LoginValues {
             fields: &credential.fields,
-            access_token: Some(&previous.access_token),
-            refresh_token: Some(refresh_token),
+            access_token: Some(&refresh.access_token),
+            refresh_token: Some(&refresh.refresh_token),
         };
         let request = match request(&site.base_url, template, &values, Some(origin)) {
             Ok(request) => request,
@@ -170,16 +177,18 @@ impl Login {
             .as_deref()
             .and_then(|pointer| body.pointer(pointer));
         let life = life::of(stated, access_token.expose_secret(), now);
-        let headers = headers(&site.provider, values.fields, &access_token)?;
-        Ok(LoginOutcome {
+        let headers = TokenHeaders {
             tenant: credential.key.tenant.clone(),
+            version: credential.id,
             generation: self.generations.fetch_add(1, Ordering::Relaxed),
+            headers: headers(&site.provider, values.fields, &access_token)?,
+        };
+        Ok(LoginOutcome {
+            headers: Arc::new(headers),
             obtained_at: now,
             expires_at: life.expires_at,
             renew_at: life.renew_at,
-            headers,
-            refresh: refresh_token(&body, shape, now),
-            access_token,
+            refresh: refresh(&body, shape, access_token, now),
         })
     }
 }
@@ -305,7 +314,7 @@ fn headers(
     provider: &Provider,
     fields: &SecretFields,
     access_token: &SecretString,
-) -> Result<Arc<[AppliedHeader]>, LoginError> {
+) -> Result<Box<[AppliedHeader]>, LoginError> {
     let values = LoginValues {
         fields,
         access_token: Some(access_token),
@@ -322,11 +331,12 @@ fn headers(
     applied.collect()
 }
 
-fn refresh_token(
+fn refresh(
     body: &Value,
     shape: &LoginResponse,
+    access_token: SecretString,
     now: Timestamp,
-) -> Option<(SecretString, Option<Timestamp>)> {
+) -> Option<Box<Refresh>> {
     let token = body.pointer(shape.refresh_token.as_deref()?)?.as_str()?;
     let end = shape
         .refresh_expires_in
@@ -334,5 +344,9 @@ fn refresh_token(
         .and_then(|pointer| body.pointer(pointer))
         .and_then(life::seconds)
         .and_then(|seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok());
-    Some((SecretString::from(token), end))
+    Some(Box::new(Refresh {
+        access_token,
+        refresh_token: SecretString::from(token),
+        end,
+    }))
 }

@@ -16,6 +16,7 @@ mod error;
 mod life;
 mod login;
 mod meters;
+mod shortcut;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,7 @@ use backoff::Backoff;
 pub use error::LoginError;
 pub use login::{Login, LoginOutcome, LoginSite};
 pub use meters::LoginMeters;
+use shortcut::Shortcut;
 
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
@@ -48,6 +50,7 @@ pub struct Account {
     pub credential: CredentialRef,
     pub site: LoginSite,
     pub meters: Arc<LoginMeters>,
+    shortcut: Shortcut,
 }
 
 /// A login to be made, and the request that it is made for.
@@ -78,6 +81,17 @@ struct Work {
     clock: SharedClock,
 }
 
+impl Account {
+    pub fn new(credential: CredentialRef, site: LoginSite, meters: Arc<LoginMeters>) -> Self {
+        Self {
+            credential,
+            site,
+            meters,
+            shortcut: Shortcut::default(),
+        }
+    }
+}
+
 impl Tokens {
     pub fn new(login: Login, source: Arc<dyn CredentialSource>, clock: SharedClock) -> Self {
         let slots = Cache::builder()
@@ -100,9 +114,15 @@ impl Tokens {
         call: &AuthorizedCall<'_>,
         account: &Arc<Account>,
     ) -> Result<Bearer, LoginError> {
-        let version = account.credential.id;
-        let slot = self.slot(version).await;
         let now = self.work.clock.now();
+        let slot = match account.shortcut.slot(now) {
+            Some(slot) => slot,
+            None => {
+                let slot = self.slot(account.credential.id).await;
+                account.shortcut.lead_to(&slot, now);
+                slot
+            }
+        };
         let token = match slot
             .current
             .load_full()
@@ -120,13 +140,7 @@ impl Tokens {
                 self.work.obtain(&slot, Errand::new(account, call)).await?
             }
         };
-        Ok(Bearer::for_call(
-            call,
-            token.tenant.clone(),
-            version,
-            token.generation,
-            token.headers.clone(),
-        ))
+        Ok(Bearer::for_call(call, token.headers.clone()))
     }
 
     /// Drops the very token that upstream rejected and says whether a login may help.
@@ -137,7 +151,7 @@ impl Tokens {
             return false;
         }
         if let Some(token) = slot.current.load_full()
-            && token.generation == bearer.generation()
+            && token.generation() == bearer.generation()
         {
             slot.current.compare_and_swap(&token, None);
         }
@@ -258,7 +272,7 @@ impl Work {
             .current
             .load()
             .as_ref()
-            .is_none_or(|now| now.generation != token.generation);
+            .is_none_or(|now| now.generation() != token.generation());
         if replaced || gate.remaining(self.clock.now()).is_some() {
             return;
         }

@@ -23,7 +23,9 @@ pub(super) struct Book {
     /// only while there is a limit per minute.
     minute: VecDeque<i64>,
     today: Usage,
-    /// What was counted and not handed out for writing.
+    /// As much of today as was handed out for writing.
+    saved: Usage,
+    /// What was counted on other days and not handed out for writing.
     unsaved: Vec<Usage>,
     /// Credentials that an upstream asked to wait with: from when, until when.
     pauses: Vec<(CredentialVersionId, Timestamp, Timestamp)>,
@@ -35,6 +37,7 @@ impl Book {
         Self {
             limits,
             today,
+            saved: today,
             ..Self::default()
         }
     }
@@ -112,13 +115,29 @@ impl Book {
 
     /// Takes what is to be written down.
     pub(super) fn take_unsaved(&mut self) -> Vec<Usage> {
+        self.close_day();
         std::mem::take(&mut self.unsaved)
     }
 
     /// Takes back what could not be written down.
     pub(super) fn put_back(&mut self, unsaved: Vec<Usage>) {
-        for usage in unsaved {
-            self.note(usage);
+        self.unsaved.extend(unsaved);
+    }
+
+    /// Puts what was counted today with what is to be written down.
+    fn close_day(&mut self) {
+        let counted = Usage {
+            day: self.today.day,
+            calls: self.today.calls - self.saved.calls,
+            requests: self.today.requests - self.saved.requests,
+        };
+        self.saved = self.today;
+        if counted.calls + counted.requests == 0 {
+            return;
+        }
+        match self.unsaved.iter_mut().find(|kept| kept.day == counted.day) {
+            Some(kept) => kept.add(&counted),
+            None => self.unsaved.push(counted),
         }
     }
 
@@ -138,17 +157,14 @@ impl Book {
         };
         if self.today.day == day {
             self.today.add(&usage);
-        } else {
-            self.today = usage;
+            return;
         }
-        self.note(usage);
-    }
-
-    fn note(&mut self, usage: Usage) {
-        match self.unsaved.iter_mut().find(|kept| kept.day == usage.day) {
-            Some(kept) => kept.add(&usage),
-            None => self.unsaved.push(usage),
-        }
+        self.close_day();
+        self.today = usage;
+        self.saved = Usage {
+            day,
+            ..Usage::default()
+        };
     }
 }
 

@@ -8,6 +8,7 @@ pub mod database;
 pub mod foreign;
 pub mod forward;
 pub mod install;
+pub mod interleaved;
 pub mod load;
 pub mod otlp;
 pub mod process;

@@ -24,6 +24,7 @@ use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 
 use crate::Failure;
+use crate::upstream::token;
 
 /// What the handler takes as `Authorization`.
 pub const KEY: &str = "Bearer lgk_k7m2q9x4pa_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef01234567";
@@ -87,7 +88,7 @@ pub async fn serve(listen: SocketAddr, upstream: SocketAddr, raw: bool) -> Resul
     let bare = Bare {
         client: reqwest::Client::builder().no_proxy().build()?,
         search: format!("http://{upstream}/profiles/v1/patient/search").parse()?,
-        token: HeaderValue::from_static("Bearer synthetic-access-token"),
+        token: format!("Bearer {}", token("access")).parse()?,
     };
     let handler = match raw {
         true => post(call::<Box<RawValue>>),

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -23,17 +24,18 @@ pub struct Process {
 pub struct Cpu(HashMap<String, u64>);
 
 impl Process {
-    /// Starts a command and waits for the first answer on `address`; says how long that took.
+    /// Starts a command and waits until `address` answers a GET of `path`; says how long that took.
     pub async fn start(
         mut command: Command,
         address: SocketAddr,
+        path: &str,
     ) -> Result<(Self, Duration), Failure> {
         let started = Instant::now();
         let child = command.kill_on_drop(true).spawn()?;
         let id = child.id().ok_or("the process ended at once")?;
         let folder = PathBuf::from(format!("/proc/{id}"));
         let process = Self { child, folder };
-        while !answers(address).await {
+        while !answers(address, path).await {
             if started.elapsed() > START_LIMIT {
                 return Err("a process did not become ready".into());
             }
@@ -46,12 +48,12 @@ impl Process {
         Ok(self.child.kill().await?)
     }
 
-    /// Resident memory in MB.
-    pub fn resident(&self) -> Result<f64, Failure> {
+    /// Resident memory in KiB.
+    pub fn resident_kib(&self) -> Result<f64, Failure> {
         let status = std::fs::read_to_string(self.folder.join("status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kilobytes = line.and_then(|line| line.split_whitespace().next());
-        Ok(kilobytes.ok_or("no VmRSS")?.parse::<f64>()? / 1024.0)
+        Ok(kilobytes.ok_or("no VmRSS")?.parse()?)
     }
 
     /// What the scheduler has counted so far (`/proc/PID/task/TID/schedstat`, first field).
@@ -78,10 +80,11 @@ impl Cpu {
     }
 }
 
-async fn answers(address: SocketAddr) -> bool {
+async fn answers(address: SocketAddr, path: &str) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         stream.read_u8().await
     };
@@ -91,4 +94,13 @@ async fn answers(address: SocketAddr) -> bool {
 /// An address that nobody listens on at the moment.
 pub fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// A load of thousands of connections holds as many files, and so does the gateway, which inherits
+/// the limit.
+pub fn allow_many_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it cannot be raised, the measurement says what it could not open.
+    let _ = setrlimit(Resource::Nofile, limit);
 }

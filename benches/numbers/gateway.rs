@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use locum::admin::{Admin, CredentialInput, GrantRequest, KeyRequest};
 use locum::app::{App, Surroundings};
@@ -19,8 +20,10 @@ use locum::domain::tenant::Environment;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::Failure;
-use crate::process::free_address;
+use crate::load::Load;
+use crate::process::{Process, free_address};
+use crate::rounds::Target;
+use crate::{Failure, progress};
 
 const PROVIDER: &str = "eka-care";
 const ENVIRONMENT: &str = "prod";
@@ -29,9 +32,10 @@ const ENVIRONMENT: &str = "prod";
 pub struct Installation {
     binary: PathBuf,
     folder: TempDir,
-    pub address: SocketAddr,
+    mcp: SocketAddr,
+    admin: SocketAddr,
     /// One a tenant.
-    pub keys: Vec<String>,
+    keys: Vec<String>,
 }
 
 impl Installation {
@@ -44,7 +48,8 @@ impl Installation {
         let mut installation = Self {
             binary: binary.to_owned(),
             folder: tempfile::tempdir()?,
-            address: free_address()?,
+            mcp: free_address()?,
+            admin: free_address()?,
             keys: Vec::new(),
         };
         let made = installation.command("init").output().await?;
@@ -53,9 +58,9 @@ impl Installation {
         }
         let config = installation.folder.path().join("locum.toml");
         let text = format!(
-            "[server]\nlisten = \"{}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+            "[server]\nlisten = \"{}\"\n[admin]\nlisten = \"{}\"\n\
              [providers.{PROVIDER}.environments.{ENVIRONMENT}]\nbase_url = \"http://{upstream}\"\n",
-            installation.address
+            installation.mcp, installation.admin
         );
         std::fs::write(&config, text)?;
         let loaded = Loaded::read(&config, [])?;
@@ -64,6 +69,9 @@ impl Installation {
             user: "bench".to_owned(),
         });
         for tenant in 0..tenants {
+            if tenant > 0 && tenant % 2_000 == 0 {
+                progress(&format!("{tenant} of {tenants} organizations are entered"));
+            }
             let key = enter_tenant(&admin, tenant).await?;
             installation.keys.push(key);
         }
@@ -71,11 +79,31 @@ impl Installation {
         Ok(installation)
     }
 
-    /// `locum serve`, its log in a new file.
-    pub fn serve(&self) -> Result<Command, Failure> {
+    /// `locum serve`, its log in a new file, until it is ready; and how long that took.
+    pub async fn serve(&self) -> Result<(Process, Duration), Failure> {
         let mut command = self.command("serve");
         command.stderr(File::create(self.folder.path().join("locum.log"))?);
-        Ok(command)
+        Process::start(command, self.admin, "/readyz").await
+    }
+
+    /// The same, to be called.
+    pub async fn start(&self) -> Result<Target, Failure> {
+        let (process, _) = self.serve().await?;
+        let name = self
+            .binary
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        let keys = self.keys.iter().map(|key| format!("Bearer {key}"));
+        let load = Load::new(self.mcp, keys);
+        Ok(Target {
+            name: match load.tenants() {
+                1 => format!("{name}, one tenant"),
+                tenants => format!("{name}, {tenants} tenants"),
+            },
+            process,
+            load,
+        })
     }
 
     fn command(&self, name: &str) -> Command {

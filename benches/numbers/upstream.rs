@@ -1,19 +1,20 @@
-//! The upstream: every GET gets the same list of patients (about 1 KB), every POST a token. By
-//! hand on a socket, because its CPU is not what is measured.
+//! The upstream: every GET gets the same list of patients (about 1 KB), every POST a token, and
+//! a COUNT how many of them that were. By hand on a socket, because its CPU is not what is measured.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{Failure, wire};
 
-const LOGIN: &str = r#"{"access_token":"synthetic-access-token","expires_in":3600,"refresh_token":"synthetic-refresh-token","refresh_expires_in":86400}"#;
-
 struct Answers {
     get: String,
     post: String,
+    logins: AtomicU64,
 }
 
 /// Serves on a free port, whose address is printed first.
@@ -22,7 +23,8 @@ pub async fn serve() -> Result<(), Failure> {
     println!("{}", listener.local_addr()?);
     let answers = Arc::new(Answers {
         get: response(&patients()),
-        post: response(LOGIN),
+        post: response(&login()),
+        logins: AtomicU64::new(0),
     });
     loop {
         let (stream, _) = listener.accept().await?;
@@ -34,14 +36,44 @@ pub async fn serve() -> Result<(), Failure> {
 async fn answer(mut stream: TcpStream, answers: Arc<Answers>) -> std::io::Result<()> {
     let mut buffer = Vec::with_capacity(4096);
     while let Some(message) = wire::read(&mut stream, &mut buffer).await? {
-        let answer = match buffer.starts_with(b"GET ") {
-            true => &answers.get,
-            false => &answers.post,
+        let counted;
+        let answer = match buffer.first() {
+            Some(b'G') => &answers.get,
+            Some(b'P') => {
+                answers.logins.fetch_add(1, Ordering::Relaxed);
+                &answers.post
+            }
+            _ => {
+                counted = response(&answers.logins.load(Ordering::Relaxed).to_string());
+                &counted
+            }
         };
         stream.write_all(answer.as_bytes()).await?;
         buffer.drain(..message.end);
     }
     Ok(())
+}
+
+/// A token as long as a signed one (RFC 7519) with a handful of claims.
+pub fn token(kind: &str) -> String {
+    format!("synthetic-{kind}-{}", "0123456789abcdef".repeat(30))
+}
+
+fn login() -> String {
+    let (access, refresh) = (token("access"), token("refresh"));
+    format!(
+        r#"{{"access_token":"{access}","expires_in":3600,"refresh_token":"{refresh}","refresh_expires_in":86400}}"#
+    )
+}
+
+/// How many logins an upstream has answered.
+pub async fn logins(address: SocketAddr) -> Result<u64, Failure> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(b"COUNT / HTTP/1.1\r\n\r\n").await?;
+    let mut answer = Vec::new();
+    let message = wire::read(&mut stream, &mut answer).await?;
+    let message = message.ok_or("the upstream closed")?;
+    Ok(std::str::from_utf8(&answer[message.body..message.end])?.parse()?)
 }
 
 fn response(body: &str) -> String {

@@ -1,0 +1,107 @@
+//! `call`: the CPU that one `tools/call` costs, with one tenant and with many, against the bare
+//! handlers in the same rounds.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use crate::report::{Goal, Section};
+use crate::rounds::{Plan, Sample, Target, middle, ratio};
+use crate::stage::{LOCUM, Stage};
+use crate::{Cli, Failure, progress};
+
+const TO_BARE: f64 = 1.15;
+const MANY_TO_ONE: f64 = 1.05;
+
+/// Where they stand among the targets.
+const BARE: usize = 0;
+const RAW: usize = 1;
+const ONE: usize = 2;
+const MANY: usize = 3;
+
+pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
+    let mut targets = vec![stage.bare(false).await?, stage.bare(true).await?];
+    let builds = std::iter::once(PathBuf::from(LOCUM)).chain(cli.also.iter().cloned());
+    for build in builds {
+        targets.extend(gateways(stage, &build, cli.tenants).await?);
+    }
+    let length = same_answer(&targets).await?;
+    let mut text = String::from(
+        "| connections | target | CPU per call, µs | × bare | × bare, raw JSON | × one tenant | calls/s |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    let mut goals = Vec::new();
+    for connections in &cli.connections {
+        let plan = Plan {
+            rounds: cli.rounds,
+            connections: *connections,
+            calls: cli.calls,
+            length,
+        };
+        let samples = plan.run(&targets.iter().collect::<Vec<_>>()).await?;
+        for (at, target) in targets.iter().enumerate() {
+            row(&mut text, *connections, target, &samples, at);
+        }
+        goals.extend(goals_of(*connections, cli.tenants, &samples));
+    }
+    goals.sort_by(|one, other| other.bound.total_cmp(&one.bound));
+    Ok(Section::new("call", text, goals))
+}
+
+/// The gateway with one tenant and with many.
+async fn gateways(stage: &mut Stage, build: &Path, tenants: usize) -> Result<[Target; 2], Failure> {
+    let one = stage.locum(build, 1).await?;
+    let many = stage.locum(build, tenants).await?;
+    Ok([one, many])
+}
+
+/// All targets answer every tenant the same bytes; their number is what the load checks. From then
+/// on all tenants have a token.
+async fn same_answer(targets: &[Target]) -> Result<usize, Failure> {
+    progress("every tenant's first call");
+    let wanted = targets[BARE].load.body(0).await?;
+    for target in targets {
+        for tenant in 0..target.load.tenants() {
+            if target.load.body(tenant).await? != wanted {
+                return Err(format!("{} answers something else", target.name).into());
+            }
+        }
+    }
+    Ok(wanted.len())
+}
+
+fn row(text: &mut String, connections: usize, target: &Target, samples: &[Vec<Sample>], at: usize) {
+    let own = &samples[at];
+    let to = |other: usize| ratio(own, &samples[other], |sample| sample.cpu_us);
+    // A build's two gateways stand side by side.
+    let to_one = match at {
+        BARE | RAW => "–".to_owned(),
+        at => format!("{:.2}", to(at - at % 2)),
+    };
+    let _ = writeln!(
+        text,
+        "| {connections} | {} | {:.1} | {:.2} | {:.2} | {to_one} | {:.0} |",
+        target.name,
+        middle(own, |sample| sample.cpu_us),
+        to(BARE),
+        to(RAW),
+        middle(own, |sample| sample.calls_per_second),
+    );
+}
+
+fn goals_of(connections: usize, tenants: usize, samples: &[Vec<Sample>]) -> [Goal; 2] {
+    let of = |own: usize, to: usize| ratio(&samples[own], &samples[to], |sample| sample.cpu_us);
+    [
+        Goal {
+            what: format!("CPU per call, one tenant, {connections} connections"),
+            bound: TO_BARE,
+            measured: of(ONE, BARE),
+            unit: " × bare handler",
+        },
+        Goal {
+            what: format!("CPU per call, {tenants} tenants, {connections} connections"),
+            bound: MANY_TO_ONE,
+            measured: of(MANY, ONE),
+            unit: " × one tenant",
+        },
+    ]
+}

@@ -1,0 +1,178 @@
+//! `cargo bench --bench numbers`: the figures that Locum promises, measured, and whether they hold.
+//!
+//! ```text
+//! load (this process) ──┬─→ bare   (this program again)  ──┐
+//!   keep-alive, checks  └─→ locum  (the real binary)     ──┴─→ upstream (this program again)
+//! ```
+//!
+//! - `call`: CPU per call against a handler that somebody wrote by hand for this one call, with one
+//!   tenant and with many
+//! - `memory`: at rest, and what a further organization takes
+//! - `start`: until ready, with one organization and with a thousand
+//! - `idle`: connections that ask for nothing, and calls beside them
+//! - `isolation`: a million calls of many tenants, none answered for another one
+//!
+//! Whatever is compared is measured in turn, so that what else the machine does meets all of it.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a program of its own: it reads the clock, makes a client and prints tables"
+)]
+
+mod bare;
+mod call;
+mod gateway;
+mod idle;
+mod isolation;
+mod load;
+mod memory;
+mod process;
+mod report;
+mod rounds;
+mod stage;
+mod start;
+#[path = "../../tests/it/support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the tests' own, of which the isolation of tenants takes a part"
+)]
+mod support;
+mod upstream;
+mod wire;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use stage::Stage;
+
+/// Whatever ends a measurement early.
+type Failure = Box<dyn std::error::Error>;
+
+/// The figures that Locum promises, measured.
+#[derive(Parser)]
+struct Cli {
+    /// What to measure, instead of everything
+    #[arg(long, value_delimiter = ',', default_values_t = Dimension::value_variants().to_vec())]
+    #[arg(value_enum, hide_default_value = true)]
+    only: Vec<Dimension>,
+    /// call: numbers of keep-alive connections, one measurement each
+    #[arg(long, value_delimiter = ',', default_value = "1,32,128")]
+    connections: Vec<usize>,
+    /// call, idle: calls to each target in a round
+    #[arg(long, default_value_t = 20_000)]
+    calls: usize,
+    /// call, idle, start: rounds; medians are reported
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// call, memory: how many organizations are many; each has its own credential and key
+    #[arg(long, default_value_t = 10_000)]
+    tenants: usize,
+    /// idle: connections that ask for nothing
+    #[arg(long, default_value_t = 10_000)]
+    idle: usize,
+    /// isolation: interleaved calls
+    #[arg(long, default_value_t = 1_000_000)]
+    interleaved: usize,
+    /// call: another build of the gateway, measured in the same rounds; repeat it for several
+    #[arg(long)]
+    also: Vec<PathBuf>,
+    /// Put the tables into docs/performance.md
+    #[arg(long)]
+    write: bool,
+    /// What `cargo bench` adds
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Dimension {
+    Call,
+    Memory,
+    Start,
+    Idle,
+    Isolation,
+}
+
+/// What this program is when it starts itself.
+#[derive(Subcommand)]
+enum Role {
+    /// Answers what an upstream would, as cheaply as possible; prints its address
+    Upstream,
+    /// The bare handler
+    Bare {
+        #[arg(long)]
+        listen: SocketAddr,
+        #[arg(long)]
+        upstream: SocketAddr,
+        #[arg(long)]
+        raw: bool,
+    },
+}
+
+fn main() -> Result<(), Failure> {
+    locum::app::install_crypto_provider();
+    let cli = Cli::parse();
+    match cli.role {
+        Some(Role::Bare {
+            listen,
+            upstream,
+            raw,
+        }) => as_served()?.block_on(bare::serve(listen, upstream, raw)),
+        Some(Role::Upstream) => one_thread()?.block_on(upstream::serve()),
+        None => measure(&cli),
+    }
+}
+
+fn measure(cli: &Cli) -> Result<(), Failure> {
+    process::allow_many_files();
+    let runtime = one_thread()?;
+    let mut stage = runtime.block_on(Stage::set())?;
+    let mut sections = Vec::new();
+    for dimension in &cli.only {
+        let section = match dimension {
+            Dimension::Call => runtime.block_on(call::measure(&mut stage, cli)),
+            Dimension::Memory => runtime.block_on(memory::measure(&mut stage, cli)),
+            Dimension::Start => runtime.block_on(start::measure(&mut stage, cli)),
+            Dimension::Idle => runtime.block_on(idle::measure(&mut stage, cli)),
+            // Clients, gateway and upstream live in one process: it takes all cores.
+            Dimension::Isolation => as_served()?.block_on(isolation::measure(cli)),
+        }?;
+        println!("\n{}", section.text);
+        if cli.write {
+            report::write(&section)?;
+        }
+        sections.push(section);
+    }
+    sections
+        .iter()
+        .for_each(|section| println!("{}", section.verdicts()));
+    Ok(())
+}
+
+/// The runtime that `locum serve` has.
+fn as_served() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}
+
+fn one_thread() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+/// Says on standard error what is being done.
+fn progress(what: &str) {
+    eprintln!("… {what}");
+}

@@ -1,0 +1,87 @@
+//! Targets under load, in turn: each takes each place in the order.
+
+use std::time::Duration;
+
+use crate::load::Load;
+use crate::process::Process;
+use crate::report::{median, percentile};
+use crate::{Failure, progress};
+
+const ROUND_LIMIT: Duration = Duration::from_secs(120);
+
+/// One server under measurement.
+pub struct Target {
+    pub name: String,
+    pub process: Process,
+    pub load: Load,
+}
+
+/// What every target gets in every round.
+pub struct Plan {
+    pub rounds: usize,
+    pub connections: usize,
+    pub calls: usize,
+    /// Bytes of an answer.
+    pub length: usize,
+}
+
+/// One round of one target.
+pub struct Sample {
+    pub cpu_us: f64,
+    pub calls_per_second: f64,
+    pub p99_us: f64,
+}
+
+impl Plan {
+    /// The samples of each target, by round.
+    pub async fn run(&self, targets: &[&Target]) -> Result<Vec<Vec<Sample>>, Failure> {
+        let Self {
+            rounds,
+            connections,
+            ..
+        } = *self;
+        for target in targets {
+            let warm_up = target.load.run(connections, self.calls / 4, self.length);
+            tokio::time::timeout(ROUND_LIMIT, warm_up).await??;
+        }
+        let mut samples: Vec<Vec<Sample>> = targets.iter().map(|_| Vec::new()).collect();
+        for round in 0..rounds {
+            progress(&format!(
+                "{connections} connections, round {} of {rounds}",
+                round + 1
+            ));
+            for position in 0..targets.len() {
+                let at = (round + position) % targets.len();
+                let sample = tokio::time::timeout(ROUND_LIMIT, self.sample(targets[at]));
+                samples[at].push(sample.await??);
+            }
+        }
+        Ok(samples)
+    }
+
+    async fn sample(&self, target: &Target) -> Result<Sample, Failure> {
+        let before = target.process.cpu()?;
+        let run = target
+            .load
+            .run(self.connections, self.calls, self.length)
+            .await?;
+        let nanoseconds = target.process.cpu()?.since(&before);
+        let calls = run.waits.len() as f64;
+        let waits = run.waits.iter().map(|wait| wait.as_secs_f64() * 1e6);
+        Ok(Sample {
+            cpu_us: nanoseconds as f64 / 1000.0 / calls,
+            calls_per_second: calls / run.took.as_secs_f64(),
+            p99_us: percentile(waits, 0.99),
+        })
+    }
+}
+
+/// The median of one figure.
+pub fn middle(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
+    median(samples.iter().map(of))
+}
+
+/// The median of the rounds' own ratios of one figure.
+pub fn ratio(own: &[Sample], to: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
+    median(own.iter().zip(to).map(|(own, to)| of(own) / of(to)))
+}
