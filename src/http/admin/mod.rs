@@ -11,6 +11,7 @@
 
 mod admin_tokens;
 mod answer;
+mod audit;
 mod authenticate;
 mod body;
 mod credentials;
@@ -68,6 +69,7 @@ pub fn routes(api: AdminApi) -> Router {
             get(admin_tokens::list).post(admin_tokens::create),
         )
         .route("/admin-tokens/{id}", delete(admin_tokens::revoke))
+        .route("/audit", get(audit::list))
         .fallback(refusal::no_such_path)
         .method_not_allowed_fallback(refusal::no_such_method)
         .layer(from_fn_with_state(api, authenticate::enter))

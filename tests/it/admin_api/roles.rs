@@ -77,6 +77,7 @@ fn table() -> Vec<(&'static str, String, Value, Row)> {
         ("GET", "/keys".to_owned(), none.clone(), READ_ALL),
         ("POST", "/keys".to_owned(), key, CHANGE),
         ("DELETE", "/keys/{key}".to_owned(), none.clone(), CHANGE),
+        ("GET", "/audit".to_owned(), none.clone(), READ_ALL),
         ("GET", "/admin-tokens".to_owned(), none.clone(), OWN),
         (
             "POST",
@@ -268,7 +269,13 @@ async fn an_operator_of_one_organization_cannot_tell_that_another_exists() {
     // A key for both is seen as one for the own organization, and is not theirs to end.
     let reply = north.delete(&format!("/keys/{shared}")).await;
     assert_eq!((reply.status, reply.code()), (403, "forbidden"));
-    for path in ["/orgs", "/keys", "/orgs/north/keys", "/orgs/north"] {
+    for path in [
+        "/orgs",
+        "/keys",
+        "/orgs/north/keys",
+        "/orgs/north",
+        "/audit",
+    ] {
         let text = north.get(path).await.ok().to_string();
         assert!(
             text.contains("north") && !text.contains("south"),

@@ -1,0 +1,5 @@
+//! `/audit`
+
+mod list;
+
+pub(super) use list::list;
