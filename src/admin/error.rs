@@ -42,6 +42,8 @@ pub enum AdminError {
     NoTool { name: String, hint: String },
     #[error("there is no gateway key `{0}` that still works; `locum key list` shows all")]
     NoKey(String),
+    #[error("there is no dead reminder `{0}`; `locum reminders list --dead` shows them")]
+    NoDeadReminder(String),
     #[error(transparent)]
     Login(#[from] LoginError),
     #[error(transparent)]

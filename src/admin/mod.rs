@@ -6,11 +6,14 @@
 mod authority;
 mod credentials;
 mod dotenv;
+mod due;
 mod error;
 mod import;
 mod keys;
 mod limits;
 mod organizations;
+mod outbox;
+mod status;
 
 use std::sync::Arc;
 
@@ -22,6 +25,12 @@ pub use error::AdminError;
 pub use import::ImportNotice;
 pub use keys::{IssuedKey, KeyGrant, KeyRequest, KeySummary};
 pub use limits::{LimitChange, LimitSummary};
+pub use outbox::{
+    ChannelTest, OutboxCounts, Planned, ReminderSummary, Reminders, Sending, Sendings,
+};
+pub use status::{
+    EnvironmentUsage, OrganizationUsage, OtherVersion, ProfileStatus, ServerStatus, StatusReport,
+};
 
 use crate::audit::Audit;
 use crate::catalog::Catalog;
@@ -39,6 +48,7 @@ pub struct Admin {
     audit: Audit,
     catalog: Arc<Catalog>,
     login: Arc<Login>,
+    reminders: Arc<Reminders>,
     clock: SharedClock,
     actor: Actor,
     /// The HTTP request that it is done for, if one is.
@@ -61,10 +71,16 @@ impl Admin {
             audit,
             catalog,
             login: Arc::new(login),
+            reminders: Arc::default(),
             clock,
             actor,
             request_id: None,
         }
+    }
+
+    /// The same with reminders that are due and go as these say.
+    pub fn reminding(self, reminders: Arc<Reminders>) -> Self {
+        Self { reminders, ..self }
     }
 
     /// The same for another actor, on behalf of a request.

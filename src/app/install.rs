@@ -35,6 +35,13 @@ const TEMPLATE: &str = "\
 # [traces]
 # endpoint = \"http://127.0.0.1:4318\"
 
+# Who is told that a credential is due (`locum reminders test` tries it):
+# [reminders.smtp]
+# host = \"mail.clinic.example\"
+# from = \"Locum <locum@clinic.example>\"
+# to = [\"it@clinic.example\"]
+# credentials_file = \"smtp-login\"
+
 # Point an environment of a provider elsewhere, for example at `locum sandbox`:
 # [providers.eka-care.environments.dev]
 # base_url = \"http://127.0.0.1:9300\"

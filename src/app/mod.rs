@@ -3,7 +3,7 @@
 //! ```text
 //! open:   configuration → profiles → key ring → the database's key check → database → App
 //! start:  exposure, certificates → listeners → directory → tokens, upstream → gateway → Running
-//! stop:   listeners finish what is in flight → watcher, bookkeeper → traces → database
+//! stop:   listeners finish what is in flight → watcher, bookkeeper, reminders → traces → database
 //! ```
 //!
 //! The key ring is checked against the database before the database is opened for writing: with a
@@ -15,6 +15,7 @@ mod hardening;
 mod install;
 mod listeners;
 mod probe;
+mod reminders;
 mod running;
 mod watcher;
 
@@ -30,6 +31,8 @@ pub use listeners::Certificate;
 pub use probe::{ProbeError, ready};
 pub use running::Running;
 
+use reminders::Sender;
+
 use crate::admin::Admin;
 use crate::audit::{Audit, AuditError};
 use crate::catalog::{Catalog, CatalogError};
@@ -41,6 +44,7 @@ use crate::http::tls::TlsError;
 use crate::net::{
     self, CaFileError, Net, NetSettings, ProxyFileError, ProxySettings, Resolver, SystemResolver,
 };
+use crate::notify::{NotifyFileError, SmtpError};
 use crate::store::{self, Store, StoreError};
 use crate::token::Login;
 use crate::traces::HeadersFileError;
@@ -94,6 +98,10 @@ pub enum AppError {
     CaFile(#[from] CaFileError),
     #[error(transparent)]
     ProxyFile(#[from] ProxyFileError),
+    #[error(transparent)]
+    NotifyFile(#[from] NotifyFileError),
+    #[error(transparent)]
+    Smtp(#[from] SmtpError),
     #[error("HTTP client: {0}")]
     Net(#[from] reqwest::Error),
     #[error(
@@ -143,6 +151,8 @@ impl AppError {
             | Self::Tls(_)
             | Self::CaFile(_)
             | Self::ProxyFile(_)
+            | Self::NotifyFile(_)
+            | Self::Smtp(_)
             | Self::Key { .. } => true,
             Self::Store(error) => matches!(
                 error,
@@ -165,8 +175,9 @@ pub struct App {
     pub clock: SharedClock,
     store: Store,
     credentials: Credentials,
-    audit: Audit,
     net: Net,
+    admin: Admin,
+    sender: Arc<Sender>,
 }
 
 impl App {
@@ -180,29 +191,34 @@ impl App {
         let store = Store::open(&loaded.database()?, false).await?;
         let audit = Audit::open(&store, &vault).await?;
         let credentials = Credentials::new(store.clone(), vault);
-        let net = Net::new(net_settings(&loaded)?, surroundings.resolver.clone())?;
+        let settings = net_settings(&loaded)?;
+        let reminders = Arc::new(reminders::open(&loaded, surroundings, &settings)?);
+        let net = Net::new(settings, surroundings.resolver.clone())?;
+        let admin = Admin::new(
+            store.clone(),
+            credentials.clone(),
+            audit,
+            catalog.clone(),
+            Login::new(net.clone(), clock.clone()),
+            clock.clone(),
+            Actor::Locum,
+        );
+        let admin = admin.reminding(reminders);
         Ok(Self {
             loaded,
             catalog,
             clock,
             store,
             credentials,
-            audit,
             net,
+            sender: Arc::new(Sender::new(admin.clone())),
+            admin,
         })
     }
 
     /// The use cases of administration, for an actor.
     pub fn admin(&self, actor: Actor) -> Admin {
-        Admin::new(
-            self.store.clone(),
-            self.credentials.clone(),
-            self.audit.clone(),
-            self.catalog.clone(),
-            Login::new(self.net.clone(), self.clock.clone()),
-            self.clock.clone(),
-            actor,
-        )
+        self.admin.acting_as(actor, None)
     }
 
     /// Closes the database.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
+use super::reminders::{self, ReminderMeters};
 use super::{App, AppError, bookkeeper, edge, watcher};
 use crate::config::Loaded;
 use crate::domain::destination::Destinations;
@@ -51,7 +52,11 @@ impl App {
             gateway.clone(),
             signal.clone(),
         )));
-        tasks.push(tokio::spawn(bookkeeper::keep(gateway.clone(), signal)));
+        let books = bookkeeper::keep(gateway.clone(), signal.clone());
+        tasks.push(tokio::spawn(books));
+        let gauges = ReminderMeters::new(&meters, &self);
+        let reminders = reminders::keep(self.sender.clone(), gauges, signal);
+        tasks.push(tokio::spawn(reminders));
         tracing::info!(%mcp, %admin, "serving");
         Ok(Running {
             mcp,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use super::reminders::{RemindersSection, RotationSection};
 use crate::domain::destination::HostName;
 use crate::domain::network::Networks;
 use crate::domain::provider::ProviderName;
@@ -25,6 +26,8 @@ pub struct Config {
     pub log: LogSection,
     pub traces: TracesSection,
     pub tenancy: TenancySection,
+    pub rotation: RotationSection,
+    pub reminders: RemindersSection,
     pub limits: LimitsSection,
     pub upstream: UpstreamSection,
     pub profiles: ProfilesSection,
@@ -321,7 +324,7 @@ impl Default for UpstreamSection {
     }
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     match parse_duration(&text) {
         Ok(duration) if duration.is_zero() => Err(serde::de::Error::custom("0 is no time at all")),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::admit::{Admission, Gate};
 use super::census::Issued;
+use super::health::{Health, HealthBook};
 use super::meters::GatewayMeters;
 use crate::catalog::Catalog;
 use crate::domain::bearer_secret::SecretHash;
@@ -26,6 +27,7 @@ use crate::upstream::RequestMeters;
 pub struct Route {
     pub account: Arc<Account>,
     pub requests: Arc<RequestMeters>,
+    pub(super) health: Arc<Health>,
 }
 
 /// What a tenant with an active credential has: a way to each provider, and the gate before them.
@@ -60,6 +62,7 @@ impl Directory {
         catalog: &Catalog,
         admission: &Admission,
         meters: &GatewayMeters,
+        health: &HealthBook,
     ) -> Result<Self, StoreError> {
         let mut directory = Self {
             revision: store.revision().await?,
@@ -71,7 +74,9 @@ impl Directory {
         let mut tenants: HashMap<Tenant, BTreeMap<ProviderName, Route>> = HashMap::new();
         for stored in store.active_credentials().await? {
             let issued_at = stored.issued_at;
-            if let Some((tenant, provider, route)) = directory.route(catalog, meters, stored) {
+            if let Some((tenant, provider, route)) =
+                directory.route(catalog, (meters, health), stored)
+            {
                 directory.add_issued(&provider, &tenant.environment, issued_at);
                 directory.versions.insert(route.account.credential.id);
                 tenants.entry(tenant).or_default().insert(provider, route);
@@ -135,7 +140,7 @@ impl Directory {
     fn route(
         &self,
         catalog: &Catalog,
-        meters: &GatewayMeters,
+        (meters, health): (&GatewayMeters, &HealthBook),
         stored: StoredCredential,
     ) -> Option<(Tenant, ProviderName, Route)> {
         let organization = self.by_id.get(&stored.organization)?;
@@ -159,6 +164,7 @@ impl Directory {
             tenant: tenant.clone(),
             provider: stored.provider.clone(),
         };
+        let health = health.of(&key, stored.id);
         let credential = CredentialRef {
             id: stored.id,
             key,
@@ -173,8 +179,10 @@ impl Directory {
                 credential,
                 site,
                 meters: meters.logins.clone(),
+                watch: health.logins.clone(),
             }),
             requests: meters.requests.clone(),
+            health,
         };
         Some((tenant, stored.provider, route))
     }

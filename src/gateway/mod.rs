@@ -23,6 +23,7 @@ mod authenticate;
 mod census;
 mod directory;
 mod error;
+mod health;
 mod meters;
 mod outcome;
 mod resolve;
@@ -40,6 +41,7 @@ pub use admit::AdmissionSettings;
 use admit::{Admission, Limited, Permit};
 use directory::{Directory, Route};
 pub use error::{Refusal, UnknownTool};
+use health::HealthBook;
 use meters::GatewayMeters;
 pub use outcome::CallOutcome;
 pub use resolve::{Selection, SelectionError};
@@ -72,6 +74,7 @@ pub struct Gateway {
     rest: Rest,
     clock: SharedClock,
     meters: GatewayMeters,
+    health: HealthBook,
 }
 
 /// An authenticated principal, and the directory that knew it.
@@ -116,7 +119,8 @@ impl Gateway {
     ) -> Result<Self, StoreError> {
         let meters = GatewayMeters::new(meters, &catalog);
         let admission = Admission::new(limits, usage::of_today(&store, clock.now()).await?);
-        let directory = Directory::load(&store, &catalog, &admission, &meters).await?;
+        let health = HealthBook::default();
+        let directory = Directory::load(&store, &catalog, &admission, &meters, &health).await?;
         Ok(Self {
             store,
             directory: ArcSwap::from_pointee(directory),
@@ -128,6 +132,7 @@ impl Gateway {
             rest,
             clock,
             meters,
+            health,
         })
     }
 
@@ -151,10 +156,12 @@ impl Gateway {
             return Ok(());
         }
         let (admission, meters) = (&self.admission, &self.meters);
-        let directory = Directory::load(&self.store, &self.catalog, admission, meters).await?;
+        let (store, catalog, health) = (&self.store, &self.catalog, &self.health);
+        let directory = Directory::load(store, catalog, admission, meters, health).await?;
         let directory = Arc::new(directory);
         self.directory.store(directory.clone());
         self.tokens.retain(|id| directory.uses(id)).await;
+        self.health.retain(|id| directory.uses(id));
         tracing::info!(revision = directory.revision(), "directory reloaded");
         Ok(())
     }
@@ -244,6 +251,10 @@ impl Gateway {
             }
         };
         let elapsed = ongoing.end(outcome.code);
+        if let Some(route) = visit.routes.by_provider.get(&entry.tool.provider) {
+            let now = self.clock.now();
+            route.health.call(outcome.code, outcome.status, now);
+        }
         origin.note(Attribute::Outcome(outcome.code));
         outcome.log(visit, &entry.tool, request_id, elapsed);
         Ok(outcome)

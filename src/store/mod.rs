@@ -9,10 +9,12 @@ mod audit;
 mod backup;
 mod credentials;
 mod error;
+mod health;
 mod installation;
 mod keys;
 mod limits;
 mod organizations;
+mod reminders;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -35,6 +37,7 @@ pub use error::StoreError;
 pub use installation::{Installation, peek};
 pub use keys::{GatewayKeyRow, NewGatewayKey, NewGrant};
 pub use limits::{StoredLimits, StoredUsage};
+pub use reminders::{NewReminder, ReminderFilter, ReminderRow};
 
 /// Older libraries can lose committed writes in WAL mode with two connections
 /// (SQLite release notes, 3.51.3).

@@ -16,6 +16,7 @@ mod error;
 mod life;
 mod login;
 mod meters;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,7 @@ use backoff::Backoff;
 pub use error::LoginError;
 pub use login::{Login, LoginOutcome, LoginSite};
 pub use meters::LoginMeters;
+pub use watch::{LoginWatch, SeenLogins};
 
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
@@ -48,6 +50,7 @@ pub struct Account {
     pub credential: CredentialRef,
     pub site: LoginSite,
     pub meters: Arc<LoginMeters>,
+    pub watch: Arc<LoginWatch>,
 }
 
 /// A login to be made, and the request that it is made for.
@@ -282,6 +285,7 @@ impl Work {
         match result {
             Ok(token) => {
                 gate.succeed();
+                errand.account.watch.logged_in(now, token.expires_at);
                 let token = Arc::new(token);
                 slot.current.store(Some(token.clone()));
                 Ok(token)
@@ -297,6 +301,9 @@ impl Work {
                     "login failed"
                 );
                 gate.fail(*id, now, &error);
+                let wait = gate.remaining(now).map(|(wait, _)| wait);
+                let watch = &errand.account.watch;
+                watch.failed(now, &error, wait.unwrap_or_default());
                 Err(error)
             }
         }

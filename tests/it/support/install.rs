@@ -79,7 +79,9 @@ impl Project {
                 command("python3", "-m venv venv"),
                 command(
                     home.join("venv/bin/python"),
-                    "-m pip install --no-input --disable-pip-version-check -r requirements.txt",
+                    // The file names all of it: nothing is resolved, so that no release of tomorrow
+                    // changes what is installed.
+                    "-m pip install --no-input --disable-pip-version-check --no-deps -r requirements.txt",
                 ),
             ],
             Self::Node => vec![command("npm", "ci --ignore-scripts --no-audit --no-fund")],

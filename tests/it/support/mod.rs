@@ -2,11 +2,13 @@
 
 pub mod app;
 pub mod client;
+pub mod clinic;
 pub mod commands;
 pub mod foreign;
 pub mod forward;
 pub mod install;
 pub mod load;
+pub mod mail;
 pub mod otlp;
 pub mod process;
 pub mod program;
@@ -16,6 +18,7 @@ pub mod room;
 pub mod scrape;
 pub mod tls;
 pub mod upstream_tls;
+pub mod webhooks;
 pub mod wire;
 
 pub use app::TestApp;
