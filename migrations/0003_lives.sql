@@ -162,3 +162,9 @@ CREATE TABLE profile_health (
     written_at       INTEGER NOT NULL,
     PRIMARY KEY (organization_id, environment, provider)
 ) STRICT, WITHOUT ROWID;
+
+-- One row while a server runs: when it last said so.
+CREATE TABLE heartbeat (
+    id         INTEGER PRIMARY KEY CHECK (id = 1),
+    written_at INTEGER NOT NULL
+) STRICT;

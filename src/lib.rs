@@ -36,11 +36,11 @@
 //! - Leaves, each knowing the domain only: [`catalog`] (profiles → providers and tools), [`vault`]
 //!   (envelope encryption; bytes in, bytes out), [`store`] (SQLite), [`net`] (the only constructor
 //!   of HTTP clients), [`token`] (login flows and the token cache), [`upstream`] (REST requests),
-//!   [`traces`] (spans to an OTLP collector).
+//!   [`notify`] (mail and webhooks), [`traces`] (spans to an OTLP collector).
 //! - [`credentials`]: seal and save, load and open, and the lives of versions; with [`audit`] (the
 //!   log: a chain of records) the only meeting point of store and vault.
 //! - Use cases, knowing no HTTP: [`gateway`] (the request path), [`admin`] (organizations,
-//!   credentials, keys, tokens, the audit log; each by an actor with rights, each change with its
+//!   credentials, keys, tokens, reminders, status, the audit log; each by an actor with rights, each change with its
 //!   record).
 //! - [`http`]: the edge: MCP front door for both protocol generations, admin API, health, metrics.
 //! - Process: [`config`], [`app`] (the composition root), [`cli`], [`sandbox`] (an Eka-shaped
@@ -65,6 +65,7 @@ pub mod domain;
 pub mod gateway;
 pub mod http;
 pub mod net;
+pub mod notify;
 pub mod sandbox;
 pub mod store;
 pub mod token;

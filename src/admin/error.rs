@@ -98,6 +98,8 @@ pub enum AdminError {
     OtherRequest,
     #[error("a request with this Idempotency-Key is under way; send it again in a moment")]
     UnderWay,
+    #[error("there is no dead reminder `{0}`; `locum reminders list --dead` shows them")]
+    NoDeadReminder(String),
     #[error(transparent)]
     Credential(#[from] CredentialError),
     #[error(transparent)]
@@ -163,6 +165,7 @@ impl AdminError {
             Self::Unfit { .. } => (ErrorKind::Conflict, "field_unfit"),
             Self::NoTool { .. } => (ErrorKind::Conflict, "tool_unknown"),
             Self::NoKey(_) => (ErrorKind::NotFound, "key_not_found"),
+            Self::NoDeadReminder(_) => (ErrorKind::NotFound, "reminder_not_found"),
             Self::NoToken(_) => (ErrorKind::NotFound, "admin_token_not_found"),
             Self::LastOwner(_) => (ErrorKind::Conflict, "last_owner"),
             Self::Changed => (ErrorKind::Changed, "changed"),

@@ -7,6 +7,7 @@ mod audit;
 mod authority;
 mod credentials;
 mod dotenv;
+mod due;
 mod entry;
 mod error;
 mod export;
@@ -15,10 +16,12 @@ mod keys;
 mod limits;
 mod once;
 mod organizations;
+mod outbox;
 mod place;
 mod revocation;
 mod roll;
 mod rotation;
+mod status;
 mod tokens;
 
 use std::sync::Arc;
@@ -36,7 +39,13 @@ pub use import::ImportNotice;
 pub use keys::{GrantRequest, IssuedKey, KeyGrant, KeyRequest, KeySummary};
 pub use limits::{LimitChange, LimitSummary};
 pub use organizations::{OrganizationChange, OrganizationDetail};
+pub use outbox::{
+    ChannelTest, OutboxCounts, Planned, ReminderSummary, Reminders, Sending, Sendings,
+};
 pub use rotation::{Retiring, Rotation};
+pub use status::{
+    EnvironmentUsage, OrganizationUsage, OtherVersion, ProfileStatus, ServerStatus, StatusReport,
+};
 pub use tokens::{IssuedToken, TokenRequest, TokenSummary};
 
 use once::Once;
@@ -58,6 +67,7 @@ pub struct AdminParts {
     pub audit: Audit,
     pub catalog: Arc<Catalog>,
     pub login: Arc<Login>,
+    pub reminders: Arc<Reminders>,
     pub clock: SharedClock,
     /// How long a credential version works after another has taken its place.
     pub grace: Duration,
@@ -71,6 +81,7 @@ pub struct Admin {
     audit: Audit,
     catalog: Arc<Catalog>,
     login: Arc<Login>,
+    reminders: Arc<Reminders>,
     clock: SharedClock,
     grace: Duration,
     actor: Actor,
@@ -89,6 +100,7 @@ impl Admin {
             audit,
             catalog,
             login,
+            reminders,
             clock,
             grace,
         } = parts;
@@ -98,6 +110,7 @@ impl Admin {
             audit,
             catalog,
             login,
+            reminders,
             clock,
             grace,
             actor,

@@ -38,6 +38,13 @@ const TEMPLATE: &str = "\
 # [rotation]
 # grace = \"24h\"
 
+# Who is told that a credential is due (`locum reminders test` tries it):
+# [reminders.smtp]
+# host = \"mail.clinic.example\"
+# from = \"Locum <locum@clinic.example>\"
+# to = [\"it@clinic.example\"]
+# credentials_file = \"smtp-login\"
+
 # Point an environment of a provider elsewhere, for example at `locum sandbox`:
 # [providers.eka-care.environments.dev]
 # base_url = \"http://127.0.0.1:9300\"

@@ -3,8 +3,8 @@
 //! ```text
 //! open:   configuration → profiles → key ring → the database's key check → database → App
 //! start:  exposure, certificates → listeners → directory → tokens, upstream → gateway → Running
-//! stop:   listeners finish what is in flight → watcher, bookkeeper, graces, recorder → traces →
-//!         database
+//! stop:   listeners finish what is in flight → watcher, bookkeeper, graces, reminders, recorder →
+//!         traces → database
 //! ```
 //!
 //! The key ring is checked against the database before the database is opened for writing: with a
@@ -18,6 +18,7 @@ mod install;
 mod listeners;
 mod probe;
 mod recorder;
+mod reminders;
 mod retention;
 mod running;
 mod watcher;
@@ -34,6 +35,8 @@ pub use listeners::Certificate;
 pub use probe::{ProbeError, ready};
 pub use running::Running;
 
+use reminders::Sender;
+
 use crate::admin::{Admin, AdminParts};
 use crate::audit::{Audit, AuditError};
 use crate::catalog::{Catalog, CatalogError};
@@ -45,6 +48,7 @@ use crate::http::tls::TlsError;
 use crate::net::{
     self, CaFileError, Net, NetSettings, ProxyFileError, ProxySettings, Resolver, SystemResolver,
 };
+use crate::notify::{NotifyFileError, SmtpError};
 use crate::store::{self, Store, StoreError};
 use crate::token::Login;
 use crate::traces::HeadersFileError;
@@ -98,6 +102,10 @@ pub enum AppError {
     CaFile(#[from] CaFileError),
     #[error(transparent)]
     ProxyFile(#[from] ProxyFileError),
+    #[error(transparent)]
+    NotifyFile(#[from] NotifyFileError),
+    #[error(transparent)]
+    Smtp(#[from] SmtpError),
     #[error("HTTP client: {0}")]
     Net(#[from] reqwest::Error),
     #[error(
@@ -147,6 +155,8 @@ impl AppError {
             | Self::Tls(_)
             | Self::CaFile(_)
             | Self::ProxyFile(_)
+            | Self::NotifyFile(_)
+            | Self::Smtp(_)
             | Self::Key { .. } => true,
             Self::Store(error) => matches!(
                 error,
@@ -171,6 +181,8 @@ pub struct App {
     credentials: Credentials,
     audit: Audit,
     net: Net,
+    admin: Admin,
+    sender: Arc<Sender>,
 }
 
 impl App {
@@ -184,7 +196,20 @@ impl App {
         let store = Store::open(&loaded.database()?, false).await?;
         let audit = Audit::open(&store, &vault).await?;
         let credentials = Credentials::new(store.clone(), vault);
-        let net = Net::new(net_settings(&loaded)?, surroundings.resolver.clone())?;
+        let settings = net_settings(&loaded)?;
+        let reminders = Arc::new(reminders::open(&loaded, surroundings, &settings)?);
+        let net = Net::new(settings, surroundings.resolver.clone())?;
+        let parts = AdminParts {
+            store: store.clone(),
+            credentials: credentials.clone(),
+            audit: audit.clone(),
+            catalog: catalog.clone(),
+            login: Arc::new(Login::new(net.clone(), clock.clone())),
+            reminders,
+            clock: clock.clone(),
+            grace: loaded.config.rotation.grace,
+        };
+        let admin = Admin::new(parts, Actor::Locum);
         Ok(Self {
             loaded,
             catalog,
@@ -193,21 +218,14 @@ impl App {
             credentials,
             audit,
             net,
+            sender: Arc::new(Sender::new(admin.clone())),
+            admin,
         })
     }
 
     /// The use cases of administration, for an actor.
     pub fn admin(&self, actor: Actor) -> Admin {
-        let parts = AdminParts {
-            store: self.store.clone(),
-            credentials: self.credentials.clone(),
-            audit: self.audit.clone(),
-            catalog: self.catalog.clone(),
-            login: Arc::new(Login::new(self.net.clone(), self.clock.clone())),
-            clock: self.clock.clone(),
-            grace: self.loaded.config.rotation.grace,
-        };
-        Admin::new(parts, actor)
+        self.admin.acting_as(actor, None)
     }
 
     /// Closes the database.

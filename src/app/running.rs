@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
+use super::reminders::{self, ReminderMeters};
 use super::{App, AppError, bookkeeper, edge, graces, recorder, retention, watcher};
 use crate::config::Loaded;
 use crate::domain::actor::Actor;
@@ -49,7 +50,7 @@ impl App {
         let (stop, signal) = watch::channel(false);
         let mut tasks = listeners.mcp.serve(mcp_routes, mcp_settings, &signal);
         tasks.extend(listeners.admin.serve(admin_routes, admin_settings, &signal));
-        tasks.extend(self.background(&gateway, &signal));
+        tasks.extend(self.background(&gateway, &meters, &signal));
         tracing::info!(%mcp, %admin, "serving");
         Ok(Running {
             mcp,
@@ -66,12 +67,16 @@ impl App {
     fn background(
         &self,
         gateway: &Arc<Gateway>,
+        meters: &Meters,
         signal: &watch::Receiver<bool>,
-    ) -> [JoinHandle<()>; 5] {
+    ) -> [JoinHandle<()>; 6] {
         let gateway = || gateway.clone();
         let retention = self.loaded.config.audit.retention;
         let admin = self.admin(Actor::Locum);
+        let gauges = ReminderMeters::new(meters, self);
+        let reminders = reminders::keep(self.sender.clone(), gauges, signal.clone());
         [
+            tokio::spawn(reminders),
             tokio::spawn(watcher::watch(gateway(), signal.clone())),
             tokio::spawn(bookkeeper::keep(gateway(), signal.clone())),
             tokio::spawn(recorder::keep(gateway(), signal.clone())),

@@ -17,8 +17,11 @@ mod log_writer;
 mod notify;
 mod org;
 mod output;
+mod reminders;
+mod rotation;
 mod sandbox;
 mod serve;
+mod status;
 mod telemetry;
 
 use std::path::PathBuf;
@@ -66,6 +69,8 @@ enum Command {
     Sandbox(sandbox::Args),
     /// Check configuration, profiles, keys and database
     Check(check::Args),
+    /// Show how every credential does: age, logins, token, traffic
+    Status(status::StatusArgs),
     /// Organizations
     #[command(subcommand)]
     Org(org::Command),
@@ -81,6 +86,14 @@ enum Command {
     /// The audit log: what was changed and called, by whom
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Which credentials and keys are due
+    #[command(subcommand)]
+    Rotation(rotation::Command),
+    /// Reminders of what is due
+    #[command(subcommand)]
+    Reminders(reminders::Command),
+    /// Calls and upstream requests of a month, by organization
+    Usage(status::UsageArgs),
     /// Providers and tools
     #[command(subcommand)]
     Catalog(catalog::Command),
@@ -150,6 +163,10 @@ async fn run(command: Command, context: &Context, output: &Output) -> Result<(),
         Command::Health => health::run(context, output).await,
         Command::Sandbox(args) => sandbox::run(args, context, output).await,
         Command::Check(args) => check::run(args, context, output).await,
+        Command::Status(args) => status::run(args, context, output).await,
+        Command::Rotation(command) => rotation::run(command, context, output).await,
+        Command::Reminders(command) => reminders::run(command, context, output).await,
+        Command::Usage(args) => status::usage(args, context, output).await,
         Command::Org(command) => org::run(command, context, output).await,
         Command::Credential(command) => credential::run(command, context, output).await,
         Command::Key(command) => key::run(command, context, output).await,

@@ -5,6 +5,7 @@
 
 mod exposure;
 mod overlay;
+mod reminders;
 mod sections;
 mod validate;
 
@@ -14,9 +15,10 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
+pub use reminders::{RemindersSection, RotationSection, SmtpSection, SmtpTls, WebhookSection};
 pub use sections::{
-    AdminSection, AuditSection, Config, LimitsSection, LogFormat, LogSection, RotationSection,
-    ServerSection, TenancySection, TlsSection, TracesSection, UpstreamSection,
+    AdminSection, AuditSection, Config, LimitsSection, LogFormat, LogSection, ServerSection,
+    TenancySection, TlsSection, TracesSection, UpstreamSection,
 };
 
 use crate::catalog::Overrides;
@@ -40,6 +42,8 @@ pub enum ConfigError {
     Variable { variable: String, message: String },
     #[error("{0}.tls needs both a certificate and a key")]
     IncompleteTls(&'static str),
+    #[error("reminders.smtp needs a {0}: host, from and to have no defaults")]
+    IncompleteSmtp(&'static str),
     #[error(
         "{section}.listen: {address} is not loopback, and keys and data would cross the network \
          in clear text; {remedies}. {section}.allow_plaintext = true accepts the risk, for example \
@@ -88,6 +92,7 @@ impl Loaded {
         validate::check(&config).map_err(|(path, message)| document.complain(&path, message))?;
         let config = overlay::apply(&document, config, variables)?;
         exposure::check_complete(&config)?;
+        reminders::check_complete(&config)?;
         let folder = match file.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use super::reminders::{RemindersSection, RotationSection};
 use crate::domain::audit::CallAudit;
 use crate::domain::destination::HostName;
 use crate::domain::network::Networks;
@@ -28,6 +29,7 @@ pub struct Config {
     pub tenancy: TenancySection,
     pub rotation: RotationSection,
     pub audit: AuditSection,
+    pub reminders: RemindersSection,
     pub limits: LimitsSection,
     pub upstream: UpstreamSection,
     pub profiles: ProfilesSection,
@@ -133,15 +135,6 @@ pub struct TenancySection {
     pub header: String,
     /// `X-Tenant-Env`.
     pub environment_header: String,
-}
-
-/// How credentials change.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RotationSection {
-    /// A credential version works this long after another has taken its place; `24h`.
-    #[serde(deserialize_with = "duration")]
-    pub grace: Duration,
 }
 
 /// What the audit log takes in besides every administrative change, and for how long.
@@ -311,14 +304,6 @@ impl Default for TenancySection {
     }
 }
 
-impl Default for RotationSection {
-    fn default() -> Self {
-        Self {
-            grace: Duration::from_secs(24 * 3600),
-        }
-    }
-}
-
 impl Default for AuditSection {
     fn default() -> Self {
         Self {
@@ -364,7 +349,7 @@ impl Default for UpstreamSection {
     }
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     match parse_duration(&text) {
         Ok(duration) if duration.is_zero() => Err(serde::de::Error::custom("0 is no time at all")),

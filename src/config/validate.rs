@@ -25,10 +25,11 @@ pub(super) fn check(config: &Config) -> Result<(), Mistake> {
     traces(config)?;
     audit(&config.audit)?;
     limits(config)?;
+    super::reminders::check(config)?;
     upstream(&config.upstream)
 }
 
-fn mistake<T>(section: &str, key: &str, message: &str) -> Result<T, Mistake> {
+pub(super) fn mistake<T>(section: &str, key: &str, message: &str) -> Result<T, Mistake> {
     Err((vec![section.into(), key.into()], message.to_owned()))
 }
 

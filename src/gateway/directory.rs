@@ -9,11 +9,12 @@ use jiff::Timestamp;
 
 use super::admit::{Admission, Gate};
 use super::census::Issued;
+use super::health::{Health, HealthBook};
 use super::meters::GatewayMeters;
 use super::turn_back::WayBack;
 use crate::catalog::Catalog;
 use crate::domain::bearer_secret::SecretHash;
-use crate::domain::credential::{CredentialRef, CredentialVersionId, ProfileKey};
+use crate::domain::credential::{CredentialRef, CredentialState, CredentialVersionId, ProfileKey};
 use crate::domain::limits::LimitSettings;
 use crate::domain::organization::{
     Organization, OrganizationId, OrganizationSlug, OrganizationState,
@@ -31,6 +32,7 @@ pub struct Route {
     pub requests: Arc<RequestMeters>,
     /// The version before this one, while it retires.
     pub(super) way_back: Option<Box<WayBack>>,
+    pub(super) health: Arc<Health>,
 }
 
 /// A tenant as calls find it: a way to each provider that it has an active credential for, and the
@@ -74,6 +76,7 @@ impl Directory {
         catalog: &Catalog,
         admission: &Admission,
         meters: &GatewayMeters,
+        health: &HealthBook,
     ) -> Result<Self, StoreError> {
         let mut directory = Self {
             revision: store.revision().await?,
@@ -88,7 +91,7 @@ impl Directory {
         let limits = limits(store).await?;
         for organization in organizations {
             let own = credentials.remove(&organization.id).unwrap_or_default();
-            let routes = directory.routes(&organization, own, catalog, meters);
+            let routes = directory.routes(&organization, own, catalog, (meters, health));
             let places = places(directory.revision, routes, |tenant| {
                 let id = (tenant.organization, tenant.environment.clone());
                 admission.gate(tenant, limits.get(&id).copied().unwrap_or_default())
@@ -143,7 +146,7 @@ impl Directory {
         organization: &Organization,
         credentials: Vec<StoredCredential>,
         catalog: &Catalog,
-        meters: &GatewayMeters,
+        meters: (&GatewayMeters, &HealthBook),
     ) -> Vec<Route> {
         let mut routes: Vec<Route> = Vec::new();
         for stored in credentials {
@@ -280,7 +283,7 @@ fn places(
 fn route(
     organization: &Organization,
     catalog: &Catalog,
-    meters: &GatewayMeters,
+    (meters, health): (&GatewayMeters, &HealthBook),
     stored: StoredCredential,
 ) -> Option<Route> {
     let provider = catalog.provider(stored.provider.as_str());
@@ -305,19 +308,25 @@ fn route(
         tenant,
         provider: provider.name.clone(),
     };
+    let health = match stored.state {
+        CredentialState::Retiring => Health::beside(&key, stored.id),
+        _ => health.of(&key, stored.id),
+    };
     let credential = CredentialRef {
         id: stored.id,
         key,
         flow: stored.flow,
     };
+    let (logins, watch) = (meters.logins.clone(), health.logins.clone());
     let site = LoginSite {
         provider: provider.clone(),
         base_url: upstream.base_url.clone(),
     };
     Some(Route {
-        account: Arc::new(Account::new(credential, site, meters.logins.clone())),
+        account: Arc::new(Account::new(credential, site, logins, watch)),
         requests: meters.requests.clone(),
         way_back: None,
+        health,
     })
 }
 

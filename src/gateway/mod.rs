@@ -24,6 +24,7 @@ mod authenticate;
 mod census;
 mod directory;
 mod error;
+mod health;
 mod meters;
 mod outcome;
 mod record;
@@ -45,6 +46,7 @@ pub use admit::AdmissionSettings;
 use admit::{Admission, Limited};
 use directory::{Directory, Place};
 pub use error::{NotCalled, Refusal};
+use health::HealthBook;
 use meters::{GatewayMeters, RecordMeters};
 pub use outcome::CallOutcome;
 pub use recorder::RecorderSettings;
@@ -94,6 +96,7 @@ pub struct Gateway {
     rest: Rest,
     clock: SharedClock,
     meters: GatewayMeters,
+    health: HealthBook,
 }
 
 /// An authenticated principal, and the directory that knew it.
@@ -141,7 +144,8 @@ impl Gateway {
         let meters = GatewayMeters::new(meters, &catalog);
         let usage = usage::of_today(&store, clock.now()).await?;
         let admission = Admission::new(admission, usage);
-        let directory = Directory::load(&store, &catalog, &admission, &meters).await?;
+        let health = HealthBook::default();
+        let directory = Directory::load(&store, &catalog, &admission, &meters, &health).await?;
         Ok(Self {
             store,
             audit,
@@ -155,6 +159,7 @@ impl Gateway {
             rest,
             clock,
             meters,
+            health,
         })
     }
 
@@ -178,10 +183,12 @@ impl Gateway {
             return Ok(());
         }
         let (admission, meters) = (&self.admission, &self.meters);
-        let directory = Directory::load(&self.store, &self.catalog, admission, meters).await?;
+        let (store, catalog, health) = (&self.store, &self.catalog, &self.health);
+        let directory = Directory::load(store, catalog, admission, meters, health).await?;
         let directory = Arc::new(directory);
         self.directory.store(directory.clone());
         self.tokens.retain(|id| directory.uses(id)).await;
+        self.health.retain(|id| directory.uses(id));
         tracing::info!(revision = directory.revision(), "directory reloaded");
         Ok(())
     }
@@ -278,6 +285,9 @@ impl Gateway {
         };
         let (now, elapsed) = ongoing.end(outcome.code);
         recording.end(outcome.code, now);
+        if let Some(route) = visit.place.route(&entry.tool.provider) {
+            route.health.call(outcome.code, outcome.status, now);
+        }
         origin.note(Attribute::Outcome(outcome.code));
         outcome.log(visit, &entry.tool, request_id, elapsed);
         Ok(outcome)

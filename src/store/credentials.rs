@@ -69,6 +69,19 @@ impl Store {
         select_key(&mut connection, tenant).await
     }
 
+    /// The versions of all tenants that are not over, by profile, newest first.
+    pub async fn living_credentials(&self) -> Result<Vec<StoredCredential>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM credential_versions WHERE state NOT IN ('revoked', 'cancelled')
+             ORDER BY organization_id, environment, provider, version DESC",
+        )
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(stored)
+        .collect()
+    }
+
     /// All versions of one organization, newest first within each profile.
     pub async fn credentials_of(
         &self,

@@ -58,6 +58,23 @@ impl Store {
             .map(stored_usage)
             .collect()
     }
+
+    /// What all tenants used from one day on, up to and without another, summed up.
+    pub async fn usage_between(&self, from: Day, to: Day) -> Result<Vec<StoredUsage>, StoreError> {
+        sqlx::query(
+            "SELECT organization_id, environment, MIN(day) AS day, SUM(calls) AS calls,
+                 SUM(requests) AS requests
+             FROM tenant_usage WHERE day >= ? AND day < ?
+             GROUP BY organization_id, environment ORDER BY organization_id, environment",
+        )
+        .bind(from.0)
+        .bind(to.0)
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(stored_usage)
+        .collect()
+    }
 }
 
 impl Write {

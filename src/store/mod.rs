@@ -10,12 +10,14 @@ mod audit_log;
 mod backup;
 mod credentials;
 mod error;
+mod health;
 mod idempotency;
 mod installation;
 mod keys;
 mod limits;
 mod lives;
 mod organizations;
+mod reminders;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -43,6 +45,7 @@ pub use installation::{Installation, peek};
 pub use keys::{GatewayKeyRow, NewGatewayKey, NewGrant};
 pub use limits::{StoredLimits, StoredUsage};
 pub use lives::StoredRotation;
+pub use reminders::{NewReminder, ReminderFilter, ReminderRow};
 
 /// Older libraries can lose committed writes in WAL mode with two connections
 /// (SQLite release notes, 3.51.3).

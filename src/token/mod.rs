@@ -17,6 +17,7 @@ mod life;
 mod login;
 mod meters;
 mod shortcut;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,7 @@ pub use error::LoginError;
 pub use login::{Login, LoginOutcome, LoginSite};
 pub use meters::LoginMeters;
 use shortcut::Shortcut;
+pub use watch::{LoginWatch, SeenLogins};
 
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
@@ -51,6 +53,7 @@ pub struct Account {
     pub site: LoginSite,
     pub meters: Arc<LoginMeters>,
     shortcut: Shortcut,
+    pub watch: Arc<LoginWatch>,
 }
 
 /// A login to be made, and the request that it is made for.
@@ -82,12 +85,18 @@ struct Work {
 }
 
 impl Account {
-    pub fn new(credential: CredentialRef, site: LoginSite, meters: Arc<LoginMeters>) -> Self {
+    pub fn new(
+        credential: CredentialRef,
+        site: LoginSite,
+        meters: Arc<LoginMeters>,
+        watch: Arc<LoginWatch>,
+    ) -> Self {
         Self {
             credential,
             site,
             meters,
             shortcut: Shortcut::default(),
+            watch,
         }
     }
 }
@@ -296,6 +305,7 @@ impl Work {
         match result {
             Ok(token) => {
                 gate.succeed();
+                errand.account.watch.logged_in(now, token.expires_at);
                 let token = Arc::new(token);
                 slot.current.store(Some(token.clone()));
                 Ok(token)
@@ -311,6 +321,9 @@ impl Work {
                     "login failed"
                 );
                 gate.fail(*id, now, &error);
+                let wait = gate.remaining(now).map(|(wait, _)| wait);
+                let watch = &errand.account.watch;
+                watch.failed(now, &error, wait.unwrap_or_default());
                 Err(error)
             }
         }

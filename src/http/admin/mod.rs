@@ -22,7 +22,10 @@ mod page;
 mod path;
 mod precondition;
 mod refusal;
+mod rotation;
 mod rotations;
+mod status;
+mod usage;
 
 use std::sync::Arc;
 
@@ -70,6 +73,10 @@ pub fn routes(api: AdminApi) -> Router {
         )
         .route("/admin-tokens/{id}", delete(admin_tokens::revoke))
         .route("/audit", get(audit::list))
+        .route("/rotation/due", get(rotation::due))
+        .route("/rotation/calendar.ics", get(rotation::calendar))
+        .route("/status", get(status::show))
+        .route("/usage", get(usage::list))
         .fallback(refusal::no_such_path)
         .method_not_allowed_fallback(refusal::no_such_method)
         .layer(from_fn_with_state(api, authenticate::enter))

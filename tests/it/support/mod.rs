@@ -3,6 +3,7 @@
 pub mod api;
 pub mod app;
 pub mod client;
+pub mod clinic;
 pub mod commands;
 pub mod database;
 pub mod foreign;
@@ -10,6 +11,7 @@ pub mod forward;
 pub mod install;
 pub mod interleaved;
 pub mod load;
+pub mod mail;
 pub mod otlp;
 pub mod process;
 pub mod program;
@@ -19,6 +21,7 @@ pub mod room;
 pub mod scrape;
 pub mod tls;
 pub mod upstream_tls;
+pub mod webhooks;
 pub mod wire;
 
 pub use app::TestApp;

@@ -16,6 +16,8 @@ use super::program::write_private;
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     root: CertificateDer<'static>,
+    /// The authority's own certificate.
+    pub pem: String,
 }
 
 /// A certificate with its key, both as PEM.
@@ -29,9 +31,10 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
-        let root = params.self_signed(&key).unwrap().der().clone();
+        let root = params.self_signed(&key).unwrap();
+        let (root, pem) = (root.der().clone(), root.pem());
         let issuer = Issuer::new(params, key);
-        Self { issuer, root }
+        Self { issuer, root, pem }
     }
 
     /// A certificate for loopback that ends at a date.

@@ -1,0 +1,71 @@
+//! What a running server knows of a credential profile: logins, token, calls of the last hour.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::credential::CredentialVersionId;
+use super::organization::OrganizationId;
+use super::provider::ProviderName;
+use super::tenant::Environment;
+
+/// Whether there is an access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenState {
+    /// None yet, or none any more: the next call logs in.
+    #[default]
+    None,
+    /// One is in memory.
+    Cached,
+    /// The last login failed, and the next attempt has to wait.
+    BackingOff,
+}
+
+impl TokenState {
+    const ALL: [Self; 3] = [Self::None, Self::Cached, Self::BackingOff];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Cached => "cached",
+            Self::BackingOff => "backing_off",
+        }
+    }
+
+    /// Reads the label that [`Self::as_str`] writes.
+    pub fn from_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == label)
+    }
+}
+
+/// A failure with its cause, fit for display: a code, and some words after a colon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastFailure {
+    pub at: Timestamp,
+    pub cause: String,
+}
+
+impl LastFailure {
+    /// Whether the login endpoint said no to the credential.
+    pub fn is_refusal(&self) -> bool {
+        self.cause.split(':').next() == Some("credential_refused")
+    }
+}
+
+/// The health of a profile, as it is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileHealth {
+    pub organization: OrganizationId,
+    pub environment: Environment,
+    pub provider: ProviderName,
+    /// The version that all of this is about.
+    pub version: CredentialVersionId,
+    pub last_login_at: Option<Timestamp>,
+    pub last_failure: Option<LastFailure>,
+    pub token: TokenState,
+    /// Until when a token is good, or a back-off lasts.
+    pub token_until: Option<Timestamp>,
+    pub calls_hour: u32,
+    pub errors_hour: u32,
+    pub written_at: Timestamp,
+}

@@ -1,0 +1,197 @@
+//! The health of credential profiles while the gateway runs: calls and errors of the last hour, the
+//! last login, the last failure, the token.
+//!
+//! A call costs one atomic update at its own profile. Every few seconds what changed is written
+//! down, for `locum status`.
+
+mod traffic;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use super::Gateway;
+use crate::domain::credential::{CredentialVersionId, ProfileKey};
+use crate::domain::health::{LastFailure, ProfileHealth};
+use crate::store::StoreError;
+use crate::token::LoginWatch;
+use traffic::Traffic;
+
+/// One profile with the version that is in use.
+pub struct Health {
+    key: ProfileKey,
+    version: CredentialVersionId,
+    traffic: Arc<Traffic>,
+    pub(super) logins: Arc<LoginWatch>,
+    last_failure: Mutex<Option<LastFailure>>,
+    changed: AtomicBool,
+    /// The numbers of the last hour that were written down: calls and errors, 32 bits each.
+    written: AtomicU64,
+}
+
+/// All of them; asked when the directory is read and when they are written down.
+#[derive(Default)]
+pub(super) struct HealthBook(Mutex<HashMap<ProfileKey, Arc<Health>>>);
+
+impl HealthBook {
+    /// The health of a profile; with another version than before, its logins begin anew.
+    pub(super) fn of(&self, key: &ProfileKey, version: CredentialVersionId) -> Arc<Health> {
+        let mut book = self.book();
+        let former = book.get(key);
+        if let Some(former) = former.filter(|former| former.version == version) {
+            return former.clone();
+        }
+        let traffic = former.map(|former| former.traffic.clone());
+        let health = Arc::new(Health {
+            key: key.clone(),
+            version,
+            traffic: traffic.unwrap_or_default(),
+            logins: Arc::default(),
+            last_failure: Mutex::default(),
+            changed: AtomicBool::new(former.is_some()),
+            written: AtomicU64::new(0),
+        });
+        book.insert(key.clone(), health.clone());
+        health
+    }
+
+    fn take_changed(&self, now: Timestamp) -> Vec<(Arc<Health>, ProfileHealth)> {
+        let all: Vec<Arc<Health>> = self.book().values().cloned().collect();
+        let taken = |health: Arc<Health>| {
+            let row = health.take_changed(now)?;
+            Some((health, row))
+        };
+        all.into_iter().filter_map(taken).collect()
+    }
+
+    /// Forgets profiles that have no credential any more.
+    pub(super) fn retain(&self, in_use: impl Fn(CredentialVersionId) -> bool) {
+        self.book().retain(|_, health| in_use(health.version));
+    }
+
+    fn book(&self) -> MutexGuard<'_, HashMap<ProfileKey, Arc<Health>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Health {
+    /// Of a version that retires: nobody asks how it fares.
+    pub(super) fn beside(key: &ProfileKey, version: CredentialVersionId) -> Arc<Self> {
+        HealthBook::default().of(key, version)
+    }
+
+    /// Counts a call that ended like this.
+    pub(super) fn call(&self, code: &str, status: Option<u16>, now: Timestamp) {
+        let failed = is_failure(code);
+        self.traffic.count(now, failed);
+        self.changed.store(true, Ordering::Release);
+        // A login that failed has said so, in more words.
+        if failed && !code.starts_with("login_") && !code.starts_with("credential_") {
+            let cause = match status {
+                Some(status) => format!("{code}: HTTP {status}"),
+                None => code.to_owned(),
+            };
+            *self.last_failure() = Some(LastFailure { at: now, cause });
+        }
+    }
+
+    fn take_changed(&self, now: Timestamp) -> Option<ProfileHealth> {
+        let (calls, errors) = self.traffic.last_hour(now);
+        let numbers = u64::from(calls) << 32 | u64::from(errors);
+        let differ = self.written.swap(numbers, Ordering::AcqRel) != numbers;
+        // Both are asked, so that neither is left over.
+        let changed = self.changed.swap(false, Ordering::AcqRel) | self.logins.take_changed();
+        (changed || differ).then(|| self.row(calls, errors, now))
+    }
+
+    fn row(&self, calls_hour: u32, errors_hour: u32, now: Timestamp) -> ProfileHealth {
+        let seen = self.logins.seen();
+        let of_calls = self.last_failure().clone();
+        let failures = [seen.last_failure, of_calls].into_iter().flatten();
+        ProfileHealth {
+            organization: self.key.tenant.organization,
+            environment: self.key.tenant.environment.clone(),
+            provider: self.key.provider.clone(),
+            version: self.version,
+            last_login_at: seen.last_login,
+            last_failure: failures.max_by_key(|failure| failure.at),
+            token: seen.token,
+            token_until: seen.until,
+            calls_hour,
+            errors_hour,
+            written_at: now,
+        }
+    }
+
+    fn last_failure(&self) -> MutexGuard<'_, Option<LastFailure>> {
+        self.last_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether an outcome says that something is wrong with a credential or an upstream, rather than
+/// with what a client asked for or how often.
+fn is_failure(code: &str) -> bool {
+    let clients_own = [
+        "ok",
+        "invalid_arguments",
+        "upstream_refused",
+        "no_credential",
+    ];
+    !clients_own.contains(&code) && !code.starts_with("limited_") && code != "gateway_busy"
+}
+
+impl Gateway {
+    /// Writes down the health of profiles that changed. What cannot be written is kept for the
+    /// next time.
+    pub async fn save_health(&self) -> Result<(), StoreError> {
+        let changed = self.health.take_changed(self.clock.now());
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let written = self.write_health(changed.iter().map(|(_, row)| row)).await;
+        if written.is_err() {
+            for (health, _) in &changed {
+                health.changed.store(true, Ordering::Release);
+            }
+        }
+        written
+    }
+
+    async fn write_health(
+        &self,
+        rows: impl Iterator<Item = &ProfileHealth>,
+    ) -> Result<(), StoreError> {
+        let mut write = self.store.write().await?;
+        for row in rows {
+            write.put_profile_health(row).await?;
+        }
+        write.commit_unnoticed().await
+    }
+
+    /// Says that this process serves now; what an earlier one left is no longer so.
+    pub async fn begin_health(&self) -> Result<(), StoreError> {
+        let mut write = self.store.write().await?;
+        write.end_profile_health().await?;
+        write.set_heartbeat(Some(self.clock.now())).await?;
+        write.commit_unnoticed().await
+    }
+
+    /// Says that this process serves still.
+    pub async fn beat(&self) -> Result<(), StoreError> {
+        let mut write = self.store.write().await?;
+        write.set_heartbeat(Some(self.clock.now())).await?;
+        write.commit_unnoticed().await
+    }
+
+    /// Says that this process serves no longer.
+    pub async fn end_health(&self) -> Result<(), StoreError> {
+        let mut write = self.store.write().await?;
+        write.end_profile_health().await?;
+        write.set_heartbeat(None).await?;
+        write.commit_unnoticed().await
+    }
+}

@@ -1,0 +1,7 @@
+//! `/rotation`: what is due.
+
+mod calendar;
+mod due;
+
+pub(super) use calendar::calendar;
+pub(super) use due::due;

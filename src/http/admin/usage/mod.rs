@@ -1,0 +1,5 @@
+//! `/usage`
+
+mod list;
+
+pub(super) use list::list;

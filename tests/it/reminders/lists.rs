@@ -1,0 +1,206 @@
+//! What is due, for people, programs and calendars; each sees what is theirs.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use locum::admin::OrganizationChange;
+use locum::domain::actor::{Actor, Role};
+use locum::domain::clock::Clock;
+use locum::domain::notice::{DueItem, Urgency};
+use locum::domain::organization::OrganizationState;
+use locum::store::Store;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::app::org;
+use crate::support::clinic::{Clinic, DAY, by, credential, key, organization};
+use crate::support::install::Project;
+
+fn shown(items: &[DueItem]) -> Vec<(String, &'static str, Option<i64>)> {
+    let place = |item: &DueItem| match (&item.environment, &item.name) {
+        (Some(environment), _) => format!("{}/{environment}", item.organizations.join("+")),
+        (None, _) => format!("{} key", item.organizations.join("+")),
+    };
+    let row = |item: &DueItem| (place(item), item.urgency.as_str(), item.days_left);
+    items.iter().map(row).collect()
+}
+
+fn rows<const N: usize>(
+    rows: [(&str, &'static str, Option<i64>); N],
+) -> Vec<(String, &'static str, Option<i64>)> {
+    rows.map(|(place, urgency, days)| (place.to_owned(), urgency, days))
+        .into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn due_overdue_unverified_refused_and_ending_things_are_listed_to_those_who_may_see_them() {
+    let clinic = Clinic::new("").await;
+    let app = clinic.open().await;
+    let (priya, arjun) = (by(&app, "priya"), by(&app, "arjun"));
+    for slug in ["north", "south"] {
+        organization(&priya, slug).await;
+    }
+    credential(&priya, "north", "prod", clinic.days_from_now(-80)).await;
+    credential(&arjun, "north", "dev", clinic.days_from_now(-5)).await;
+    let south = credential(&arjun, "south", "dev", clinic.days_from_now(-98)).await;
+    key(&arjun, &["north", "south"], Some(clinic.days_from_now(9))).await;
+    key(&arjun, &["south"], None).await;
+    // The upstream says no to one of them, as the gateway would note.
+    let path = app.loaded.database().unwrap();
+    refuse(&path, &south, clinic.days_from_now(1).as_millisecond()).await;
+    clinic.clock.advance(DAY * 2);
+
+    let due = priya.rotation_due(None, None).await.unwrap();
+    let unverified = "never verified";
+    let expected = rows([
+        ("south/dev", "refused", None),
+        ("south/dev", "overdue", Some(-10)),
+        ("north/dev", unverified, Some(-1)),
+        ("north/prod", unverified, Some(-1)),
+        ("north+south key", "ends", Some(7)),
+        ("north/prod", "due", Some(8)),
+    ]);
+    assert_eq!(shown(&due), expected);
+    assert_eq!(
+        due[0].command,
+        "locum credential set --org south --env dev --provider eka-care --from-file FIELDS.toml"
+    );
+    let week = Duration::from_secs(7 * 86_400);
+    let within = priya.rotation_due(Some(week), None).await.unwrap();
+    assert!(
+        !within.iter().any(|item| item.urgency == Urgency::Due),
+        "{within:?}"
+    );
+
+    // The day when someone leaves: everything of theirs, whenever it is due.
+    let of_arjun = priya.rotation_due(None, Some("arjun")).await.unwrap();
+    let expected = rows([
+        ("south/dev", "refused", None),
+        ("south/dev", "overdue", Some(-10)),
+        ("north/dev", unverified, Some(-1)),
+        ("north+south key", "ends", Some(7)),
+        ("north/dev", "due", Some(83)),
+        ("south key", "ends", None),
+    ]);
+    assert_eq!(shown(&of_arjun), expected);
+
+    // An operator of one organization cannot see that another exists.
+    let organizations = priya.organizations().await.unwrap();
+    let north = organizations.iter().find(|one| one.slug == org("north"));
+    let operator = app.admin(Actor::Token {
+        id: "t".to_owned(),
+        name: "operator".to_owned(),
+        role: Role::Operator,
+        organization: Some(north.unwrap().id),
+    });
+    app.remind().await.unwrap();
+    let seen = serde_json::to_string(&operator.rotation_due(None, None).await.unwrap()).unwrap()
+        + &operator.calendar().await.unwrap()
+        + &serde_json::to_string(&operator.reminders(None, 1_000).await.unwrap()).unwrap()
+        + &serde_json::to_string(&operator.status(None).await.unwrap()).unwrap();
+    assert!(seen.contains("north") && !seen.contains("south"), "{seen}");
+    assert!(
+        operator.test_reminders().await.is_err(),
+        "channels are everybody's"
+    );
+
+    // What is suspended reminds nobody, and is listed.
+    let suspended = OrganizationChange {
+        state: Some(OrganizationState::Suspended),
+        ..OrganizationChange::default()
+    };
+    let before = priya.reminders(None, 1_000).await.unwrap().len();
+    priya
+        .change_organization(&org("south"), &suspended)
+        .await
+        .unwrap();
+    clinic.clock.advance(DAY * 20);
+    app.remind().await.unwrap();
+    let new = priya.reminders(None, 1_000).await.unwrap();
+    let new = &new[..new.len() - before];
+    assert!(!new.is_empty());
+    assert!(
+        new.iter()
+            .all(|row| row.organization.as_deref() != Some("south")),
+        "{new:?}"
+    );
+    let due = priya.rotation_due(None, None).await.unwrap();
+    assert!(shown(&due).iter().any(|(place, ..)| place == "south/dev"));
+    app.close().await;
+}
+
+/// What a login that the endpoint refused leaves.
+async fn refuse(path: &std::path::Path, version: &str, at: i64) {
+    use sqlx::Connection;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut database = SqliteConnection::connect_with(&options).await.unwrap();
+    let id = uuid::Uuid::parse_str(version).unwrap();
+    let done =
+        sqlx::query("UPDATE credential_versions SET refused_at = ?, refusal = 'no' WHERE id = ?")
+            .bind(at)
+            .bind(id)
+            .execute(&mut database)
+            .await
+            .unwrap();
+    assert_eq!(done.rows_affected(), 1);
+    database.close().await.unwrap();
+    // The server would have raised the revision.
+    let store = Store::open(path, false).await.unwrap();
+    store.write().await.unwrap().commit().await.unwrap();
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_is_read_by_a_program_of_others_and_keeps_its_ids() {
+    let clinic = Clinic::new("").await;
+    let app = clinic.open().await;
+    let admin = by(&app, "priya; a, b \\ \"c\"");
+    organization(&admin, "north").await;
+    let version = credential(&admin, "north", "prod", clinic.clock.now()).await;
+    let key = key(&admin, &["north"], Some(clinic.days_from_now(30))).await;
+    let text = admin.calendar().await.unwrap();
+    clinic.clock.advance(DAY * 100);
+    assert_eq!(text.matches("BEGIN:VEVENT").count(), 2);
+    let read = read(&text).await;
+    assert_eq!(
+        (&read["version"], &read["errors"]),
+        (&json!("2.0"), &json!([]))
+    );
+    let events = read["events"].as_array().unwrap();
+    let event = |id: String| events.iter().find(|event| event["uid"] == id).unwrap();
+    assert_eq!(
+        event(format!("{version}-rotation@locum")),
+        &json!({
+            "uid": format!("{version}-rotation@locum"),
+            "day": "2026-04-01",
+            "end": "2026-04-02",
+            "stamp": "2026-01-01T06:00:00+00:00",
+            "summary": "Rotate the eka-care credential of north (prod)",
+            "description": "Entered by priya; a, b \\ \"c\".\nlocum credential set --org north \
+                --env prod --provider eka-care --from-file FIELDS.toml",
+        })
+    );
+    assert_eq!(
+        event(format!("{key}-key_expiry@locum"))["day"],
+        "2026-01-31"
+    );
+    let later = admin.calendar().await.unwrap();
+    assert!(
+        later.contains(&format!("UID:{version}-rotation@locum")),
+        "{later}"
+    );
+    app.close().await;
+}
+
+async fn read(text: &str) -> Value {
+    let mut command = Project::Python.program("python").await;
+    command.args(["-E", "-s", "read_calendar.py"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().await.unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}

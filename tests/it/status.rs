@@ -1,0 +1,278 @@
+//! `status` and `usage`: what a running server knows of every credential, written down and shown.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use locum::admin::{ProfileStatus, StatusReport};
+use locum::domain::clock::Clock;
+use locum::domain::credential::CredentialVersionId;
+use locum::domain::health::TokenState;
+use locum::domain::usage::Month;
+use locum::sandbox::{Fault, FaultRule};
+use locum::store::Store;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::app::{TestApp, org, set_credential};
+use crate::support::clinic::{Clinic, by, credential, organization};
+use crate::support::commands::clinic;
+use crate::support::process::{end, serve_logged};
+use crate::support::{McpClient, Reply};
+
+async fn call(client: &McpClient) -> Reply {
+    let arguments = json!({"clinic_id": "C2001"});
+    client.call("get_clinic_details_basic", arguments).await
+}
+
+/// Asks until the status is as it should be; the server writes it every five seconds.
+async fn status(
+    app: &TestApp,
+    what: &str,
+    holds: impl Fn(&ProfileStatus) -> bool,
+) -> ProfileStatus {
+    let mut last = None;
+    for _ in 0..400 {
+        let mut report = app.admin().status(Some(&org("north"))).await.unwrap();
+        assert_eq!(report.items.len(), 1);
+        let item = report.items.remove(0);
+        if holds(&item) {
+            return item;
+        }
+        last = Some(item);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("not within 20 s: {what}: {last:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_logins_failures_and_tokens_are_told() {
+    let app = TestApp::builder()
+        .org("north", &["dev"])
+        .org("south", &["dev"])
+        .start()
+        .await;
+    let client = app.client(&["north"], &["dev"]).await;
+    let start = app.clock.now();
+    assert!(app.admin().status(None).await.unwrap().server.running);
+    let new = status(&app, "nothing yet", |_| true).await;
+    assert_eq!(
+        (new.last_login, new.written, new.token),
+        (None, None, TokenState::None)
+    );
+    assert_eq!((new.age_days, new.days_left), (0, 90));
+
+    for _ in 0..3 {
+        assert!(call(&client).await.is_ok());
+    }
+    // A client's own mistake is no error of the credential or its upstream.
+    let wrong = client.call("get_clinic_details_basic", json!({})).await;
+    assert!(!wrong.is_ok());
+    let ok = status(&app, "four calls", |item| item.calls_hour == 4).await;
+    assert_eq!((ok.errors_hour, ok.last_login), (0, Some(start)));
+    assert_eq!(ok.token, TokenState::Cached);
+    assert!(
+        ok.token_until.unwrap() > start && ok.last_failure.is_none(),
+        "{ok:?}"
+    );
+
+    app.clock.advance(Duration::from_secs(20 * 60));
+    let down = Fault::ServerError {
+        status: 503,
+        retry_after_s: None,
+    };
+    app.sandbox.add_fault(FaultRule::every(down.clone()));
+    assert!(!call(&client).await.is_ok());
+    let failed = status(&app, "an error", |item| item.errors_hour == 1).await;
+    assert_eq!(failed.calls_hour, 5);
+    let failure = failed.last_failure.unwrap();
+    assert_eq!(failure.cause, "upstream_error: HTTP 503");
+    assert_eq!(failure.at, start + SignedDuration::from_mins(20));
+
+    // The token has ended, and the login is down too.
+    app.clock.advance(Duration::from_secs(2 * 3_600));
+    app.sandbox.clear_faults();
+    app.sandbox.add_fault(FaultRule {
+        login: true,
+        ..FaultRule::every(down)
+    });
+    assert!(!call(&client).await.is_ok());
+    let waits = status(&app, "a back-off", |item| {
+        item.token == TokenState::BackingOff
+    })
+    .await;
+    let cause = waits.last_failure.unwrap().cause;
+    assert_eq!(
+        cause,
+        "login_unavailable: the login endpoint answered HTTP 503"
+    );
+    assert_eq!(waits.last_login, Some(start), "the last one that succeeded");
+    assert_eq!(
+        (waits.calls_hour, waits.errors_hour),
+        (1, 1),
+        "an hour has passed"
+    );
+
+    // Nobody calls any more: the hour passes all the same.
+    app.clock.advance(Duration::from_secs(2 * 3_600));
+    let idle = status(&app, "an hour without a call", |item| item.calls_hour == 0).await;
+    assert_eq!((idle.errors_hour, idle.token), (0, TokenState::None));
+
+    // The next version begins anew.
+    app.sandbox.clear_faults();
+    set_credential(&app.admin(), "north", "dev", "another").await;
+    app.settle().await;
+    let new = status(&app, "the new version", |item| item.version == 2).await;
+    assert_eq!((new.last_login, new.last_failure), (None, None));
+    assert!(call(&client).await.is_ok());
+    status(&app, "its login", |item| item.last_login.is_some()).await;
+    app.running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_left_behind_is_shown_as_stale() {
+    let clinic = Clinic::new("").await;
+    let app = clinic.open().await;
+    let admin = by(&app, "priya");
+    organization(&admin, "north").await;
+    credential(&admin, "north", "dev", clinic.clock.now()).await;
+    let shown = async || admin.status(None).await.unwrap();
+    let StatusReport { server, items } = shown().await;
+    assert!(!server.running && server.seen.is_none() && !items[0].stale);
+
+    // A server that was killed: its last rows are there, and its last sign.
+    let versions = admin.credentials(None).await.unwrap();
+    let mut health = locum::domain::health::ProfileHealth {
+        organization: admin.organization(&org("north")).await.unwrap().id,
+        environment: "dev".parse().unwrap(),
+        provider: "eka-care".parse().unwrap(),
+        version: versions[0].id,
+        last_login_at: Some(clinic.clock.now()),
+        last_failure: None,
+        token: TokenState::Cached,
+        token_until: Some(clinic.days_from_now(1)),
+        calls_hour: 7,
+        errors_hour: 1,
+        written_at: clinic.clock.now(),
+    };
+    let store = Store::open(&app.loaded.database().unwrap(), false)
+        .await
+        .unwrap();
+    let mut write = store.write().await.unwrap();
+    write.put_profile_health(&health).await.unwrap();
+    write.set_heartbeat(Some(clinic.clock.now())).await.unwrap();
+    write.commit_unnoticed().await.unwrap();
+    let report = shown().await;
+    assert!(report.server.running && !report.items[0].stale);
+    clinic.clock.advance(Duration::from_secs(91));
+    let report = shown().await;
+    assert!(!report.server.running && report.items[0].stale);
+    assert_eq!(report.items[0].calls_hour, 7);
+
+    // What the next process does not know of the same version stays; of another it goes.
+    let other = CredentialVersionId(uuid::Uuid::nil());
+    for (version, login) in [(health.version, true), (other, false)] {
+        health.version = version;
+        health.last_login_at = None;
+        let mut write = store.write().await.unwrap();
+        write.put_profile_health(&health).await.unwrap();
+        write.commit_unnoticed().await.unwrap();
+        let rows = store.profile_health().await.unwrap();
+        assert_eq!(rows[0].last_login_at.is_some(), login);
+    }
+    store.close().await;
+    app.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_is_counted_by_organization_and_month() {
+    let app = TestApp::builder()
+        .org("north", &["dev", "prod"])
+        .org("south", &["dev"])
+        .start()
+        .await;
+    let client = app.client(&["north"], &[]).await;
+    for environment in ["dev", "dev", "prod"] {
+        assert!(call(&client.clone().at("north", environment)).await.is_ok());
+    }
+    // The last of November is another month than the first of December.
+    let december: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+    app.clock.set(december);
+    assert!(call(&client.clone().at("north", "prod")).await.is_ok());
+    let november: Month = "2026-11".parse().unwrap();
+    let usage = async |month| {
+        let lines = app.admin().usage(None, Some(month)).await.unwrap();
+        serde_json::to_value(lines).unwrap()
+    };
+    for _ in 0..400 {
+        if usage(Month::of(december)).await != json!([]) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(
+        usage(november).await,
+        json!([{
+            "organization": "north", "month": "2026-11", "calls": 3, "requests": 3,
+            "environments": {"dev": {"calls": 2, "requests": 2}, "prod": {"calls": 1, "requests": 1}},
+        }])
+    );
+    let of_december = usage(Month::of(december)).await;
+    assert_eq!(of_december[0]["calls"], 1);
+    let south = app.admin().usage(Some(&org("south")), None).await.unwrap();
+    assert_eq!((south[0].calls, south[0].month), (0, Month::of(december)));
+    app.running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_shows_both_on_a_screen() {
+    let (program, _sandbox) = clinic().await;
+    let text = program.ok(&["status"]).await;
+    assert!(text.starts_with("Server: not running\n"), "{text}");
+    let key = program.key(&["north"]).await;
+    let (mut server, _) = serve_logged(&program, &[]).await;
+    let client = McpClient::new(&server.url, &key).at("north", "dev");
+    assert!(call(&client).await.is_ok());
+    let mut item = Value::Null;
+    for _ in 0..100 {
+        let report = program.json(&["status", "--org", "north"]).await;
+        assert_eq!(report["server"]["running"], true);
+        item = report["items"][0].clone();
+        if item["calls_hour"] == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(item["calls_hour"], 1, "{item}");
+    assert_eq!(item["token"], "cached");
+    let text = program.ok(&["status"]).await;
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 120),
+        "{text}"
+    );
+    let columns = "TENANT     PROVIDER  AGE  DUE";
+    assert!(
+        text.contains(columns) && text.contains("north/dev"),
+        "{text}"
+    );
+    assert!(end(&mut server.child, Signal::TERM).await.success());
+
+    let report = program.json(&["status"]).await;
+    assert_eq!(report["server"], json!({"running": false, "seen": null}));
+    let item = &report["items"][0];
+    assert_eq!(
+        (&item["token"], &item["calls_hour"]),
+        (&json!("none"), &json!(0))
+    );
+    assert_eq!(
+        (&item["stale"], item["last_login"].is_string()),
+        (&json!(true), true)
+    );
+    let usage = program.json(&["usage"]).await;
+    assert_eq!(usage["items"][0]["calls"], 1);
+    assert_eq!(
+        program.json(&["usage", "--month", "2020-01"]).await["items"],
+        json!([])
+    );
+    let (code, error) = program.fails(&["usage", "--month", "november"]).await;
+    assert_eq!(code, 2, "{error}");
+}
