@@ -78,6 +78,15 @@ fn table() -> Vec<(&'static str, String, Value, Row)> {
         ("POST", "/keys".to_owned(), key, CHANGE),
         ("DELETE", "/keys/{key}".to_owned(), none.clone(), CHANGE),
         ("GET", "/audit".to_owned(), none.clone(), READ_ALL),
+        ("GET", "/rotation/due".to_owned(), none.clone(), READ_ALL),
+        (
+            "GET",
+            "/rotation/calendar.ics".to_owned(),
+            none.clone(),
+            READ_ALL,
+        ),
+        ("GET", "/status".to_owned(), none.clone(), READ_ALL),
+        ("GET", "/usage".to_owned(), none.clone(), READ_ALL),
         ("GET", "/admin-tokens".to_owned(), none.clone(), OWN),
         (
             "POST",
