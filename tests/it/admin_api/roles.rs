@@ -61,7 +61,7 @@ fn table() -> Vec<(&'static str, String, Value, Row)> {
         ("DELETE", credential(""), none.clone(), CHANGE),
         ("POST", credential("/test"), none.clone(), CHANGE),
         ("POST", credential("/revoke"), json!({"version": 1}), CHANGE),
-        ("POST", credential("/rotations"), fields.clone(), CHANGE),
+        ("POST", credential("/rotations"), fields, CHANGE),
         ("GET", rotation(""), none.clone(), READ),
         ("POST", rotation("/verify"), none.clone(), CHANGE),
         ("POST", rotation("/promote"), none.clone(), CHANGE),
