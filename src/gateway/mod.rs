@@ -23,6 +23,8 @@ mod authenticate;
 mod census;
 mod directory;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod meters;
 mod outcome;
 mod resolve;
