@@ -46,6 +46,8 @@
 //! - Process: [`config`], [`app`] (the composition root), [`cli`], [`sandbox`] (an Eka-shaped
 //!   upstream to develop against; knows nothing of the gateway).
 //!
+//! A file `fuzzing.rs` is a door into its part for the targets of `fuzz/`; no other build has it.
+//!
 //! # Deliberately absent
 //!
 //! - A default tenant, and a mode without authentication.

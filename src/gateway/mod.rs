@@ -24,6 +24,8 @@ mod authenticate;
 mod census;
 mod directory;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 mod meters;
 mod outcome;

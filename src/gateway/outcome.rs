@@ -334,13 +334,11 @@ fn data<'a>(call: &AuthorizedCall<'_>, reply: &'a UpstreamReply) -> Option<Cow<'
 /// A message or code: a short string, or a number. An upstream may repeat what it was sent, and
 /// control characters are gone before it is looked for: they would hide a secret and then join it.
 fn text(value: &Value, bearer: &Bearer) -> Option<String> {
-    let text = match value {
-        Value::String(text) => {
-            let plain: String = text.chars().filter(|c| !c.is_control()).collect();
-            bearer.conceal(&plain).chars().take(MAX_MESSAGE).collect()
-        }
+    let plain = match value {
+        Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
+    let text: String = bearer.conceal(&plain).chars().take(MAX_MESSAGE).collect();
     (!text.is_empty()).then_some(text)
 }

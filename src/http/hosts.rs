@@ -83,8 +83,18 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
         (Some(header), _) => Some(header),
         (None, authority) => authority.cloned(),
     };
-    // `user@host` is no host, whatever a parser makes of it.
-    host.filter(|host| !host.as_str().contains('@'))
+    host.filter(is_plain)
+}
+
+/// A name and perhaps a port (RFC 9110, section 7.2): the parser lets `user@host` and odd ports pass.
+fn is_plain(host: &Authority) -> bool {
+    match host.as_str().strip_prefix(host.host()) {
+        Some("") => true,
+        Some(rest) => rest
+            .strip_prefix(':')
+            .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())),
+        None => false,
+    }
 }
 
 /// An IPv6 address without its brackets; other hosts as they are.
@@ -123,6 +133,7 @@ mod tests {
     fn only_known_names_are_answered() {
         for host in [
             "localhost",
+            "localhost:",
             "LOCALHOST:80",
             "127.0.0.1:8080",
             "[::1]:8080",
@@ -139,7 +150,17 @@ mod tests {
             assert_eq!(check(&[host], None), Err(HostRefusal::Host), "{host}");
         }
         assert_eq!(check(&[], None), Err(HostRefusal::Malformed));
-        assert_eq!(check(&["x@localhost"], None), Err(HostRefusal::Malformed));
+        for host in [
+            "x@localhost",
+            "@localhost",
+            "localhost@localhost",
+            "localhost:80@localhost:80",
+            "localhost:x",
+            "[::1]:8)80",
+            "[::1]x:80",
+        ] {
+            assert_eq!(check(&[host], None), Err(HostRefusal::Malformed), "{host}");
+        }
         assert_eq!(
             check(&["localhost", "localhost"], None),
             Err(HostRefusal::Malformed)

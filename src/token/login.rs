@@ -71,13 +71,22 @@ pub struct Login {
 }
 
 /// What templates of a login may name.
-struct LoginValues<'a> {
+pub(super) struct LoginValues<'a> {
     fields: &'a SecretFields,
     access_token: Option<&'a SecretString>,
     refresh_token: Option<&'a SecretString>,
 }
 
-impl LoginValues<'_> {
+impl<'a> LoginValues<'a> {
+    /// Of a login that has no token yet.
+    pub(super) fn of(fields: &'a SecretFields) -> Self {
+        Self {
+            fields,
+            access_token: None,
+            refresh_token: None,
+        }
+    }
+
     fn secret(&self, name: &str) -> Option<&str> {
         let secret = match name {
             "access_token" => self.access_token,
@@ -117,11 +126,7 @@ impl Login {
     ) -> Result<LoginOutcome, LoginError> {
         let flow = flow(site, credential)?;
         check_fields(site, flow, &credential.fields)?;
-        let values = LoginValues {
-            fields: &credential.fields,
-            access_token: None,
-            refresh_token: None,
-        };
+        let values = LoginValues::of(&credential.fields);
         let request = request(&site.base_url, &flow.request, &values, origin)?;
         self.run(site, credential, request, &flow.response, &values)
             .await
@@ -160,13 +165,22 @@ impl Login {
         shape: &LoginResponse,
         values: &LoginValues<'_>,
     ) -> Result<LoginOutcome, LoginError> {
-        let answer = self
-            .net
-            .send(request, MAX_ANSWER)
-            .await
-            .map_err(LoginError::Unreachable)?;
+        let answer = self.net.send(request, MAX_ANSWER).await;
+        let answer = answer.map_err(LoginError::Unreachable)?;
+        self.read(site, credential, &answer, shape, values)
+    }
+
+    /// What the endpoint's answer comes to.
+    pub(super) fn read(
+        &self,
+        site: &LoginSite,
+        credential: &OpenedCredential,
+        answer: &Answer,
+        shape: &LoginResponse,
+        values: &LoginValues<'_>,
+    ) -> Result<LoginOutcome, LoginError> {
         let now = self.clock.now();
-        let body = body_of(&answer, site, values)?;
+        let body = body_of(answer, site, values)?;
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
         let access_token = text(&shape.access_token)
             .filter(|token| !token.is_empty())
@@ -193,7 +207,7 @@ impl Login {
     }
 }
 
-fn flow<'a>(
+pub(super) fn flow<'a>(
     site: &'a LoginSite,
     credential: &OpenedCredential,
 ) -> Result<&'a LoginFlow, LoginError> {
@@ -229,7 +243,7 @@ fn check_fields(
     }
 }
 
-fn request(
+pub(super) fn request(
     base_url: &Url,
     template: &LoginRequest,
     values: &LoginValues<'_>,

@@ -13,6 +13,8 @@
 
 mod backoff;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod life;
 mod login;
 mod meters;

@@ -5,6 +5,8 @@
 //! read `OTEL_…` variables; everything that it would read is set here instead.
 
 mod collector;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod headers;
 mod parent;
 mod span;

@@ -1,6 +1,8 @@
 //! Requests to upstreams, for authorized calls and nothing else.
 
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod meters;
 mod rest;
 

@@ -54,7 +54,7 @@ impl UpstreamReply {
 
 /// A call's request as it will be sent, but for the tenant's headers. No `Debug`: it has
 /// arguments in it.
-pub struct FormedRequest(reqwest::Request);
+pub struct FormedRequest(pub(super) reqwest::Request);
 
 /// Sends REST requests.
 pub struct Rest {

@@ -242,6 +242,26 @@ fn libraries_stay_in_their_homes() {
     );
 }
 
+/// `fuzz/` reaches private parsers through doors: a file `fuzzing.rs` in the part that it opens, with
+/// that part's imports. No other build has them, and nothing behind them is made public.
+#[test]
+fn doors_for_fuzzing_are_in_no_other_build() {
+    let (mut doors, mut declared) = (0, 0);
+    for (path, text) in source_files() {
+        doors += usize::from(path.ends_with("fuzzing.rs"));
+        let lines: Vec<&str> = code(&text).collect();
+        for (index, line) in lines.iter().enumerate() {
+            let is_door = *line == "#[cfg(fuzzing)]" && lines[index + 1] == "pub mod fuzzing;";
+            declared += usize::from(is_door);
+            let follows = index > 0 && lines[index - 1] == "#[cfg(fuzzing)]";
+            let allowed = is_door || follows || !line.contains("fuzzing");
+            assert!(allowed, "{}: {line}", path.display());
+        }
+    }
+    assert!(doors > 0);
+    assert_eq!(declared, doors, "every door is closed by `#[cfg(fuzzing)]`");
+}
+
 #[test]
 fn every_file_says_what_it_is_for() {
     let silent: Vec<String> = source_files()

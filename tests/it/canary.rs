@@ -24,6 +24,8 @@ use crate::support::program::Program;
 use crate::support::scrape::Scrape;
 use crate::support::wire::{self, Draft};
 
+/// All digits, so that an upstream may repeat it as a number.
+const CLIENT_ID: &str = "8201736455";
 const CLIENT_SECRET: &str = r#"Ca+na/ry~sëcret"one\%&=?1f3a"#;
 const REFUSED_SECRET: &str = r#"Ca+na/ry~réfused"two\%&=?2e4b"#;
 const API_KEY: &str = r#"Ca+na/ry~api-key"three\%&=?3d5c"#;
@@ -184,6 +186,11 @@ async fn answer(request: Request) -> Response {
             let message = format!("not with {} or {hidden}", token.unwrap_or_default());
             (400, json!({"message": message, "code": ACCESS_TOKEN}))
         }
+        _ if query.contains("prefix=number") => {
+            let id = parts.headers["client-id"].to_str().unwrap();
+            let number: u64 = id.parse().unwrap();
+            (400, json!({"message": "no such client", "code": number}))
+        }
         _ if query.contains("prefix=expired") => {
             (401, json!({"message": "expired", "patients": patients}))
         }
@@ -200,7 +207,8 @@ async fn enter_secrets(program: &Program, catch: &mut Catch) {
         let create = format!("org create {slug} --name x");
         assert_eq!(catch.run(program, &create, "").await, Some(0));
     }
-    let fields = |secret: &str| format!("client_id = \"north\"\nclient_secret = '{secret}'\n");
+    let fields =
+        |secret: &str| format!("client_id = \"{CLIENT_ID}\"\nclient_secret = '{secret}'\n");
     let set = "credential set --provider eka-care --from-file - --org";
     let stage = "credential stage --provider eka-care --from-file - --org";
     let verify = "credential verify --provider eka-care --org";
@@ -301,6 +309,7 @@ async fn converse(url: &str, key: &str) -> Vec<(String, Vec<u8>)> {
         ("north/dev", key, "search_patients", "fail"),
         ("north/dev", key, "search_patients", "expired"),
         ("north/dev", key, "search_patients", "echo"),
+        ("north/dev", key, "search_patients", "number"),
         ("refused/dev", key, "search_patients", ARGUMENT),
         ("refused/prod", key, "search_patients", ARGUMENT),
         ("refused/dev", key, "search_patients", ARGUMENT),
@@ -435,6 +444,7 @@ async fn no_secret_and_no_patient_comes_out_where_they_have_no_place() {
     let master_key = fs::read_to_string(program.path("data/master.key")).unwrap();
     let digits = master_key.trim_end().rsplit(' ').next().unwrap();
     for secret in [
+        CLIENT_ID,
         CLIENT_SECRET,
         REFUSED_SECRET,
         API_KEY,

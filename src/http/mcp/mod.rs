@@ -13,6 +13,8 @@
 
 mod envelope;
 mod era;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod headers;
 mod lists;
 mod meters;

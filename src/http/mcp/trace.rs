@@ -40,7 +40,7 @@ pub(super) fn begin(
 }
 
 /// Whatever is not as it should be is as if it were not there: a request is not refused for it.
-fn parent(params: Option<&RawValue>) -> Option<ParentContext<'_>> {
+pub(super) fn parent(params: Option<&RawValue>) -> Option<ParentContext<'_>> {
     let Params { meta } = serde_json::from_str(params?.get()).ok()?;
     Some(ParentContext {
         traceparent: meta.traceparent.and_then(text),

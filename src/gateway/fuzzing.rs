@@ -1,0 +1,23 @@
+//! What a client is told of an upstream's answer, for `fuzz/`: exists with `--cfg fuzzing` only.
+
+use super::CallOutcome;
+use super::outcome::WORDS;
+use crate::domain::bearer::Bearer;
+use crate::domain::call::AuthorizedCall;
+use crate::domain::provider::Provider;
+use crate::upstream::UpstreamReply;
+
+pub fn outcome(
+    call: &AuthorizedCall<'_>,
+    provider: &Provider,
+    bearer: Bearer,
+    reply: UpstreamReply,
+    request_id: &str,
+) -> CallOutcome {
+    CallOutcome::of(call, Some(provider), Ok((bearer, reply)), request_id)
+}
+
+/// How calls may end.
+pub fn words() -> &'static [&'static str] {
+    WORDS
+}
