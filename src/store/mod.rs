@@ -84,6 +84,8 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .pragma("secure_delete", "ON")
+            // There may be nowhere to put a temporary file: a read-only root.
+            .pragma("temp_store", "MEMORY")
             .busy_timeout(BUSY_TIMEOUT);
         let writer = pool_of(1).connect_with(options.clone()).await?;
         let ready = async {
