@@ -8,8 +8,9 @@ use http::request::Parts;
 use super::envelope::BadEnvelope;
 use super::era::Era;
 use super::{McpSettings, envelope, era, headers, trace};
-use crate::domain::bearer_secret::PresentedKey;
+use crate::domain::bearer_secret::{PresentedKey, SecretKind};
 use crate::gateway::Selection;
+use crate::http::bearer;
 
 /// A message that passed as JSON-RPC.
 pub struct Message<'a> {
@@ -49,7 +50,7 @@ pub fn selection(parts: &Parts, settings: &McpSettings) -> Option<Selection> {
 }
 
 pub fn presented_key(headers: &HeaderMap) -> Option<PresentedKey> {
-    headers::presented_key(headers)
+    bearer::presented(headers, SecretKind::GatewayKey)
 }
 
 pub fn has_duplicates(headers: &HeaderMap) -> bool {
