@@ -1,9 +1,10 @@
 //! `call`: the CPU that one `tools/call` costs, with one tenant and with many, against the bare
-//! handlers in the same rounds.
+//! handlers and against calls that are not audited, in the same rounds.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::gateway::Kind;
 use crate::report::{Goal, Section};
 use crate::rounds::{Plan, Sample, Target, middle, ratio};
 use crate::stage::{LOCUM, Stage};
@@ -11,18 +12,22 @@ use crate::{Cli, Failure, progress};
 
 const TO_BARE: f64 = 1.15;
 const MANY_TO_ONE: f64 = 1.05;
+const AUDITED_TO_UNAUDITED: f64 = 1.05;
 
 /// Where they stand among the targets.
 const BARE: usize = 0;
 const RAW: usize = 1;
 const ONE: usize = 2;
 const MANY: usize = 3;
+const UNAUDITED: usize = 4;
 
 pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let mut targets = vec![stage.bare(false).await?, stage.bare(true).await?];
-    let builds = std::iter::once(PathBuf::from(LOCUM)).chain(cli.also.iter().cloned());
-    for build in builds {
-        targets.extend(gateways(stage, &build, cli.tenants).await?);
+    let own = Path::new(LOCUM);
+    targets.extend(gateways(stage, own, cli.tenants).await?);
+    targets.push(stage.locum(own, 1, Kind::Unaudited).await?);
+    for build in &cli.also {
+        targets.extend(gateways(stage, build, cli.tenants).await?);
     }
     let length = same_answer(&targets).await?;
     let mut text = String::from(
@@ -49,8 +54,8 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
 
 /// The gateway with one tenant and with many.
 async fn gateways(stage: &mut Stage, build: &Path, tenants: usize) -> Result<[Target; 2], Failure> {
-    let one = stage.locum(build, 1).await?;
-    let many = stage.locum(build, tenants).await?;
+    let one = stage.locum(build, 1, Kind::Plain).await?;
+    let many = stage.locum(build, tenants, Kind::Plain).await?;
     Ok([one, many])
 }
 
@@ -72,10 +77,11 @@ async fn same_answer(targets: &[Target]) -> Result<usize, Failure> {
 fn row(text: &mut String, connections: usize, target: &Target, samples: &[Vec<Sample>], at: usize) {
     let own = &samples[at];
     let to = |other: usize| ratio(own, &samples[other], |sample| sample.cpu_us);
-    // A build's two gateways stand side by side.
     let to_one = match at {
         BARE | RAW => "–".to_owned(),
-        at => format!("{:.2}", to(at - at % 2)),
+        ONE | MANY | UNAUDITED => format!("{:.2}", to(ONE)),
+        // The two gateways of a further build stand side by side.
+        at => format!("{:.2}", to(at - (at - UNAUDITED - 1) % 2)),
     };
     let _ = writeln!(
         text,
@@ -88,7 +94,7 @@ fn row(text: &mut String, connections: usize, target: &Target, samples: &[Vec<Sa
     );
 }
 
-fn goals_of(connections: usize, tenants: usize, samples: &[Vec<Sample>]) -> [Goal; 2] {
+fn goals_of(connections: usize, tenants: usize, samples: &[Vec<Sample>]) -> [Goal; 3] {
     let of = |own: usize, to: usize| ratio(&samples[own], &samples[to], |sample| sample.cpu_us);
     [
         Goal {
@@ -102,6 +108,12 @@ fn goals_of(connections: usize, tenants: usize, samples: &[Vec<Sample>]) -> [Goa
             bound: MANY_TO_ONE,
             measured: of(MANY, ONE),
             unit: " × one tenant",
+        },
+        Goal {
+            what: format!("CPU per call on record, one tenant, {connections} connections"),
+            bound: AUDITED_TO_UNAUDITED,
+            measured: of(ONE, UNAUDITED),
+            unit: " × calls not audited",
         },
     ]
 }

@@ -28,9 +28,19 @@ use crate::{Failure, progress};
 const PROVIDER: &str = "eka-care";
 const ENVIRONMENT: &str = "prod";
 
+/// What is special about an installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Nothing: it is as `locum init` leaves it.
+    Plain,
+    /// Its calls leave no record in the audit log.
+    Unaudited,
+}
+
 /// An installation that a gateway can be started in.
 pub struct Installation {
     binary: PathBuf,
+    kind: Kind,
     folder: TempDir,
     mcp: SocketAddr,
     admin: SocketAddr,
@@ -44,9 +54,11 @@ impl Installation {
         binary: &Path,
         upstream: SocketAddr,
         tenants: usize,
+        kind: Kind,
     ) -> Result<Self, Failure> {
         let mut installation = Self {
             binary: binary.to_owned(),
+            kind,
             folder: tempfile::tempdir()?,
             mcp: free_address()?,
             admin: free_address()?,
@@ -57,8 +69,12 @@ impl Installation {
             return Err(String::from_utf8_lossy(&made.stderr).into());
         }
         let config = installation.folder.path().join("locum.toml");
+        let audit = match kind {
+            Kind::Plain => "",
+            Kind::Unaudited => "[audit]\ncalls = \"off\"\n",
+        };
         let text = format!(
-            "[server]\nlisten = \"{}\"\n[admin]\nlisten = \"{}\"\n\
+            "{audit}[server]\nlisten = \"{}\"\n[admin]\nlisten = \"{}\"\n\
              [providers.{PROVIDER}.environments.{ENVIRONMENT}]\nbase_url = \"http://{upstream}\"\n",
             installation.mcp, installation.admin
         );
@@ -98,6 +114,9 @@ impl Installation {
         let load = Load::new(self.mcp, keys);
         Ok(Target {
             name: match load.tenants() {
+                1 if self.kind == Kind::Unaudited => {
+                    format!("{name}, one tenant, calls not audited")
+                }
                 1 => format!("{name}, one tenant"),
                 tenants => format!("{name}, {tenants} tenants"),
             },

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::gateway::Installation;
+use crate::gateway::{Installation, Kind};
 use crate::load::Load;
 use crate::process::{Process, free_address};
 use crate::rounds::Target;
@@ -21,7 +21,7 @@ pub const LOCUM: &str = env!("CARGO_BIN_EXE_locum");
 pub struct Stage {
     pub upstream: SocketAddr,
     _upstream: Child,
-    installations: BTreeMap<(PathBuf, usize), Installation>,
+    installations: BTreeMap<(PathBuf, usize, Kind), Installation>,
 }
 
 impl Stage {
@@ -43,18 +43,25 @@ impl Stage {
         &mut self,
         binary: &Path,
         tenants: usize,
+        kind: Kind,
     ) -> Result<&Installation, Failure> {
-        let id = (binary.to_owned(), tenants);
+        let id = (binary.to_owned(), tenants, kind);
         if !self.installations.contains_key(&id) {
-            let made = Installation::make(binary, self.upstream, tenants).await?;
+            let made = Installation::make(binary, self.upstream, tenants, kind).await?;
             self.installations.insert(id.clone(), made);
         }
         Ok(&self.installations[&id])
     }
 
     /// A gateway with so many organizations, started.
-    pub async fn locum(&mut self, binary: &Path, tenants: usize) -> Result<Target, Failure> {
-        self.installation(binary, tenants).await?.start().await
+    pub async fn locum(
+        &mut self,
+        binary: &Path,
+        tenants: usize,
+        kind: Kind,
+    ) -> Result<Target, Failure> {
+        let installation = self.installation(binary, tenants, kind).await?;
+        installation.start().await
     }
 
     /// A bare handler, started.

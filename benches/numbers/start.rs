@@ -15,13 +15,14 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let sizes = [1, MANY];
     for tenants in sizes {
         progress(&format!("an installation with {tenants} organizations"));
-        stage.installation(Path::new(LOCUM), tenants).await?;
+        stage.installation(Path::new(LOCUM), tenants, Kind::Plain).await?;
     }
     let before = stage.logins().await?;
     let mut times: [Vec<f64>; 2] = Default::default();
     for _ in 0..cli.rounds {
         for (tenants, times) in sizes.iter().zip(&mut times) {
-            let installation = stage.installation(Path::new(LOCUM), *tenants).await?;
+            let own = Path::new(LOCUM);
+            let installation = stage.installation(own, *tenants, Kind::Plain).await?;
             let (process, took) = installation.serve().await?;
             process.stop().await?;
             times.push(took.as_secs_f64() * 1000.0);

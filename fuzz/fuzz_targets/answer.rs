@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use locum::catalog::{Catalog, Entry};
-use locum::domain::bearer::{AppliedHeader, Bearer};
+use locum::domain::bearer::{AppliedHeader, Bearer, TokenHeaders};
 use locum::domain::call::{Arguments, AuthorizedCall};
 use locum::domain::credential::CredentialVersionId;
 use locum::domain::origin::{Origin, RequestId};
@@ -74,8 +74,13 @@ fn outcome(entry: &Entry, reply: UpstreamReply) -> CallOutcome {
         name: HeaderName::from_static(name),
         value: HeaderValue::from_str(&format!("Bearer {secret}")).expect("a value"),
     });
-    let version = CredentialVersionId(Uuid::from_u128(2));
-    let bearer = Bearer::for_call(&call, tenant.clone(), version, 1, headers.into());
+    let token = TokenHeaders {
+        tenant: tenant.clone(),
+        version: CredentialVersionId(Uuid::from_u128(2)),
+        generation: 1,
+        headers: headers.into(),
+    };
+    let bearer = Bearer::for_call(&call, token.into());
     let provider = CATALOG.provider("acme").expect("the provider");
     gateway::outcome(&call, provider, bearer, reply, origin.id().as_str())
 }

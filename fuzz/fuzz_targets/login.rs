@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -66,10 +66,11 @@ fuzz_target!(|data: &[u8]| {
 
 fn check_token(outcome: &LoginOutcome, answer: &Answer) {
     assert!(answer.status.is_success(), "{}", answer.status);
-    assert_eq!(outcome.tenant, CREDENTIAL.key.tenant);
+    assert_eq!(outcome.headers.tenant, CREDENTIAL.key.tenant);
+    assert_eq!(outcome.headers.version, CREDENTIAL.id);
     let life = outcome.expires_at.as_second() - now().as_second();
     assert!((1..=DAY).contains(&life), "{life}");
-    let use_for = outcome.renew_at.as_second() - now().as_second();
+    let use_for = token::renew_at(outcome).as_second() - now().as_second();
     assert!(
         (life - life / 2..=life).contains(&use_for),
         "{use_for} of {life}"
@@ -78,10 +79,10 @@ fn check_token(outcome: &LoginOutcome, answer: &Answer) {
     let expected = format!("Bearer {}", body["token"].as_str().expect("a token"));
     let carries = |header: &locum::domain::bearer::AppliedHeader| header.value == *expected;
     assert!(
-        outcome.headers.iter().any(carries),
+        outcome.headers.headers.iter().any(carries),
         "the token goes upstream"
     );
-    let headers: &Arc<[_]> = &outcome.headers;
+    let headers = &outcome.headers.headers;
     assert!(
         headers.iter().all(|header| header.value.is_sensitive()),
         "a secret in a log"

@@ -1,5 +1,6 @@
 //! Logins without a network, for `fuzz/`: exists with `--cfg fuzzing` only.
 
+use jiff::Timestamp;
 use url::Url;
 
 use super::login::{self, LoginValues};
@@ -29,4 +30,9 @@ pub fn read(
     let flow = login::flow(site, credential)?;
     let values = LoginValues::of(&credential.fields);
     login.read(site, credential, answer, &flow.response, &values)
+}
+
+/// When a token is asked for anew.
+pub fn renew_at(outcome: &LoginOutcome) -> Timestamp {
+    outcome.renew_at
 }

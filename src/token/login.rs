@@ -40,7 +40,7 @@ pub struct LoginOutcome {
     pub headers: Arc<TokenHeaders>,
     obtained_at: Timestamp,
     pub expires_at: Timestamp,
-    renew_at: Timestamp,
+    pub(super) renew_at: Timestamp,
     refresh: Option<Box<Refresh>>,
 }
 

@@ -66,13 +66,16 @@ async fn an_organization_comes_to_life_and_ends_through_the_api_alone() {
 async fn limits_are_set_with_the_rest_or_not_at_all() {
     let app = TestApp::builder().org("north", &["dev"]).start().await;
     let owner = app.api(Role::Owner, None).await;
-    let change = json!({"name": "New", "limits": {"dev": {"per_minute": 2, "per_day": "off"}}});
+    let change = json!({"name": "New", "limits": {"dev": {"per_minute": 2.0, "per_day": "off"}}});
     let changed = owner.patch("/orgs/north", change).await.ok();
     assert_eq!(changed["name"], "New");
     let limits = json!([
         {"environment": "dev", "per_minute": 2, "per_day": "off", "concurrency": "default"},
     ]);
     assert_eq!(changed["limits"], limits);
+    let half = json!({"limits": {"dev": {"per_minute": 2.5}}});
+    let refused = owner.patch("/orgs/north", half).await;
+    assert_eq!((refused.status, refused.code()), (400, "body_invalid"));
     let half = json!({"name": "Newer", "limits": {"nowhere": {"per_minute": 1}}});
     let refused = owner.patch("/orgs/north", half).await;
     assert_eq!((refused.status, refused.code()), (409, "field_unfit"));

@@ -79,7 +79,11 @@ fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LimitSetti
     let value = serde_json::Value::deserialize(deserializer)?;
     let text = match &value {
         serde_json::Value::String(text) if text.parse::<u32>().is_err() => text.clone(),
-        serde_json::Value::Number(number) => number.to_string(),
+        serde_json::Value::Number(number) => {
+            let text = number.to_string();
+            // JSON Schema: a number without a fraction is an integer, however it is written.
+            text.strip_suffix(".0").unwrap_or(&text).to_owned()
+        }
         _ => String::new(),
     };
     text.parse()
