@@ -10,11 +10,14 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 /// Deeper documents are refused: common parsers stop at 128 levels, and the answer has its own.
 const MAX_DEPTH: usize = 100;
 
+/// JSON's own white space: a form feed is none.
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
 /// The document as text, without the byte order mark that RFC 8259 (section 8.1) lets parsers
 /// ignore; `None` when it is no JSON or none that every client can read.
 pub fn sound(bytes: &[u8]) -> Option<&str> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).ok()?.trim_ascii();
+    let text = std::str::from_utf8(bytes).ok()?.trim_matches(SPACE);
     let mut parser = serde_json::Deserializer::from_str(text);
     Level(0).deserialize(&mut parser).ok()?;
     parser.end().ok()?;
@@ -129,6 +132,7 @@ mod tests {
             b"1e999",
             b"NaN",
             b"[1",
+            b"\x0c1\x0c",
             b"\xef\xbb\xbf\xef\xbb\xbf[1]",
             b"\xff\xfe[\0",
             deep.as_bytes(),
