@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::gateway::Installation;
+use crate::gateway::{Installation, Kind};
 use crate::report::{Goal, Section};
 use crate::rounds::{Plan, Sample, middle, ratio};
 use crate::stage::{LOCUM, Stage};
@@ -19,8 +19,8 @@ const BUSY: usize = 32;
 const REST: Duration = Duration::from_secs(2);
 
 pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
-    let alone = Installation::make(Path::new(LOCUM), stage.upstream, 1).await?;
-    let beside = Installation::make(Path::new(LOCUM), stage.upstream, 1).await?;
+    let alone = Installation::make(Path::new(LOCUM), stage.upstream, 1, Kind::Plain).await?;
+    let beside = Installation::make(Path::new(LOCUM), stage.upstream, 1, Kind::Plain).await?;
     let (alone, beside) = (alone.start().await?, beside.start().await?);
     let plan = Plan {
         rounds: cli.rounds,

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use crate::gateway::Kind;
 use crate::report::{Goal, Section, median};
 use crate::stage::{LOCUM, Stage};
 use crate::{Cli, Failure, progress};
