@@ -82,37 +82,29 @@ impl Directory {
             revision: store.revision().await?,
             ..Self::default()
         };
-        let mut credentials: HashMap<OrganizationId, Vec<StoredCredential>> = HashMap::new();
-        let organizations = store.organizations().await?;
-        for stored in store.usable_credentials().await? {
-            let own = credentials.entry(stored.organization).or_default();
-            own.push(stored);
-        }
+        let organizations = store.organizations().await?.into_iter();
+        let mut homes: HashMap<_, _> = organizations
+            .map(|organization| (organization.id, Home::of(organization)))
+            .collect();
         let limits = limits(store).await?;
-        for organization in organizations {
-            let own = credentials.remove(&organization.id).unwrap_or_default();
-            let routes = directory.routes(&organization, own, catalog, (meters, health));
-            let places = places(directory.revision, routes, |tenant| {
-                let id = (tenant.organization, tenant.environment.clone());
-                admission.gate(tenant, limits.get(&id).copied().unwrap_or_default())
-            });
-            directory.add_organization(organization, places);
-        }
-        for key in store.gateway_keys().await? {
-            directory.add_key(key);
-        }
-        Ok(directory)
-    }
-
-    fn add_organization(&mut self, organization: Organization, places: Vec<Arc<Place>>) {
-        let home = Arc::new(Home {
-            id: organization.id,
-            slug: organization.slug.clone(),
-            state: organization.state,
-            places,
+        let gate = |tenant: &Tenant| {
+            let id = (tenant.organization, tenant.environment.clone());
+            admission.gate(tenant, limits.get(&id).copied().unwrap_or_default())
+        };
+        // One by one: what is made of them is a small part of them.
+        let credentials = store.each_usable_credential(|stored| {
+            if let Some(home) = homes.get_mut(&stored.organization) {
+                directory.add_credential(home, stored, catalog, (meters, health), gate);
+            }
         });
-        self.by_slug.insert(organization.slug, home.clone());
-        self.by_id.insert(organization.id, home);
+        credentials.await?;
+        for (id, home) in homes {
+            let home = Arc::new(home);
+            directory.by_slug.insert(home.slug.clone(), home.clone());
+            directory.by_id.insert(id, home);
+        }
+        store.each_gateway_key(|key| directory.add_key(key)).await?;
+        Ok(directory)
     }
 
     fn add_key(&mut self, row: GatewayKeyRow) {
@@ -140,38 +132,34 @@ impl Directory {
         dates.push(issued_at);
     }
 
-    /// The ways that an organization's credentials open; of each profile the active one comes first.
-    fn routes(
+    /// Adds the way that a credential opens; of each profile the active one comes first.
+    fn add_credential(
         &mut self,
-        organization: &Organization,
-        credentials: Vec<StoredCredential>,
+        home: &mut Home,
+        stored: StoredCredential,
         catalog: &Catalog,
         meters: (&GatewayMeters, &HealthBook),
-    ) -> Vec<Route> {
-        let mut routes: Vec<Route> = Vec::new();
-        for stored in credentials {
-            let (issued_at, grace_ends) = (stored.issued_at, stored.grace_ends_at);
-            let Some(route) = route(organization, catalog, meters, stored) else {
-                continue;
-            };
-            self.versions.insert(route.account.credential.id);
-            let key = &route.account.credential.key;
-            match grace_ends {
-                None => {
-                    self.add_issued(&key.provider, &key.tenant.environment, issued_at);
-                    routes.push(route);
-                }
-                // A retiring one without a successor is no way.
-                Some(end) => {
-                    let mut routes = routes.iter_mut();
-                    if let Some(active) = routes.find(|other| other.account.credential.key == *key)
-                    {
-                        active.way_back = Some(Box::new(WayBack::new(route.account, end)));
-                    }
+        gate: impl Fn(&Tenant) -> Arc<Gate>,
+    ) {
+        let (issued_at, grace_ends) = (stored.issued_at, stored.grace_ends_at);
+        let Some(route) = route(home, catalog, meters, stored) else {
+            return;
+        };
+        self.versions.insert(route.account.credential.id);
+        let key = &route.account.credential.key;
+        match grace_ends {
+            None => {
+                self.add_issued(&key.provider, &key.tenant.environment, issued_at);
+                home.add(self.revision, route, gate);
+            }
+            // A retiring one without a successor is no way.
+            Some(end) => {
+                let mut routes = home.new_places().flat_map(|place| &mut place.routes);
+                if let Some(active) = routes.find(|other| other.account.credential.key == *key) {
+                    active.way_back = Some(Box::new(WayBack::new(route.account, end)));
                 }
             }
         }
-        routes
     }
 
     pub fn revision(&self) -> i64 {
@@ -215,6 +203,37 @@ impl Directory {
 }
 
 impl Home {
+    fn of(organization: Organization) -> Self {
+        Self {
+            id: organization.id,
+            slug: organization.slug,
+            state: organization.state,
+            places: Vec::new(),
+        }
+    }
+
+    /// Adds a way to the place that it starts from.
+    fn add(&mut self, revision: i64, route: Route, gate: impl Fn(&Tenant) -> Arc<Gate>) {
+        let tenant = route.tenant();
+        if let Some(place) = self.new_places().find(|place| place.tenant == *tenant) {
+            return place.routes.push(route);
+        }
+        let place = Place {
+            revision,
+            tenant: tenant.clone(),
+            gate: gate(tenant),
+            routes: vec![route],
+        };
+        // Most have one environment, and all are kept.
+        self.places.reserve_exact(1);
+        self.places.push(Arc::new(place));
+    }
+
+    /// Its places, as long as nobody else has them.
+    fn new_places(&mut self) -> impl Iterator<Item = &mut Place> {
+        self.places.iter_mut().filter_map(Arc::get_mut)
+    }
+
     /// The environments in which the organization has an active credential.
     pub(super) fn environments(&self) -> impl Iterator<Item = &Environment> {
         self.places.iter().map(|place| &place.tenant.environment)
@@ -257,31 +276,9 @@ impl Route {
     }
 }
 
-/// The places that an organization's routes start from.
-fn places(
-    revision: i64,
-    routes: Vec<Route>,
-    gate: impl Fn(&Tenant) -> Arc<Gate>,
-) -> Vec<Arc<Place>> {
-    let mut places: Vec<Place> = Vec::new();
-    for route in routes {
-        let tenant = route.tenant();
-        match places.iter_mut().find(|place| place.tenant == *tenant) {
-            Some(place) => place.routes.push(route),
-            None => places.push(Place {
-                revision,
-                tenant: tenant.clone(),
-                gate: gate(tenant),
-                routes: vec![route],
-            }),
-        }
-    }
-    places.into_iter().map(Arc::new).collect()
-}
-
 /// The way that a credential opens. Names are the profile's own, which all tenants share.
 fn route(
-    organization: &Organization,
+    home: &Home,
     catalog: &Catalog,
     (meters, health): (&GatewayMeters, &HealthBook),
     stored: StoredCredential,
@@ -293,15 +290,15 @@ fn route(
         (provider, upstream, site_meters)
     else {
         tracing::warn!(
-            tenant = %format_args!("{}/{}", organization.slug, stored.environment),
+            tenant = %format_args!("{}/{}", home.slug, stored.environment),
             provider = %stored.provider,
             "no profile describes this provider and environment; the credential is kept unused"
         );
         return None;
     };
     let tenant = Tenant {
-        organization: organization.id,
-        slug: organization.slug.clone(),
+        organization: home.id,
+        slug: home.slug.clone(),
         environment: environment.clone(),
     };
     let key = ProfileKey {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 
 use super::rows::{
-    get, get_hash, get_organization_id, get_scope, get_time, get_time_or_none, read_each,
+    get, get_hash, get_organization_id, get_scope, get_time, get_time_or_none, take_each,
 };
 use super::{Store, StoreError, Write};
 use crate::domain::bearer_secret::SecretHash;
@@ -60,18 +60,32 @@ impl GatewayKeyRow {
 impl Store {
     /// All keys, oldest first, revoked ones too.
     pub async fn gateway_keys(&self) -> Result<Vec<GatewayKeyRow>, StoreError> {
+        let mut keys = Vec::new();
+        self.each_gateway_key(|key| keys.push(key)).await?;
+        Ok(keys)
+    }
+
+    /// The same, one by one.
+    pub async fn each_gateway_key(
+        &self,
+        mut take: impl FnMut(GatewayKeyRow),
+    ) -> Result<(), StoreError> {
         let mut grants: HashMap<String, Vec<Grant>> = HashMap::new();
         let question = "SELECT * FROM gateway_key_grants ORDER BY key_id, organization_id";
-        let rows = read_each(&self.readers, question, |row| {
-            Ok((get::<String>(row, "key_id")?, grant(row)?))
-        });
-        for (key, grant) in rows.await? {
-            grants.entry(key).or_default().push(grant);
-        }
+        take_each(&self.readers, question, |row| {
+            let grant = grant(row)?;
+            match grants.get_mut(get::<&str>(row, "key_id")?) {
+                Some(grants) => grants.push(grant),
+                // Most keys have one grant.
+                None => drop(grants.insert(get(row, "key_id")?, vec![grant])),
+            }
+            Ok(())
+        })
+        .await?;
         let question = "SELECT * FROM gateway_keys ORDER BY created_at, id";
-        read_each(&self.readers, question, |row| {
+        take_each(&self.readers, question, |row| {
             let id: String = get(row, "id")?;
-            Ok(GatewayKeyRow {
+            take(GatewayKeyRow {
                 grants: grants.remove(&id).unwrap_or_default(),
                 name: get(row, "name")?,
                 hash: get_hash(row, "hash")?,
@@ -81,7 +95,8 @@ impl Store {
                 created_by: get(row, "created_by")?,
                 replaces: get(row, "replaces")?,
                 id,
-            })
+            });
+            Ok(())
         })
         .await
     }

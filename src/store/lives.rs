@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::credentials::{StoredCredential, StoredField, select_fields, stored};
-use super::rows::read_each;
+use super::rows::take_each;
 use super::{Store, StoreError, Write};
 use crate::domain::credential::{CredentialState, CredentialVersionId, ProfileKey};
 use crate::domain::tenant::Tenant;
@@ -20,11 +20,18 @@ pub struct StoredRotation {
 impl Store {
     /// The versions of all tenants that calls may use, active and retiring: what a running server
     /// works with.
-    pub async fn usable_credentials(&self) -> Result<Vec<StoredCredential>, StoreError> {
+    pub async fn each_usable_credential(
+        &self,
+        mut take: impl FnMut(StoredCredential),
+    ) -> Result<(), StoreError> {
         // Two questions, so that each has its index.
         let question = "SELECT * FROM credential_versions WHERE state = 'active'
              UNION ALL SELECT * FROM credential_versions WHERE state = 'retiring'";
-        read_each(&self.readers, question, stored).await
+        take_each(&self.readers, question, |row| {
+            take(stored(row)?);
+            Ok(())
+        })
+        .await
     }
 
     /// The retiring versions of all tenants whose grace is over.

@@ -4,7 +4,7 @@ use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, SqlitePool};
+use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -20,12 +20,47 @@ pub(super) async fn read_each<T>(
     question: &'static str,
     mut read: impl FnMut(&SqliteRow) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
-    let mut rows = sqlx::query(question).fetch(pool);
     let mut all = Vec::new();
-    while let Some(row) = rows.try_next().await? {
-        all.push(read(&row)?);
-    }
+    take_each(pool, question, |row| {
+        all.push(read(row)?);
+        Ok(())
+    })
+    .await?;
     Ok(all)
+}
+
+/// The same, where each is taken in at once.
+pub(super) async fn take_each(
+    pool: &SqlitePool,
+    question: &'static str,
+    mut take: impl FnMut(&SqliteRow) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut rows = sqlx::query(question).fetch(pool);
+    while let Some(row) = rows.try_next().await? {
+        take(&row)?;
+    }
+    Ok(())
+}
+
+/// Rows that one statement takes.
+const AT_ONCE: usize = 500;
+
+/// Writes rows by a statement that reads them out of one JSON list (`json_each(?)`): a statement for
+/// each would cost several times as much.
+pub(super) async fn put_many<T>(
+    connection: &mut SqliteConnection,
+    question: &'static str,
+    rows: &[T],
+    row: impl Fn(&T) -> serde_json::Value,
+) -> Result<(), StoreError> {
+    for rows in rows.chunks(AT_ONCE) {
+        let list: serde_json::Value = rows.iter().map(&row).collect();
+        sqlx::query(question)
+            .bind(list.to_string())
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
 pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &str) -> Result<T, StoreError>
