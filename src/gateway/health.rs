@@ -152,23 +152,19 @@ impl Gateway {
         if changed.is_empty() {
             return Ok(());
         }
-        let written = self.write_health(changed.iter().map(|(_, row)| row)).await;
+        let (all, rows): (Vec<_>, Vec<_>) = changed.into_iter().unzip();
+        let written = self.write_health(&rows).await;
         if written.is_err() {
-            for (health, _) in &changed {
+            for health in all {
                 health.changed.store(true, Ordering::Release);
             }
         }
         written
     }
 
-    async fn write_health(
-        &self,
-        rows: impl Iterator<Item = &ProfileHealth>,
-    ) -> Result<(), StoreError> {
+    async fn write_health(&self, rows: &[ProfileHealth]) -> Result<(), StoreError> {
         let mut write = self.store.write().await?;
-        for row in rows {
-            write.put_profile_health(row).await?;
-        }
+        write.put_profile_health(rows).await?;
         write.commit_unnoticed().await
     }
 

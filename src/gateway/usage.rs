@@ -45,14 +45,16 @@ impl Gateway {
 
     async fn write_usage(&self, unsaved: &[(Tenant, Usage)]) -> Result<(), StoreError> {
         let mut write = self.store.write().await?;
-        for (tenant, usage) in unsaved {
-            let used = StoredUsage {
-                organization: tenant.organization,
-                environment: tenant.environment.clone(),
-                usage: *usage,
-            };
-            write.add_usage(&used).await?;
-        }
+        let used: Vec<_> = unsaved.iter().map(stored).collect();
+        write.add_usage(&used).await?;
         write.commit_unnoticed().await
+    }
+}
+
+fn stored((tenant, usage): &(Tenant, Usage)) -> StoredUsage {
+    StoredUsage {
+        organization: tenant.organization,
+        environment: tenant.environment.clone(),
+        usage: *usage,
     }
 }

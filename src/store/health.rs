@@ -1,9 +1,10 @@
 //! What a running server writes down of profiles, and the sign that it runs.
 
 use jiff::Timestamp;
+use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{get, get_name, get_organization_id, get_time, get_time_or_none, time};
+use super::rows::{get, get_name, get_organization_id, get_time, get_time_or_none, put_many, time};
 use super::{Store, StoreError, Write};
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::health::{LastFailure, ProfileHealth, TokenState};
@@ -29,16 +30,18 @@ impl Store {
 }
 
 impl Write {
-    /// Writes a profile's health. Times that this process does not know stay as they were, unless
-    /// they are of another version.
-    pub async fn put_profile_health(&mut self, health: &ProfileHealth) -> Result<(), StoreError> {
-        let failure = health.last_failure.as_ref();
-        sqlx::query(
-            "INSERT INTO profile_health
+    /// Writes the health of profiles. Times that this process does not know stay as they were, unless
+    /// they are of another version. An organization that was deleted meanwhile has no health.
+    pub async fn put_profile_health(&mut self, all: &[ProfileHealth]) -> Result<(), StoreError> {
+        let question = "INSERT INTO profile_health
                  (organization_id, environment, provider, version_id, last_login_at,
                   last_failure_at, last_failure, token, token_expires_at, calls_hour, errors_hour,
                   written_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             SELECT unhex(value ->> 0), value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4,
+                  value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10,
+                  value ->> 11
+             FROM json_each(?)
+             WHERE unhex(value ->> 0) IN (SELECT id FROM organizations)
              ON CONFLICT DO UPDATE SET
                  last_login_at = COALESCE(excluded.last_login_at,
                      iif(version_id = excluded.version_id, last_login_at, NULL)),
@@ -51,23 +54,25 @@ impl Write {
                  token_expires_at = excluded.token_expires_at,
                  calls_hour = excluded.calls_hour,
                  errors_hour = excluded.errors_hour,
-                 written_at = excluded.written_at",
-        )
-        .bind(health.organization.0)
-        .bind(health.environment.as_str())
-        .bind(health.provider.as_str())
-        .bind(health.version.0)
-        .bind(health.last_login_at.map(Timestamp::as_millisecond))
-        .bind(failure.map(|failure| failure.at.as_millisecond()))
-        .bind(failure.map(|failure| failure.cause.as_str()))
-        .bind(health.token.as_str())
-        .bind(health.token_until.map(Timestamp::as_millisecond))
-        .bind(health.calls_hour)
-        .bind(health.errors_hour)
-        .bind(health.written_at.as_millisecond())
-        .execute(&mut *self.transaction)
-        .await?;
-        Ok(())
+                 written_at = excluded.written_at";
+        put_many(&mut self.transaction, question, all, |health| {
+            let failure = health.last_failure.as_ref();
+            json!([
+                health.organization.0.simple(),
+                health.environment.as_str(),
+                health.provider.as_str(),
+                health.version.0.simple(),
+                health.last_login_at.map(Timestamp::as_millisecond),
+                failure.map(|failure| failure.at.as_millisecond()),
+                failure.map(|failure| failure.cause.as_str()),
+                health.token.as_str(),
+                health.token_until.map(Timestamp::as_millisecond),
+                health.calls_hour,
+                health.errors_hour,
+                health.written_at.as_millisecond(),
+            ])
+        })
+        .await
     }
 
     /// Tokens and counts of a process that ended are nobody's.

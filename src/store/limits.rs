@@ -1,8 +1,9 @@
 //! Limits of tenants, and what they used by day.
 
+use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{get, get_name, get_organization_id};
+use super::rows::{get, get_name, get_organization_id, put_many};
 use super::{Store, StoreError, Write};
 use crate::domain::limits::{LimitSetting, LimitSettings};
 use crate::domain::organization::OrganizationId;
@@ -104,23 +105,31 @@ impl Write {
         Ok(())
     }
 
-    /// Adds to what a tenant used on a day.
-    pub async fn add_usage(&mut self, used: &StoredUsage) -> Result<(), StoreError> {
-        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        sqlx::query(
-            "INSERT INTO tenant_usage (organization_id, environment, day, calls, requests)
-             VALUES (?, ?, ?, ?, ?)
+    /// Adds to what tenants used, each on a day. One that was deleted meanwhile has no use any more.
+    pub async fn add_usage(&mut self, used: &[StoredUsage]) -> Result<(), StoreError> {
+        let question = "INSERT INTO tenant_usage
+                 (organization_id, environment, day, calls, requests)
+             SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4
+             FROM json_each(?)
+             WHERE unhex(value ->> 0) IN (SELECT id FROM organizations)
              ON CONFLICT DO UPDATE SET
-                 calls = calls + excluded.calls, requests = requests + excluded.requests",
-        )
-        .bind(used.organization.0)
-        .bind(used.environment.as_str())
-        .bind(used.usage.day.0)
-        .bind(number(used.usage.calls))
-        .bind(number(used.usage.requests))
-        .execute(&mut *self.transaction)
-        .await?;
-        Ok(())
+                 calls = calls + excluded.calls, requests = requests + excluded.requests";
+        put_many(&mut self.transaction, question, used, |used| {
+            let StoredUsage {
+                organization,
+                environment,
+                usage,
+            } = used;
+            let id = organization.0.simple();
+            json!([
+                id,
+                environment.as_str(),
+                usage.day,
+                usage.calls,
+                usage.requests
+            ])
+        })
+        .await
     }
 }
 

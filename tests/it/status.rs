@@ -158,7 +158,10 @@ async fn what_a_server_left_behind_is_shown_as_stale() {
         .await
         .unwrap();
     let mut write = store.write().await.unwrap();
-    write.put_profile_health(&health).await.unwrap();
+    write
+        .put_profile_health(std::slice::from_ref(&health))
+        .await
+        .unwrap();
     write.set_heartbeat(Some(clinic.clock.now())).await.unwrap();
     write.commit_unnoticed().await.unwrap();
     let report = shown().await;
@@ -174,7 +177,10 @@ async fn what_a_server_left_behind_is_shown_as_stale() {
         health.version = version;
         health.last_login_at = None;
         let mut write = store.write().await.unwrap();
-        write.put_profile_health(&health).await.unwrap();
+        write
+            .put_profile_health(std::slice::from_ref(&health))
+            .await
+            .unwrap();
         write.commit_unnoticed().await.unwrap();
         let rows = store.profile_health().await.unwrap();
         assert_eq!(rows[0].last_login_at.is_some(), login);
