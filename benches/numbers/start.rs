@@ -16,7 +16,9 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let sizes = [1, MANY];
     for tenants in sizes {
         progress(&format!("an installation with {tenants} organizations"));
-        stage.installation(Path::new(LOCUM), tenants, Kind::Plain).await?;
+        stage
+            .installation(Path::new(LOCUM), tenants, Kind::Plain)
+            .await?;
     }
     let before = stage.logins().await?;
     let mut times: [Vec<f64>; 2] = Default::default();

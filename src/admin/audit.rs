@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::{Admin, AdminError};
 use crate::audit::{Checkpoint, Verification};
 use crate::domain::actor::Right;
-use crate::domain::audit::mac_text;
+use crate::domain::audit::{StoredRecord, mac_text};
 use crate::domain::organization::{OrganizationId, OrganizationSlug};
-use crate::store::{AuditQuery, PageStart, QueriedOrganization, StoredRecord};
+use crate::store::{AuditQuery, PageStart, QueriedOrganization};
 
 /// A longer page is cut to this.
 pub const MAX_AUDIT_PAGE: u32 = 1_000;
@@ -96,7 +96,7 @@ impl Admin {
             AuditOrder::OldestFirst(seq) => PageStart::After(seq),
             AuditOrder::NewestFirst(seq) => PageStart::Before(seq.unwrap_or(i64::MAX)),
         };
-        let limit = i64::from(limit.clamp(1, MAX_AUDIT_PAGE));
+        let limit = limit.clamp(1, MAX_AUDIT_PAGE) as usize;
         let page = self.store.audit_page(query, start, limit).await?;
         Ok(AuditPage {
             items: page.records.into_iter().map(entry).collect(),

@@ -5,12 +5,12 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Audit, canonical};
-use crate::domain::audit::ChainMac;
-use crate::store::{ChainPlace, StoredRecord};
+use super::Audit;
+use crate::domain::audit::{ChainMac, StoredRecord, canonical};
+use crate::store::ChainPlace;
 
 /// So many records from a broken one on are looked at to find out what happened.
-pub(super) const LOOKED_AT: i64 = 1_000;
+pub(super) const LOOKED_AT: usize = 1_000;
 
 /// The first place at which a log is not what was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -136,7 +136,8 @@ impl Audit {
         if self.fits(&first.mac, second.seq, second) || self.fits(&computed, second.seq, second) {
             return DamageKind::Changed;
         }
-        let gone = (1..=LOOKED_AT).find(|gone| self.fits(&first.mac, second.seq + gone, second));
+        let gone = (1_i64..=LOOKED_AT as i64)
+            .find(|gone| self.fits(&first.mac, second.seq + gone, second));
         gone.map_or(DamageKind::Changed, |gone| DamageKind::Removed {
             to: seq + gone - 1,
         })

@@ -9,7 +9,6 @@
 //! have the master key too. Records arrive in the transaction of the change that they speak of:
 //! no record, no change.
 
-mod canonical;
 mod checkpoint;
 mod damage;
 mod retention;
@@ -23,8 +22,8 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use damage::{Damage, DamageKind};
 pub use verify::{CheckpointVerdict, Verification};
 
-use crate::domain::audit::{AuditEvent, AuditRecord, GENESIS};
-use crate::store::{ChainPlace, Store, StoreError, StoredChainKey, Write};
+use crate::domain::audit::{AuditEvent, AuditRecord, GENESIS, canonical};
+use crate::store::{CallBatch, ChainPlace, Store, StoreError, StoredChainKey, Write};
 use crate::vault::{ChainKey, KekId, Vault, VaultError};
 
 /// Why the log gave or took nothing.
@@ -83,6 +82,39 @@ impl Audit {
         });
         let records = records.collect();
         write.insert_audit_records(records).await
+    }
+
+    /// The end of the log, for records of calls.
+    pub async fn calls(&self, write: &mut Write) -> Result<Calls<'_>, StoreError> {
+        Ok(Calls {
+            key: &self.key,
+            head: write.audit_head().await?.unwrap_or(BEGINNING),
+            batch: CallBatch::default(),
+        })
+    }
+}
+
+/// Records of calls that are about to be written, many in a row.
+pub struct Calls<'a> {
+    key: &'a ChainKey,
+    head: ChainPlace,
+    batch: CallBatch,
+}
+
+impl Calls<'_> {
+    /// Adds a record to the end.
+    pub fn append(&mut self, event: &AuditEvent) {
+        let ChainPlace { seq, mac } = &mut self.head;
+        *seq += 1;
+        self.batch.push(*seq, event, |bytes| {
+            *mac = self.key.link(mac, bytes);
+            *mac
+        });
+    }
+
+    /// Nothing may have been added to the log in between.
+    pub async fn write(self, write: &mut Write) -> Result<(), StoreError> {
+        write.insert_call_batch(self.batch).await
     }
 }
 

@@ -7,8 +7,8 @@ use super::Audit;
 use crate::domain::audit::AuditEvent;
 use crate::store::{Store, StoreError, StoredAnchor};
 
-/// Records that one transaction removes: others wait for it.
-const AT_ONCE: i64 = 10_000;
+/// Rows that one transaction removes: others wait for it.
+const AT_ONCE: i64 = 1_000;
 
 impl Audit {
     /// Removes some of the oldest records, all written before a time, and records that. Answers

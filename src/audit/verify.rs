@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::damage::LOOKED_AT;
 use super::{Audit, AuditError, BEGINNING, Checkpoint, Damage, DamageKind};
-use crate::domain::audit::mac_text;
-use crate::store::{AuditReader, ChainPlace, Store, StoreError, StoredAnchor, StoredRecord};
+use crate::domain::audit::{StoredRecord, mac_text};
+use crate::store::{AuditReader, ChainPlace, Store, StoreError, StoredAnchor};
 
-const PAGE: i64 = 2_000;
+const PAGE: usize = 2_000;
 
 /// What verifying came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -2,6 +2,8 @@
 //!
 //! Never arguments, results, names of patients or secrets: there is no field for them.
 
+pub mod canonical;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -117,6 +119,26 @@ pub struct AuditRecord {
     pub seq: i64,
     pub event: AuditEvent,
     pub mac: ChainMac,
+}
+
+/// A record as it stands in the database, whatever somebody has made of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredRecord {
+    pub seq: i64,
+    /// Milliseconds since 1970.
+    pub at: i64,
+    pub actor: String,
+    pub organization_id: Option<Vec<u8>>,
+    pub organization: Option<String>,
+    pub environment: Option<String>,
+    pub provider: Option<String>,
+    pub action: String,
+    pub target: Option<String>,
+    pub version_id: Option<Vec<u8>>,
+    pub outcome: String,
+    pub duration_us: Option<i64>,
+    pub request_id: Option<String>,
+    pub mac: Vec<u8>,
 }
 
 /// HMAC-SHA-256 over a record and the mac before it.

@@ -208,10 +208,14 @@ impl Recorder {
     ) -> Result<(), StoreError> {
         let loss = (lost > 0)
             .then(|| AuditEvent::new(now, "locum".to_owned(), "audit.lost").on(lost.to_string()));
-        let events = batch.iter().map(|item| item.record.event());
         let mut write = store.write().await?;
-        let events = loss.into_iter().chain(events);
-        self.settings.audit.append_all(&mut write, events).await?;
+        let audit = &self.settings.audit;
+        audit.append_all(&mut write, loss).await?;
+        let mut calls = audit.calls(&mut write).await?;
+        for item in batch {
+            calls.append(&item.record.event());
+        }
+        calls.write(&mut write).await?;
         write.commit_unnoticed().await
     }
 }

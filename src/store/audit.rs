@@ -57,11 +57,8 @@ impl Write {
 
     /// The record that the next one follows: the last one, or else the anchor.
     pub async fn audit_head(&mut self) -> Result<Option<ChainPlace>, StoreError> {
-        let last = sqlx::query("SELECT seq, mac FROM audit_records ORDER BY seq DESC LIMIT 1")
-            .fetch_optional(&mut *self.transaction)
-            .await?;
-        match last {
-            Some(row) => Ok(Some(place(&row)?)),
+        match select_last(&mut self.transaction).await? {
+            Some(last) => Ok(Some(last)),
             None => {
                 let anchor = select_anchor(&mut self.transaction).await?;
                 Ok(anchor.map(|anchor| anchor.place))
@@ -69,17 +66,22 @@ impl Write {
         }
     }
 
-    /// The last of those records, of the `limit` oldest, that were all written before a time.
+    /// The last of those records that were all written before a time, of the `limit` oldest rows:
+    /// a batch of calls is one.
     pub async fn audit_end_of_old(
         &mut self,
         before: Timestamp,
         limit: i64,
     ) -> Result<Option<ChainPlace>, StoreError> {
         sqlx::query(
-            "WITH oldest AS (SELECT seq, at FROM audit_records ORDER BY seq LIMIT ?2)
-             SELECT seq, mac FROM audit_records
-             WHERE seq <= (SELECT MAX(seq) FROM oldest)
-               AND seq < COALESCE((SELECT MIN(seq) FROM oldest WHERE at >= ?1), 1 << 62)
+            "WITH oldest AS (
+                 SELECT * FROM (SELECT seq, at, mac FROM audit_records ORDER BY seq LIMIT ?2)
+                 UNION ALL SELECT * FROM
+                     (SELECT last, latest, substr(records, -32) FROM audit_calls
+                      ORDER BY first LIMIT ?2)
+                 ORDER BY seq LIMIT ?2)
+             SELECT seq, mac FROM oldest
+             WHERE seq < COALESCE((SELECT MIN(seq) FROM oldest WHERE at >= ?1), 1 << 62)
              ORDER BY seq DESC LIMIT 1",
         )
         .bind(before.as_millisecond())
@@ -94,9 +96,15 @@ impl Write {
     /// Removes the records up to the anchor's and puts the anchor in their place. Answers how many
     /// they were.
     pub async fn remove_audit_records(&mut self, anchor: &StoredAnchor) -> Result<u64, StoreError> {
-        let removed = sqlx::query("DELETE FROM audit_records WHERE seq <= ?")
+        let rows = sqlx::query("DELETE FROM audit_records WHERE seq <= ?")
             .bind(anchor.place.seq)
             .execute(&mut *self.transaction)
+            .await?;
+        let removed = "DELETE FROM audit_calls WHERE first <= ?1 AND last <= ?1
+                       RETURNING last - first + 1";
+        let calls: Vec<i64> = sqlx::query_scalar(removed)
+            .bind(anchor.place.seq)
+            .fetch_all(&mut *self.transaction)
             .await?;
         sqlx::query("INSERT OR REPLACE INTO audit_anchor (id, seq, mac, seal) VALUES (1, ?, ?, ?)")
             .bind(anchor.place.seq)
@@ -104,7 +112,8 @@ impl Write {
             .bind(&anchor.seal)
             .execute(&mut *self.transaction)
             .await?;
-        Ok(removed.rows_affected())
+        let calls = u64::try_from(calls.iter().sum::<i64>()).unwrap_or_default();
+        Ok(rows.rows_affected() + calls)
     }
 
     /// Adds records to the end of the log.
@@ -192,6 +201,23 @@ async fn select_key(
     .transpose()
 }
 
+/// The last record, which the next one follows.
+pub(super) async fn select_last(
+    connection: &mut SqliteConnection,
+) -> Result<Option<ChainPlace>, StoreError> {
+    sqlx::query(
+        "SELECT * FROM (SELECT seq, mac FROM audit_records ORDER BY seq DESC LIMIT 1)
+         UNION ALL SELECT * FROM
+             (SELECT last, substr(records, -32) FROM audit_calls ORDER BY first DESC LIMIT 1)
+         ORDER BY seq DESC LIMIT 1",
+    )
+    .fetch_optional(connection)
+    .await?
+    .as_ref()
+    .map(place)
+    .transpose()
+}
+
 pub(super) async fn select_anchor(
     connection: &mut SqliteConnection,
 ) -> Result<Option<StoredAnchor>, StoreError> {
@@ -207,7 +233,7 @@ pub(super) async fn select_anchor(
     .transpose()
 }
 
-pub(super) fn place(row: &SqliteRow) -> Result<ChainPlace, StoreError> {
+fn place(row: &SqliteRow) -> Result<ChainPlace, StoreError> {
     Ok(ChainPlace {
         seq: get(row, "seq")?,
         mac: get_hash(row, "mac")?,

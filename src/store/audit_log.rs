@@ -1,17 +1,21 @@
-//! Reading the audit log: as it stands, whatever somebody has made of it.
+//! Reading the audit log: as it stands, whatever somebody has made of it. Records of calls stand in
+//! batches (`audit_calls`), all others are rows; a reader sees one sequence.
 //!
 //! Nothing is parsed on the way: a record whose columns make no sense any more is what a reader of
 //! this log may be looking for.
 
+use std::cmp::Ordering;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Row, Sqlite, SqliteConnection, Transaction};
 
-use super::audit::{ChainPlace, StoredAnchor, place, select_anchor};
+use super::audit::{ChainPlace, StoredAnchor, select_anchor, select_last};
+use super::audit_calls;
 use super::rows::{get, time};
 use super::{Store, StoreError};
+use crate::domain::audit::StoredRecord;
 use crate::domain::organization::OrganizationId;
 
 /// A page looks at no more records than this for those that are asked for.
@@ -19,25 +23,6 @@ pub const WINDOW: i64 = 50_000;
 
 const COLUMNS: &str = "seq, at, actor, organization_id, organization, environment, provider, \
      action, target, version_id, outcome, duration_us, request_id, mac";
-
-/// A record as it stands in the table.
-pub struct StoredRecord {
-    pub seq: i64,
-    /// Milliseconds since 1970.
-    pub at: i64,
-    pub actor: String,
-    pub organization_id: Option<Vec<u8>>,
-    pub organization: Option<String>,
-    pub environment: Option<String>,
-    pub provider: Option<String>,
-    pub action: String,
-    pub target: Option<String>,
-    pub version_id: Option<Vec<u8>>,
-    pub outcome: String,
-    pub duration_us: Option<i64>,
-    pub request_id: Option<String>,
-    pub mac: Vec<u8>,
-}
 
 /// Which records are asked for; `None` asks for nothing in particular.
 #[derive(Debug, Clone, Default)]
@@ -76,6 +61,14 @@ pub struct StoredPage {
     pub next: Option<i64>,
 }
 
+/// Records out of one kind of rows, in the order of the page.
+#[derive(Default)]
+pub(super) struct Found {
+    pub records: Vec<StoredRecord>,
+    /// The last record that was looked at, unless it is the last there is.
+    pub horizon: Option<i64>,
+}
+
 /// The log at one moment, whatever is written meanwhile.
 pub struct AuditReader {
     transaction: Transaction<'static, Sqlite>,
@@ -90,10 +83,15 @@ impl Store {
 
     /// When the first of the records was written.
     pub async fn oldest_audit_record(&self) -> Result<Option<Timestamp>, StoreError> {
-        let at: Option<i64> =
-            sqlx::query_scalar("SELECT at FROM audit_records ORDER BY seq LIMIT 1")
-                .fetch_optional(&self.readers)
-                .await?;
+        let at: Option<i64> = sqlx::query_scalar(
+            "SELECT at FROM (
+                 SELECT * FROM (SELECT seq, at FROM audit_records ORDER BY seq LIMIT 1)
+                 UNION ALL SELECT * FROM
+                     (SELECT last, latest FROM audit_calls ORDER BY first LIMIT 1))
+             ORDER BY seq LIMIT 1",
+        )
+        .fetch_optional(&self.readers)
+        .await?;
         at.map(time).transpose()
     }
 
@@ -103,61 +101,142 @@ impl Store {
         &self,
         asked: &AuditQuery,
         start: PageStart,
-        limit: i64,
+        limit: usize,
     ) -> Result<StoredPage, StoreError> {
         let mut reader = self.readers.begin().await?;
-        let (texts, of, from) = match (start, &asked.organization) {
-            (PageStart::After(seq), Some(QueriedOrganization::Id(_))) => (&OF_ONE_UP, true, seq),
-            (PageStart::After(seq), _) => (&OF_ALL_UP, false, seq),
-            (PageStart::Before(seq), Some(QueriedOrganization::Id(_))) => (&OF_ONE_DOWN, true, seq),
-            (PageStart::Before(seq), _) => (&OF_ALL_DOWN, false, seq),
+        let rows = select_rows(&mut reader, asked, start, limit).await?;
+        let calls = audit_calls::select(&mut reader, asked, start, limit).await?;
+        Ok(StoredPage::of([rows, calls], start, limit))
+    }
+}
+
+async fn select_rows(
+    reader: &mut SqliteConnection,
+    asked: &AuditQuery,
+    start: PageStart,
+    limit: usize,
+) -> Result<Found, StoreError> {
+    let (texts, of, from) = match (start, &asked.organization) {
+        (PageStart::After(seq), Some(QueriedOrganization::Id(_))) => (&OF_ONE_UP, true, seq),
+        (PageStart::After(seq), _) => (&OF_ALL_UP, false, seq),
+        (PageStart::Before(seq), Some(QueriedOrganization::Id(_))) => (&OF_ONE_DOWN, true, seq),
+        (PageStart::Before(seq), _) => (&OF_ALL_DOWN, false, seq),
+    };
+    let Texts { page, reach } = &**texts;
+    let (id, name) = match &asked.organization {
+        Some(QueriedOrganization::Id(id)) => (Some(id.0), None),
+        Some(QueriedOrganization::Named(name)) => (None, Some(name)),
+        None => (None, None),
+    };
+    let (action, beginning) = asked.action();
+    let records = sqlx::query(AssertSqlSafe(page.as_str()))
+        .bind(from)
+        .bind(id)
+        .bind(WINDOW)
+        .bind(name)
+        .bind(&asked.environment)
+        .bind(&asked.provider)
+        .bind(&asked.actor)
+        .bind(action)
+        .bind(beginning)
+        .bind(&asked.outcome)
+        .bind(asked.since.map(Timestamp::as_millisecond))
+        .bind(asked.until.map(Timestamp::as_millisecond))
+        .bind(i64::try_from(limit).unwrap_or(WINDOW))
+        .fetch_all(&mut *reader)
+        .await?;
+    let records: Vec<_> = records.iter().map(record).collect::<Result<_, _>>()?;
+    let horizon = match records.last().filter(|_| records.len() >= limit) {
+        Some(last) => Some(last.seq),
+        None => {
+            let row = sqlx::query(AssertSqlSafe(reach.as_str()))
+                .bind(from)
+                .bind(of.then_some(id).flatten())
+                .bind(WINDOW)
+                .fetch_one(reader)
+                .await?;
+            let looked_at: i64 = get(&row, "looked_at")?;
+            let last = get(&row, "last")?;
+            (looked_at >= WINDOW).then_some(last).flatten()
+        }
+    };
+    Ok(Found { records, horizon })
+}
+
+impl AuditQuery {
+    /// The whole action that is asked for, or its beginning.
+    fn action(&self) -> (Option<&str>, Option<&str>) {
+        let Some(action) = self.action.as_deref() else {
+            return (None, None);
         };
-        let Texts { page, reach } = &**texts;
-        let (id, name) = match &asked.organization {
-            Some(QueriedOrganization::Id(id)) => (Some(id.0), None),
-            Some(QueriedOrganization::Named(name)) => (None, Some(name)),
-            None => (None, None),
+        match action.strip_suffix('*') {
+            Some(beginning) => (None, Some(beginning)),
+            None => (Some(action), None),
+        }
+    }
+
+    /// Whether a record is asked for.
+    pub(super) fn matches(&self, record: &StoredRecord) -> bool {
+        let is = |asked: &Option<String>, found: Option<&str>| {
+            asked.as_deref().is_none_or(|asked| found == Some(asked))
         };
-        let (action, beginning) = match asked.action.as_deref() {
-            Some(action) => match action.strip_suffix('*') {
-                Some(beginning) => (None, Some(beginning)),
-                None => (Some(action), None),
-            },
-            None => (None, None),
-        };
-        let records = sqlx::query(AssertSqlSafe(page.as_str()))
-            .bind(from)
-            .bind(id)
-            .bind(WINDOW)
-            .bind(name)
-            .bind(&asked.environment)
-            .bind(&asked.provider)
-            .bind(&asked.actor)
-            .bind(action)
-            .bind(beginning)
-            .bind(&asked.outcome)
-            .bind(asked.since.map(Timestamp::as_millisecond))
-            .bind(asked.until.map(Timestamp::as_millisecond))
-            .bind(limit)
-            .fetch_all(&mut *reader)
-            .await?;
-        let records: Vec<_> = records.iter().map(record).collect::<Result<_, _>>()?;
-        let full = i64::try_from(records.len()).is_ok_and(|found| found >= limit);
-        let next = match records.last().filter(|_| full) {
-            Some(last) => Some(last.seq),
-            None => {
-                let row = sqlx::query(AssertSqlSafe(reach.as_str()))
-                    .bind(from)
-                    .bind(of.then_some(id).flatten())
-                    .bind(WINDOW)
-                    .fetch_one(&mut *reader)
-                    .await?;
-                let looked_at: i64 = get(&row, "looked_at")?;
-                let last = get(&row, "last")?;
-                (looked_at >= WINDOW).then_some(last).flatten()
+        let of_organization = match &self.organization {
+            Some(QueriedOrganization::Id(id)) => {
+                record.organization_id.as_deref() == Some(id.0.as_bytes())
             }
+            Some(QueriedOrganization::Named(name)) => record.organization.as_ref() == Some(name),
+            None => true,
         };
-        Ok(StoredPage { records, next })
+        let (action, beginning) = self.action();
+        of_organization
+            && is(&self.environment, record.environment.as_deref())
+            && is(&self.provider, record.provider.as_deref())
+            && is(&self.actor, Some(&record.actor))
+            && is(&self.outcome, Some(&record.outcome))
+            && action.is_none_or(|action| record.action == action)
+            && beginning.is_none_or(|beginning| record.action.starts_with(beginning))
+            && self
+                .since
+                .is_none_or(|since| record.at >= since.as_millisecond())
+            && self
+                .until
+                .is_none_or(|until| record.at < until.as_millisecond())
+    }
+}
+
+impl PageStart {
+    /// Whether a record belongs to pages that begin here.
+    pub(super) fn admits(self, seq: i64) -> bool {
+        match self {
+            Self::After(start) => seq > start,
+            Self::Before(start) => seq < start,
+        }
+    }
+
+    /// The order of such a page.
+    fn order(self, one: i64, other: i64) -> Ordering {
+        match self {
+            Self::After(_) => one.cmp(&other),
+            Self::Before(_) => other.cmp(&one),
+        }
+    }
+}
+
+impl StoredPage {
+    /// What is certain of these: nobody has looked beyond the nearest horizon.
+    fn of(parts: [Found; 2], start: PageStart, limit: usize) -> Self {
+        let horizons = parts.iter().filter_map(|part| part.horizon);
+        let horizon = horizons.min_by(|one, other| start.order(*one, *other));
+        let mut records: Vec<_> = parts.into_iter().flat_map(|part| part.records).collect();
+        records.sort_by(|one, other| start.order(one.seq, other.seq));
+        if let Some(horizon) = horizon {
+            records.retain(|record| start.order(record.seq, horizon).is_le());
+        }
+        let more = records.len() >= limit;
+        records.truncate(limit);
+        let last = records.last().map(|last| last.seq);
+        let next = if more { last } else { horizon };
+        Self { records, next }
     }
 }
 
@@ -205,28 +284,29 @@ impl AuditReader {
 
     /// The last record's place.
     pub async fn last(&mut self) -> Result<Option<ChainPlace>, StoreError> {
-        sqlx::query("SELECT seq, mac FROM audit_records ORDER BY seq DESC LIMIT 1")
-            .fetch_optional(&mut *self.transaction)
-            .await?
-            .as_ref()
-            .map(place)
-            .transpose()
+        select_last(&mut self.transaction).await
     }
 
     /// Up to `limit` records after one, in order.
-    pub async fn after(&mut self, seq: i64, limit: i64) -> Result<Vec<StoredRecord>, StoreError> {
-        sqlx::query(
+    pub async fn after(&mut self, seq: i64, limit: usize) -> Result<Vec<StoredRecord>, StoreError> {
+        let records = sqlx::query(
             "SELECT seq, at, actor, organization_id, organization, environment, provider, action,
                     target, version_id, outcome, duration_us, request_id, mac
              FROM audit_records WHERE seq > ? ORDER BY seq LIMIT ?",
         )
         .bind(seq)
-        .bind(limit)
+        .bind(i64::try_from(limit).unwrap_or(WINDOW))
         .fetch_all(&mut *self.transaction)
-        .await?
-        .iter()
-        .map(record)
-        .collect()
+        .await?;
+        let records: Vec<_> = records.iter().map(record).collect::<Result<_, _>>()?;
+        let full = records.last().filter(|_| records.len() >= limit);
+        let rows = Found {
+            horizon: full.map(|last| last.seq),
+            records,
+        };
+        let (all, start) = (AuditQuery::default(), PageStart::After(seq));
+        let calls = audit_calls::select(&mut self.transaction, &all, start, limit).await?;
+        Ok(StoredPage::of([rows, calls], start, limit).records)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod admin_tokens;
 mod audit;
+mod audit_calls;
 mod audit_log;
 mod backup;
 mod credentials;
@@ -34,9 +35,8 @@ use sqlx::{Sqlite, Transaction};
 
 pub use admin_tokens::{AdminTokenRow, NewAdminToken};
 pub use audit::{ChainPlace, StoredAnchor, StoredChainKey};
-pub use audit_log::{
-    AuditQuery, AuditReader, PageStart, QueriedOrganization, StoredPage, StoredRecord,
-};
+pub use audit_calls::CallBatch;
+pub use audit_log::{AuditQuery, AuditReader, PageStart, QueriedOrganization, StoredPage};
 pub use backup::BackupError;
 pub use credentials::{NewCredential, SealedField, StoredCredential, StoredField, StoredKey};
 pub use error::StoreError;
@@ -97,6 +97,8 @@ impl Store {
             writer.close().await;
             return Err(error);
         }
+        // What they read is seldom read again, and the system keeps the file's pages anyway.
+        let options = options.pragma("cache_size", "-256");
         let readers = pool_of(READERS)
             .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
             .await?;

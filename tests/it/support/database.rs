@@ -23,11 +23,13 @@ pub async fn alter(path: &Path, statements: &str) {
 /// From now on nobody adds a record to the audit log.
 pub async fn refuse_records(path: &Path) {
     let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON audit_records
+                  BEGIN SELECT RAISE(ABORT, 'refused'); END;
+                  CREATE TRIGGER refuse_calls BEFORE INSERT ON audit_calls
                   BEGIN SELECT RAISE(ABORT, 'refused'); END";
     alter(path, refuse).await;
 }
 
 /// The end of [`refuse_records`].
 pub async fn accept_records(path: &Path) {
-    alter(path, "DROP TRIGGER refuse").await;
+    alter(path, "DROP TRIGGER refuse; DROP TRIGGER refuse_calls").await;
 }

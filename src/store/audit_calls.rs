@@ -1,0 +1,183 @@
+//! Records of calls in the audit log: a row holds a batch of them, as their bytes.
+//!
+//! ```text
+//! records = { bytes of a record (domain::audit::canonical), mac }…
+//! ```
+//!
+//! Which organizations a batch is about stands beside it, so that the others are passed over.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use super::audit_log::{AuditQuery, Found, PageStart, QueriedOrganization, WINDOW};
+use super::{StoreError, Write};
+use crate::domain::audit::{AuditEvent, ChainMac, StoredRecord, canonical};
+
+const MAC: usize = size_of::<ChainMac>();
+
+/// Records of calls that are written together.
+#[derive(Default)]
+pub struct CallBatch {
+    first: i64,
+    last: i64,
+    earliest: i64,
+    latest: i64,
+    organizations: BTreeSet<[u8; 16]>,
+    records: Vec<u8>,
+}
+
+impl CallBatch {
+    /// Adds the record that follows those that are there; `link` makes its mac out of its bytes.
+    pub fn push(&mut self, seq: i64, event: &AuditEvent, link: impl FnOnce(&[u8]) -> ChainMac) {
+        let at = event.at.as_millisecond();
+        if self.records.is_empty() {
+            (self.first, self.earliest, self.latest) = (seq, at, at);
+        }
+        self.last = seq;
+        self.earliest = self.earliest.min(at);
+        self.latest = self.latest.max(at);
+        let organization = event.organization.as_ref();
+        self.organizations
+            .extend(organization.map(|found| found.uuid.0.into_bytes()));
+        let begin = self.records.len();
+        canonical::write(&mut self.records, seq, event);
+        let mac = link(&self.records[begin..]);
+        self.records.extend_from_slice(&mac);
+    }
+}
+
+impl Write {
+    /// Adds a batch to the end of the log.
+    pub async fn insert_call_batch(&mut self, batch: CallBatch) -> Result<(), StoreError> {
+        if batch.records.is_empty() {
+            return Ok(());
+        }
+        let organizations: Vec<u8> = batch.organizations.into_iter().flatten().collect();
+        sqlx::query(
+            "INSERT INTO audit_calls (first, last, earliest, latest, organizations, records)
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(batch.first)
+        .bind(batch.last)
+        .bind(batch.earliest)
+        .bind(batch.latest)
+        .bind(organizations)
+        .bind(batch.records)
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| StoreError::unique(error, "an audit record of this number"))?;
+        Ok(())
+    }
+}
+
+/// From the batch that has the record on; before it.
+const UP: &str = "first >= COALESCE((SELECT MAX(first) FROM audit_calls WHERE first <= ?1), ?1)
+     ORDER BY first";
+const DOWN: &str = "first < ?1 ORDER BY first DESC";
+
+/// The records of calls that are asked for, from a place on: looks through a window of them.
+pub(super) async fn select(
+    connection: &mut SqliteConnection,
+    asked: &AuditQuery,
+    start: PageStart,
+    limit: usize,
+) -> Result<Found, StoreError> {
+    let (from, place) = match start {
+        PageStart::After(seq) => (seq, UP),
+        PageStart::Before(seq) => (seq, DOWN),
+    };
+    let organization = match &asked.organization {
+        Some(QueriedOrganization::Id(id)) => Some(id.0.as_bytes().to_vec()),
+        _ => None,
+    };
+    let statement = format!(
+        "SELECT first, last, CASE WHEN (?2 IS NULL OR instr(organizations, ?2))
+             AND (?3 IS NULL OR latest >= ?3) AND (?4 IS NULL OR earliest < ?4) THEN records END
+         FROM audit_calls WHERE {place}"
+    );
+    let mut rows = sqlx::query(AssertSqlSafe(statement))
+        .bind(from)
+        .bind(organization)
+        .bind(asked.since.map(jiff::Timestamp::as_millisecond))
+        .bind(asked.until.map(jiff::Timestamp::as_millisecond))
+        .fetch(connection);
+    let mut search = Search::new(asked, start, limit);
+    while let Some(row) = rows.try_next().await? {
+        let (first, last) = (row.try_get(0)?, row.try_get(1)?);
+        let records: Option<&[u8]> = row.try_get(2)?;
+        if search.batch(first, last, records).is_break() {
+            break;
+        }
+    }
+    Ok(search.found)
+}
+
+/// What of the batches that come along is asked for.
+struct Search<'a> {
+    asked: &'a AuditQuery,
+    start: PageStart,
+    limit: usize,
+    found: Found,
+    looked_at: i64,
+}
+
+impl<'a> Search<'a> {
+    fn new(asked: &'a AuditQuery, start: PageStart, limit: usize) -> Self {
+        Self {
+            asked,
+            start,
+            limit,
+            found: Found::default(),
+            looked_at: 0,
+        }
+    }
+
+    fn batch(&mut self, first: i64, last: i64, records: Option<&[u8]>) -> ControlFlow<()> {
+        let records = records.map_or_else(Vec::new, |records| unpack(first, records));
+        // One that is passed over costs little, but not nothing.
+        self.looked_at += i64::try_from(records.len()).map_or(WINDOW, |length| length.max(10));
+        let (asked, start) = (self.asked, self.start);
+        let fits = |record: &StoredRecord| start.admits(record.seq) && asked.matches(record);
+        let records = records.into_iter().filter(fits);
+        let end = match start {
+            PageStart::After(_) => {
+                self.found.records.extend(records);
+                last
+            }
+            PageStart::Before(_) => {
+                self.found.records.extend(records.rev());
+                first
+            }
+        };
+        if self.found.records.len() < self.limit && self.looked_at < WINDOW {
+            return ControlFlow::Continue(());
+        }
+        self.found.horizon = Some(end);
+        ControlFlow::Break(())
+    }
+}
+
+/// The records of a batch. What nobody wrote so becomes one record that says nothing, and fits
+/// nowhere.
+fn unpack(first: i64, mut bytes: &[u8]) -> Vec<StoredRecord> {
+    let mut records: Vec<StoredRecord> = Vec::new();
+    while !bytes.is_empty() {
+        let mut rest = bytes;
+        let record = canonical::read(&mut rest).zip(rest.split_at_checked(MAC));
+        let Some((mut record, (mac, rest))) = record else {
+            let seq = records.last().map_or(first, |last| last.seq + 1);
+            records.push(StoredRecord {
+                seq,
+                ..StoredRecord::default()
+            });
+            break;
+        };
+        record.mac = mac.to_vec();
+        records.push(record);
+        bytes = rest;
+    }
+    records
+}
