@@ -14,6 +14,7 @@ mod export;
 mod import;
 mod keys;
 mod limits;
+mod master_key;
 mod once;
 mod organizations;
 mod outbox;
@@ -38,6 +39,7 @@ pub use export::{AuditExport, ExportFormat};
 pub use import::ImportNotice;
 pub use keys::{GrantRequest, IssuedKey, KeyGrant, KeyRequest, KeySummary};
 pub use limits::{LimitChange, LimitSummary};
+pub use master_key::{KeyRotation, KeyRotationReport, UnopenedKey};
 pub use organizations::{OrganizationChange, OrganizationDetail};
 pub use outbox::{
     ChannelTest, OutboxCounts, Planned, ReminderSummary, Reminders, Sending, Sendings,

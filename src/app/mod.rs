@@ -16,6 +16,7 @@ mod graces;
 mod hardening;
 mod install;
 mod listeners;
+mod master_key;
 mod probe;
 mod recorder;
 mod reminders;
@@ -32,6 +33,7 @@ use uuid::Uuid;
 pub use hardening::{harden, install_crypto_provider};
 pub use install::{Installed, install};
 pub use listeners::Certificate;
+pub use master_key::{KekState, KekStatus, KeyRingStatus, key_ring_status};
 pub use probe::{ProbeError, ready};
 pub use running::Running;
 
@@ -52,7 +54,7 @@ use crate::notify::{NotifyFileError, SmtpError};
 use crate::store::{self, Store, StoreError};
 use crate::token::Login;
 use crate::traces::HeadersFileError;
-use crate::vault::{KekId, KeyFileError, KeySource, Vault, VaultError, read_key_ring};
+use crate::vault::{KekId, KeyFileError, KeySource, RingOrigin, Vault, VaultError};
 
 /// What the process got from its surroundings besides the configuration.
 pub struct Surroundings {
@@ -260,24 +262,28 @@ fn net_settings(loaded: &Loaded) -> Result<NetSettings, AppError> {
 async fn open_vault(loaded: &Loaded, surroundings: &Surroundings) -> Result<Vault, AppError> {
     let path = loaded.database()?;
     let installation = store::peek(&path).await?;
-    let (ring, from_environment) = read_key_ring(&KeySource {
-        credentials_directory: surroundings.credentials_directory.clone(),
-        file: loaded.master_key_file(),
-        environment: surroundings.master_key.clone(),
-        mounted: loaded.config.vault.mounted_secret,
-    })?;
-    if from_environment {
+    let source = key_source(loaded, surroundings);
+    let (vault, origin) = Vault::from_source(source, installation.database_id)?;
+    if origin == RingOrigin::Environment {
         tracing::warn!(
             "the master key comes from LOCUM_MASTER_KEY, which other processes of this user can \
              read: for development only"
         );
     }
-    let vault = Vault::new(ring, installation.database_id);
     KekId::parse(&installation.kek_id)
         .ok_or(VaultError::Refused)
         .and_then(|kek| vault.verify_check(&kek, &installation.key_check))
         .map_err(|source| AppError::Key { path, source })?;
     Ok(vault)
+}
+
+fn key_source(loaded: &Loaded, surroundings: &Surroundings) -> KeySource {
+    KeySource {
+        credentials_directory: surroundings.credentials_directory.clone(),
+        file: loaded.master_key_file(),
+        environment: surroundings.master_key.clone(),
+        mounted: loaded.config.vault.mounted_secret,
+    }
 }
 
 /// A new identity for a database.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::notify::Manager;
 use super::{CliError, telemetry};
-use crate::app::{App, Surroundings};
+use crate::app::{self, App, KeyRingStatus, Surroundings};
 use crate::config::{Loaded, LogSection};
 use crate::domain::actor::Actor;
 use crate::domain::clock::{SharedClock, SystemClock};
@@ -83,6 +83,11 @@ impl Context {
             ..LogSection::default()
         });
         self.open_loaded(self.load()?).await
+    }
+
+    /// Looks at the key ring and the database without opening the installation.
+    pub(super) async fn key_ring_status(&self) -> Result<KeyRingStatus, CliError> {
+        Ok(app::key_ring_status(&self.load()?, &self.surroundings).await?)
     }
 
     pub(super) async fn open_loaded(&self, loaded: Loaded) -> Result<App, CliError> {

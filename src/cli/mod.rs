@@ -14,6 +14,7 @@ mod health;
 mod init;
 mod key;
 mod log_writer;
+mod master_key;
 mod notify;
 mod org;
 mod output;
@@ -86,6 +87,9 @@ enum Command {
     /// The audit log: what was changed and called, by whom
     #[command(subcommand)]
     Audit(audit::Command),
+    /// The key ring that everything is sealed under
+    #[command(subcommand)]
+    MasterKey(master_key::Command),
     /// Which credentials and keys are due
     #[command(subcommand)]
     Rotation(rotation::Command),
@@ -172,6 +176,7 @@ async fn run(command: Command, context: &Context, output: &Output) -> Result<(),
         Command::Key(command) => key::run(command, context, output).await,
         Command::AdminToken(command) => admin_token::run(command, context, output).await,
         Command::Audit(command) => audit::run(command, context, output).await,
+        Command::MasterKey(command) => master_key::run(command, context, output).await,
         Command::Catalog(command) => catalog::run(command, context, output).await,
         Command::ClientConfig(args) => client_config::run(&args, context, output),
     }

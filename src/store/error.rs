@@ -40,6 +40,10 @@ pub enum StoreError {
     },
     #[error("the database {0} was never initialized; run `locum init` in a new folder")]
     Uninitialized(PathBuf),
+    #[error(
+        "the database {0} has to be brought up to date first: any other command does so, after a backup (`locum check`)"
+    )]
+    OldSchema(PathBuf),
     #[error("the database holds {0}, which this version cannot read")]
     Content(&'static str),
     #[error("{0} already exists")]

@@ -16,6 +16,7 @@ mod installation;
 mod keys;
 mod limits;
 mod lives;
+mod master_key;
 mod organizations;
 mod reminders;
 mod rows;
@@ -45,6 +46,7 @@ pub use installation::{Installation, peek};
 pub use keys::{GatewayKeyRow, NewGatewayKey, NewGrant};
 pub use limits::{StoredLimits, StoredUsage};
 pub use lives::StoredRotation;
+pub use master_key::{StoredKekUse, StoredKeyOf, peek_kek_uses};
 pub use reminders::{NewReminder, ReminderFilter, ReminderRow};
 
 /// Older libraries can lose committed writes in WAL mode with two connections

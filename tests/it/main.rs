@@ -33,6 +33,7 @@ mod isolation;
 mod key_roll;
 mod lifecycle;
 mod limits;
+mod master_key;
 mod mcp;
 mod observability;
 mod outbound;
