@@ -19,6 +19,7 @@ mod once;
 mod organizations;
 mod outbox;
 mod place;
+mod removal;
 mod revocation;
 mod roll;
 mod rotation;
@@ -44,6 +45,7 @@ pub use organizations::{OrganizationChange, OrganizationDetail};
 pub use outbox::{
     ChannelTest, OutboxCounts, Planned, ReminderSummary, Reminders, Sending, Sendings,
 };
+pub use removal::{Receipt, RemovedCounts};
 pub use rotation::{Retiring, Rotation};
 pub use status::{
     EnvironmentUsage, OrganizationUsage, OtherVersion, ProfileStatus, ServerStatus, StatusReport,

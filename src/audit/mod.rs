@@ -81,7 +81,7 @@ impl Audit {
 
     /// Adds a record to the end of the chain. It is there when the change is committed.
     pub async fn append(&self, write: &mut Write, event: AuditEvent) -> Result<(), StoreError> {
-        self.append_all(write, [event]).await
+        self.append_all(write, [event]).await.map(drop)
     }
 
     /// A hash that tells requests apart, and nothing else about them.
@@ -89,12 +89,12 @@ impl Audit {
         self.key.fingerprint_request(parts)
     }
 
-    /// Adds records in this order.
+    /// Adds records in this order; answers the number of the last one.
     pub async fn append_all(
         &self,
         write: &mut Write,
         events: impl IntoIterator<Item = AuditEvent>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<i64, StoreError> {
         let mut head = write.audit_head().await?.unwrap_or(BEGINNING);
         let records = events.into_iter().map(|event| {
             let seq = head.seq + 1;
@@ -103,7 +103,8 @@ impl Audit {
             AuditRecord { seq, event, mac }
         });
         let records = records.collect();
-        write.insert_audit_records(records).await
+        write.insert_audit_records(records).await?;
+        Ok(head.seq)
     }
 }
 

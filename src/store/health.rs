@@ -30,7 +30,7 @@ impl Store {
 
 impl Write {
     /// Writes a profile's health. Times that this process does not know stay as they were, unless
-    /// they are of another version.
+    /// they are of another version. An organization that was deleted meanwhile has no health.
     pub async fn put_profile_health(&mut self, health: &ProfileHealth) -> Result<(), StoreError> {
         let failure = health.last_failure.as_ref();
         sqlx::query(
@@ -38,7 +38,8 @@ impl Write {
                  (organization_id, environment, provider, version_id, last_login_at,
                   last_failure_at, last_failure, token, token_expires_at, calls_hour, errors_hour,
                   written_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+             WHERE EXISTS (SELECT 1 FROM organizations WHERE id = ?1)
              ON CONFLICT DO UPDATE SET
                  last_login_at = COALESCE(excluded.last_login_at,
                      iif(version_id = excluded.version_id, last_login_at, NULL)),

@@ -104,12 +104,13 @@ impl Write {
         Ok(())
     }
 
-    /// Adds to what a tenant used on a day.
+    /// Adds to what a tenant used on a day. One that was deleted meanwhile has no use any more.
     pub async fn add_usage(&mut self, used: &StoredUsage) -> Result<(), StoreError> {
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         sqlx::query(
             "INSERT INTO tenant_usage (organization_id, environment, day, calls, requests)
-             VALUES (?, ?, ?, ?, ?)
+             SELECT ?1, ?2, ?3, ?4, ?5
+             WHERE EXISTS (SELECT 1 FROM organizations WHERE id = ?1)
              ON CONFLICT DO UPDATE SET
                  calls = calls + excluded.calls, requests = requests + excluded.requests",
         )

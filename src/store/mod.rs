@@ -19,12 +19,14 @@ mod lives;
 mod master_key;
 mod organizations;
 mod reminders;
+mod removal;
 mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -47,6 +49,7 @@ pub use keys::{GatewayKeyRow, NewGatewayKey, NewGrant};
 pub use limits::{StoredLimits, StoredUsage};
 pub use lives::StoredRotation;
 pub use master_key::{StoredKekUse, StoredKeyOf, peek_kek_uses};
+pub use removal::Removed;
 pub use reminders::{NewReminder, ReminderFilter, ReminderRow};
 
 /// Older libraries can lose committed writes in WAL mode with two connections
@@ -59,6 +62,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// An open database.
 #[derive(Clone)]
 pub struct Store {
+    path: Arc<Path>,
     writer: SqlitePool,
     readers: SqlitePool,
 }
@@ -102,7 +106,11 @@ impl Store {
         let readers = pool_of(READERS)
             .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
             .await?;
-        Ok(Self { writer, readers })
+        Ok(Self {
+            path: Arc::from(path),
+            writer,
+            readers,
+        })
     }
 
     /// Starts a change; waits for the one before it.

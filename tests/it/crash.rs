@@ -77,7 +77,18 @@ macro_rules! step {
     };
 }
 
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 16] = [
+    Kind {
+        name: "org delete",
+        command: |_, _| owned("org delete doomed --confirm doomed", &[]),
+        input: "",
+        is_done: |_, _, before, after| {
+            let done = !after.organizations.contains_key("doomed");
+            assert_eq!(done, !after.active.contains_key("doomed/dev"), "{after:?}");
+            assert_eq!(done, revoked(after) > revoked(before), "{after:?}");
+            done
+        },
+    },
     Kind {
         name: "org create",
         command: |n, _| owned(&format!("org create clinic-{n} --name n"), &[]),
@@ -231,6 +242,15 @@ async fn prepare(program: &Program, kind: &Kind) {
 /// The commands that bring a credential to where a step of its rotation begins; those that have
 /// nothing to do may fail.
 async fn ready(program: &Program, kind: &Kind) {
+    if kind.name == "org delete" {
+        let create = ["org", "create", "doomed", "--name", "Doomed"];
+        if program.run(&create).await.status.success() {
+            let set = "credential set --org doomed --env dev --provider eka-care --from-file -";
+            let output = fed(program, &words(set, &[]), FIELDS).await;
+            assert!(output.status.success(), "{output:?}");
+            program.key(&["doomed"]).await;
+        }
+    }
     let commands: &[&str] = match kind.name {
         "credential stage" => &["cancel"],
         "credential verify" => &["cancel", "stage --from-file -"],

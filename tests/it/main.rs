@@ -38,6 +38,7 @@ mod mcp;
 mod observability;
 mod outbound;
 mod reminders;
+mod removal;
 mod rmcp_client;
 mod rotation;
 mod slow_clients;

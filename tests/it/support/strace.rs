@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -10,6 +11,8 @@ use super::program::Program;
 
 /// The system calls by which SQLite changes files.
 pub const WRITES: &str = "pwrite64,fsync,fdatasync,ftruncate,unlink";
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a command under strace, which kills it as a thread of it enters its `n`th call of `calls`.
 pub async fn killed_at(
@@ -34,6 +37,7 @@ pub async fn killed_at(
         .args(arguments)
         .current_dir(program.folder.path())
         .env_remove("LOCUM_CONFIG")
+        .kill_on_drop(true)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -42,5 +46,6 @@ pub async fn killed_at(
     // Who is killed early does not read it.
     let _ = stdin.write_all(input.as_bytes()).await;
     drop(stdin);
-    child.wait_with_output().await.unwrap()
+    let end = tokio::time::timeout(LIMIT, child.wait_with_output());
+    end.await.expect("an end within a minute").unwrap()
 }
