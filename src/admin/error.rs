@@ -3,7 +3,7 @@
 use crate::audit::{AuditError, CheckpointError};
 use crate::credentials::CredentialError;
 use crate::domain::credential::{CredentialState, CredentialVersionId, ProfileKey};
-use crate::store::{StoreError, StoredCredential};
+use crate::store::{BackupError, StoreError, StoredCredential};
 use crate::token::LoginError;
 use crate::vault::{KeyFileError, RingChangeError, VaultError};
 
@@ -106,6 +106,12 @@ pub enum AdminError {
         "the master key `{0}` is in use; `locum master-key rotate` brings everything under another one, `locum master-key status` says what is under which"
     )]
     MasterKeyInUse(String),
+    #[error(
+        "the audit log of the copy is not as it was written: {0}; `locum audit verify` says what this one's is"
+    )]
+    CopyUnsound(String),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     #[error(transparent)]
     Ring(#[from] RingChangeError),
     #[error(transparent)]
@@ -203,7 +209,10 @@ impl AdminError {
             Self::Credential(CredentialError::Gone) => (ErrorKind::Conflict, "credential_revoked"),
             Self::NoMasterKey(_) => (ErrorKind::NotFound, "master_key_not_found"),
             Self::MasterKeyInUse(_) => (ErrorKind::Conflict, "master_key_in_use"),
-            Self::Credential(_)
+            Self::Backup(BackupError::Exists(_)) => (ErrorKind::Conflict, "backup_exists"),
+            Self::CopyUnsound(_)
+            | Self::Backup(_)
+            | Self::Credential(_)
             | Self::Store(_)
             | Self::Audit(_)
             | Self::Vault(_)

@@ -5,6 +5,7 @@
 
 mod audit;
 mod authority;
+mod backup;
 mod credentials;
 mod dotenv;
 mod due;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use audit::{AuditEntry, AuditFilter, AuditOrder, AuditPage, MAX_AUDIT_PAGE};
+pub use backup::{Backup, Contents, CopyStep, OnStep, examine};
 pub use credentials::{CredentialProfile, NewCredential, TestReport};
 pub use dotenv::{DotenvError, Variables, parse as parse_dotenv};
 pub use entry::CredentialInput;

@@ -4,6 +4,7 @@
 
 mod admin_token;
 mod audit;
+mod backup;
 mod catalog;
 mod check;
 mod client_config;
@@ -90,6 +91,10 @@ enum Command {
     /// The key ring that everything is sealed under
     #[command(subcommand)]
     MasterKey(master_key::Command),
+    /// Copy the database into a file, while the server serves, and check the copy
+    Backup(backup::BackupArgs),
+    /// Put a backup in the database's place, while no server has it open
+    Restore(backup::RestoreArgs),
     /// Which credentials and keys are due
     #[command(subcommand)]
     Rotation(rotation::Command),
@@ -177,6 +182,8 @@ async fn run(command: Command, context: &Context, output: &Output) -> Result<(),
         Command::AdminToken(command) => admin_token::run(command, context, output).await,
         Command::Audit(command) => audit::run(command, context, output).await,
         Command::MasterKey(command) => master_key::run(command, context, output).await,
+        Command::Backup(args) => backup::backup(args, context, output).await,
+        Command::Restore(args) => backup::restore(args, context, output).await,
         Command::Catalog(command) => catalog::run(command, context, output).await,
         Command::ClientConfig(args) => client_config::run(&args, context, output),
     }

@@ -3,6 +3,7 @@
 
 mod lives;
 mod rewrap;
+mod survey;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 pub use lives::Lives;
 pub use rewrap::{Batch, Unopened};
+pub use survey::Survey;
 use uuid::Uuid;
 
 use crate::domain::credential::{
@@ -29,6 +31,14 @@ pub enum CredentialError {
     #[error("credential {id}: {source}")]
     Sealed {
         id: CredentialVersionId,
+        source: VaultError,
+    },
+    #[error(
+        "the key of organization {} in {environment} does not open: {source}", organization.0
+    )]
+    Key {
+        organization: OrganizationId,
+        environment: Environment,
         source: VaultError,
     },
     #[error(transparent)]
@@ -79,7 +89,7 @@ impl Credentials {
         Self { store, vault }
     }
 
-    pub fn vault(&self) -> &Vault {
+    pub fn vault(&self) -> &Arc<Vault> {
         &self.vault
     }
 

@@ -38,6 +38,14 @@ pub enum StoreError {
         backup: PathBuf,
         source: BackupError,
     },
+    #[error(
+        "the database {0} is in use: a server or another command of locum has it open; stop it and try again"
+    )]
+    InUse(PathBuf),
+    #[error("the database {0} is being replaced by `locum restore`; try again when that has ended")]
+    Restoring(PathBuf),
+    #[error("the database {path} is as it was: {source}")]
+    Replace { path: PathBuf, source: BackupError },
     #[error("the database {0} was never initialized; run `locum init` in a new folder")]
     Uninitialized(PathBuf),
     #[error(

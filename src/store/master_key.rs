@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::installation::open_to_read;
 use super::rows::{get, get_name, get_organization_id};
-use super::{StoreError, StoredChainKey, StoredKey, Write, schema};
+use super::{Store, StoreError, StoredChainKey, StoredKey, Write, schema};
 use crate::domain::organization::OrganizationId;
 use crate::domain::tenant::Environment;
 
@@ -121,6 +121,31 @@ impl Write {
     }
 }
 
+impl Store {
+    /// The key of the key ring that new keys are sealed under.
+    pub async fn kek_in_use(&self) -> Result<String, StoreError> {
+        Ok(sqlx::query_scalar("SELECT kek_id FROM installation")
+            .fetch_one(&self.readers)
+            .await?)
+    }
+
+    /// Up to `limit` organization keys after one, in order.
+    pub async fn organization_keys_after(
+        &self,
+        after: Uuid,
+        limit: i64,
+    ) -> Result<Vec<StoredKeyOf>, StoreError> {
+        sqlx::query("SELECT * FROM organization_keys WHERE id > ? ORDER BY id LIMIT ?")
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(key_of)
+            .collect()
+    }
+}
+
 async fn kek_uses(connection: &mut SqliteConnection) -> Result<Vec<StoredKekUse>, StoreError> {
     let rows = sqlx::query(USES).fetch_all(connection).await?;
     let read = |row: &SqliteRow| {
@@ -134,7 +159,7 @@ async fn kek_uses(connection: &mut SqliteConnection) -> Result<Vec<StoredKekUse>
     rows.iter().map(read).collect()
 }
 
-pub(super) fn key_of(row: &SqliteRow) -> Result<StoredKeyOf, StoreError> {
+fn key_of(row: &SqliteRow) -> Result<StoredKeyOf, StoreError> {
     Ok(StoredKeyOf {
         organization: get_organization_id(row, "organization_id")?,
         environment: get_name(row, "environment")?,

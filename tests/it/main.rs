@@ -14,6 +14,7 @@ mod architecture;
 mod audit;
 mod audit_calls;
 mod audit_chain;
+mod backup;
 mod canary;
 mod cli;
 mod cli_credentials;
