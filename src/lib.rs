@@ -37,11 +37,12 @@
 //!   (envelope encryption; bytes in, bytes out), [`store`] (SQLite), [`net`] (the only constructor
 //!   of HTTP clients), [`token`] (login flows and the token cache), [`upstream`] (REST requests),
 //!   [`notify`] (mail and webhooks), [`traces`] (spans to an OTLP collector).
-//! - [`credentials`]: seal and save, load and open, and the lives of versions; with [`audit`] (the
-//!   log: a chain of records) the only meeting point of store and vault.
+//! - [`credentials`]: seal and save, load and open, the lives of versions, and what is sealed brought
+//!   under another master key; with [`audit`] (the log: a chain of records) the only meeting point of
+//!   store and vault.
 //! - Use cases, knowing no HTTP: [`gateway`] (the request path), [`admin`] (organizations,
-//!   credentials, keys, tokens, reminders, status, the audit log; each by an actor with rights, each change with its
-//!   record).
+//!   credentials, keys, tokens, reminders, status, the audit log, the master key, backups; each by an
+//!   actor with rights, each change with its record).
 //! - [`http`]: the edge: MCP front door for both protocol generations, admin API, health, metrics.
 //! - Process: [`config`], [`app`] (the composition root), [`cli`], [`sandbox`] (an Eka-shaped
 //!   upstream to develop against; knows nothing of the gateway).

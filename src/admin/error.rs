@@ -3,9 +3,9 @@
 use crate::audit::{AuditError, CheckpointError};
 use crate::credentials::CredentialError;
 use crate::domain::credential::{CredentialState, CredentialVersionId, ProfileKey};
-use crate::store::{StoreError, StoredCredential};
+use crate::store::{BackupError, StoreError, StoredCredential};
 use crate::token::LoginError;
-use crate::vault::VaultError;
+use crate::vault::{KeyFileError, RingChangeError, VaultError};
 
 /// A refused use case.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +100,20 @@ pub enum AdminError {
     UnderWay,
     #[error("there is no dead reminder `{0}`; `locum reminders list --dead` shows them")]
     NoDeadReminder(String),
+    #[error("the key ring has no key `{0}`; `locum master-key status` shows all")]
+    NoMasterKey(String),
+    #[error(
+        "the master key `{0}` is in use; `locum master-key rotate` brings everything under another one, `locum master-key status` says what is under which"
+    )]
+    MasterKeyInUse(String),
+    #[error(
+        "the audit log of the copy is not as it was written: {0}; `locum audit verify` says what this one's is"
+    )]
+    CopyUnsound(String),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error(transparent)]
+    Ring(#[from] RingChangeError),
     #[error(transparent)]
     Credential(#[from] CredentialError),
     #[error(transparent)]
@@ -193,9 +207,16 @@ impl AdminError {
                 _ => (ErrorKind::Conflict, "checkpoint_refused"),
             },
             Self::Credential(CredentialError::Gone) => (ErrorKind::Conflict, "credential_revoked"),
-            Self::Credential(_) | Self::Store(_) | Self::Audit(_) | Self::Vault(_) => {
-                (ErrorKind::Internal, "internal")
-            }
+            Self::NoMasterKey(_) => (ErrorKind::NotFound, "master_key_not_found"),
+            Self::MasterKeyInUse(_) => (ErrorKind::Conflict, "master_key_in_use"),
+            Self::Backup(BackupError::Exists(_)) => (ErrorKind::Conflict, "backup_exists"),
+            Self::CopyUnsound(_)
+            | Self::Backup(_)
+            | Self::Credential(_)
+            | Self::Store(_)
+            | Self::Audit(_)
+            | Self::Vault(_)
+            | Self::Ring(_) => (ErrorKind::Internal, "internal"),
         }
     }
 
@@ -206,6 +227,12 @@ impl AdminError {
             state: version.state,
             change,
         }
+    }
+}
+
+impl From<KeyFileError> for AdminError {
+    fn from(error: KeyFileError) -> Self {
+        Self::Ring(error.into())
     }
 }
 

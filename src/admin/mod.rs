@@ -5,6 +5,7 @@
 
 mod audit;
 mod authority;
+mod backup;
 mod credentials;
 mod dotenv;
 mod due;
@@ -14,10 +15,12 @@ mod export;
 mod import;
 mod keys;
 mod limits;
+mod master_key;
 mod once;
 mod organizations;
 mod outbox;
 mod place;
+mod removal;
 mod revocation;
 mod roll;
 mod rotation;
@@ -30,6 +33,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use audit::{AuditEntry, AuditFilter, AuditOrder, AuditPage, MAX_AUDIT_PAGE};
+pub use backup::{Backup, Contents, CopyStep, OnStep, examine};
 pub use credentials::{CredentialProfile, NewCredential, TestReport};
 pub use dotenv::{DotenvError, Variables, parse as parse_dotenv};
 pub use entry::CredentialInput;
@@ -38,10 +42,12 @@ pub use export::{AuditExport, ExportFormat};
 pub use import::ImportNotice;
 pub use keys::{GrantRequest, IssuedKey, KeyGrant, KeyRequest, KeySummary};
 pub use limits::{LimitChange, LimitSummary};
+pub use master_key::{KeyRotation, KeyRotationReport, UnopenedKey};
 pub use organizations::{OrganizationChange, OrganizationDetail};
 pub use outbox::{
     ChannelTest, OutboxCounts, Planned, ReminderSummary, Reminders, Sending, Sendings,
 };
+pub use removal::{Receipt, RemovedCounts};
 pub use rotation::{Retiring, Rotation};
 pub use status::{
     EnvironmentUsage, OrganizationUsage, OtherVersion, ProfileStatus, ServerStatus, StatusReport,

@@ -36,7 +36,7 @@ pub struct TokenSummary {
     pub id: String,
     pub name: String,
     pub role: Role,
-    /// `null` stands for all.
+    /// `null` stands for all; the UUID, for one that was deleted.
     pub organization: Option<String>,
     pub state: &'static str,
     pub created_at: Timestamp,
@@ -150,10 +150,14 @@ impl Admin {
         row: AdminTokenRow,
         slugs: &HashMap<OrganizationId, OrganizationSlug>,
     ) -> TokenSummary {
-        let organization = row.organization.and_then(|id| slugs.get(&id));
+        // One that was deleted has no id any more.
+        let organization = row.organization.map(|id| match slugs.get(&id) {
+            Some(slug) => slug.to_string(),
+            None => id.0.to_string(),
+        });
         TokenSummary {
             state: self.state_of(&row),
-            organization: organization.map(ToString::to_string),
+            organization,
             id: row.id,
             name: row.name,
             role: row.role,

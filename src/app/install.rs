@@ -119,10 +119,11 @@ async fn make_database(
     write_new(path, "")?;
     let store = Store::open(path, true).await?;
     let now = clock.now();
+    let kek = vault.ring().active();
     let installation = Installation {
         database_id: vault.database(),
-        kek_id: vault.active_kek().to_string(),
-        key_check: vault.seal_check()?,
+        key_check: vault.seal_check(&kek)?,
+        kek_id: kek.to_string(),
     };
     let (secret, id) = (random_bytes()?, random_bytes()?);
     let token = IssuedSecret::from_random(SecretKind::AdminToken, &secret, &id);

@@ -1,7 +1,7 @@
 //! The composition root: the only place that knows everything.
 //!
 //! ```text
-//! open:   configuration → profiles → key ring → the database's key check → database → App
+//! open:   configuration → profiles → lock → key ring → the database's key check → database → App
 //! start:  exposure, certificates → listeners → directory → tokens, upstream → gateway → Running
 //! stop:   listeners finish what is in flight → watcher, bookkeeper, graces, reminders, recorder →
 //!         traces → database
@@ -16,14 +16,16 @@ mod graces;
 mod hardening;
 mod install;
 mod listeners;
+mod master_key;
 mod probe;
 mod recorder;
 mod reminders;
+mod restore;
 mod retention;
 mod running;
 mod watcher;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -32,12 +34,14 @@ use uuid::Uuid;
 pub use hardening::{harden, install_crypto_provider};
 pub use install::{Installed, install};
 pub use listeners::Certificate;
+pub use master_key::{KekState, KekStatus, KeyRingStatus, key_ring_status};
 pub use probe::{ProbeError, ready};
+pub use restore::{Restored, restore};
 pub use running::Running;
 
 use reminders::Sender;
 
-use crate::admin::{Admin, AdminParts};
+use crate::admin::{Admin, AdminError, AdminParts};
 use crate::audit::{Audit, AuditError};
 use crate::catalog::{Catalog, CatalogError};
 use crate::config::{ConfigError, Loaded};
@@ -49,10 +53,10 @@ use crate::net::{
     self, CaFileError, Net, NetSettings, ProxyFileError, ProxySettings, Resolver, SystemResolver,
 };
 use crate::notify::{NotifyFileError, SmtpError};
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, BackupError, DatabaseLock, Store, StoreError};
 use crate::token::Login;
 use crate::traces::HeadersFileError;
-use crate::vault::{KekId, KeyFileError, KeySource, Vault, VaultError, read_key_ring};
+use crate::vault::{KekId, KeyFileError, KeySource, RingOrigin, Vault, VaultError};
 
 /// What the process got from its surroundings besides the configuration.
 pub struct Surroundings {
@@ -106,6 +110,10 @@ pub enum AppError {
     NotifyFile(#[from] NotifyFileError),
     #[error(transparent)]
     Smtp(#[from] SmtpError),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     #[error("HTTP client: {0}")]
     Net(#[from] reqwest::Error),
     #[error(
@@ -183,6 +191,8 @@ pub struct App {
     net: Net,
     admin: Admin,
     sender: Arc<Sender>,
+    /// Nobody puts another database in this one's place.
+    _lock: DatabaseLock,
 }
 
 impl App {
@@ -192,8 +202,10 @@ impl App {
         clock: SharedClock,
     ) -> Result<Self, AppError> {
         let catalog = Arc::new(load_catalog(&loaded)?);
-        let vault = Arc::new(open_vault(&loaded, surroundings).await?);
-        let store = Store::open(&loaded.database()?, false).await?;
+        let database = loaded.database()?;
+        let lock = DatabaseLock::shared(&database)?;
+        let vault = Arc::new(vault_of(&database, &loaded, surroundings).await?);
+        let store = Store::open(&database, false).await?;
         let audit = Audit::open(&store, &vault).await?;
         let credentials = Credentials::new(store.clone(), vault);
         let settings = net_settings(&loaded)?;
@@ -219,6 +231,7 @@ impl App {
             audit,
             net,
             sender: Arc::new(Sender::new(admin.clone())),
+            _lock: lock,
             admin,
         })
     }
@@ -257,27 +270,38 @@ fn net_settings(loaded: &Loaded) -> Result<NetSettings, AppError> {
     })
 }
 
-async fn open_vault(loaded: &Loaded, surroundings: &Surroundings) -> Result<Vault, AppError> {
-    let path = loaded.database()?;
-    let installation = store::peek(&path).await?;
-    let (ring, from_environment) = read_key_ring(&KeySource {
-        credentials_directory: surroundings.credentials_directory.clone(),
-        file: loaded.master_key_file(),
-        environment: surroundings.master_key.clone(),
-        mounted: loaded.config.vault.mounted_secret,
-    })?;
-    if from_environment {
+/// The key ring, which has to fit a database. Nothing is written.
+async fn vault_of(
+    database: &Path,
+    loaded: &Loaded,
+    surroundings: &Surroundings,
+) -> Result<Vault, AppError> {
+    let installation = store::peek(database).await?;
+    let source = key_source(loaded, surroundings);
+    let (vault, origin) = Vault::from_source(source, installation.database_id)?;
+    if origin == RingOrigin::Environment {
         tracing::warn!(
             "the master key comes from LOCUM_MASTER_KEY, which other processes of this user can \
              read: for development only"
         );
     }
-    let vault = Vault::new(ring, installation.database_id);
     KekId::parse(&installation.kek_id)
         .ok_or(VaultError::Refused)
         .and_then(|kek| vault.verify_check(&kek, &installation.key_check))
-        .map_err(|source| AppError::Key { path, source })?;
+        .map_err(|source| AppError::Key {
+            path: database.to_owned(),
+            source,
+        })?;
     Ok(vault)
+}
+
+fn key_source(loaded: &Loaded, surroundings: &Surroundings) -> KeySource {
+    KeySource {
+        credentials_directory: surroundings.credentials_directory.clone(),
+        file: loaded.master_key_file(),
+        environment: surroundings.master_key.clone(),
+        mounted: loaded.config.vault.mounted_secret,
+    }
 }
 
 /// A new identity for a database.

@@ -57,9 +57,30 @@ impl Audit {
         Ok(Self { key, database })
     }
 
+    /// Seals the chain's key under another key of the key ring, where it is not already.
+    pub async fn rewrap(
+        &self,
+        write: &mut Write,
+        vault: &Vault,
+        to: &KekId,
+    ) -> Result<(), AuditError> {
+        let Some(stored) = write.chain_key().await? else {
+            return Ok(());
+        };
+        let from = KekId::parse(&stored.kek_id).ok_or(VaultError::Refused)?;
+        if from == *to {
+            return Ok(());
+        }
+        let sealed = vault.rewrap_chain_key((&from, to), &stored.sealed)?;
+        let kek_id = to.to_string();
+        Ok(write
+            .rewrap_chain_key(&StoredChainKey { kek_id, sealed })
+            .await?)
+    }
+
     /// Adds a record to the end of the chain. It is there when the change is committed.
     pub async fn append(&self, write: &mut Write, event: AuditEvent) -> Result<(), StoreError> {
-        self.append_all(write, [event]).await
+        self.append_all(write, [event]).await.map(drop)
     }
 
     /// A hash that tells requests apart, and nothing else about them.
@@ -67,12 +88,12 @@ impl Audit {
         self.key.fingerprint_request(parts)
     }
 
-    /// Adds records in this order.
+    /// Adds records in this order; answers the number of the last one.
     pub async fn append_all(
         &self,
         write: &mut Write,
         events: impl IntoIterator<Item = AuditEvent>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<i64, StoreError> {
         let mut head = write.audit_head().await?.unwrap_or(BEGINNING);
         let records = events.into_iter().map(|event| {
             let seq = head.seq + 1;
@@ -81,7 +102,8 @@ impl Audit {
             AuditRecord { seq, event, mac }
         });
         let records = records.collect();
-        write.insert_audit_records(records).await
+        write.insert_audit_records(records).await?;
+        Ok(head.seq)
     }
 
     /// The end of the log, for records of calls.
@@ -130,11 +152,10 @@ async fn make_key(store: &Store, vault: &Vault) -> Result<StoredChainKey, AuditE
     if let Some(stored) = write.chain_key().await? {
         return Ok(stored);
     }
-    let (_, sealed) = vault.create_chain_key()?;
-    let stored = StoredChainKey {
-        kek_id: vault.active_kek().to_string(),
-        sealed,
-    };
+    let kek_id = write.kek_in_use().await?;
+    let kek = KekId::parse(&kek_id).ok_or(VaultError::Refused)?;
+    let (_, sealed) = vault.create_chain_key(&kek)?;
+    let stored = StoredChainKey { kek_id, sealed };
     write.insert_chain_key(&stored).await?;
     write.commit_unnoticed().await?;
     Ok(stored)

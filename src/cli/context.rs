@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use super::notify::Manager;
 use super::{CliError, telemetry};
-use crate::app::{App, Surroundings};
+use crate::admin::OnStep;
+use crate::app::{self, App, KeyRingStatus, Restored, Surroundings};
 use crate::config::{Loaded, LogSection};
 use crate::domain::actor::Actor;
 use crate::domain::clock::{SharedClock, SystemClock};
@@ -75,14 +76,36 @@ impl Context {
         Ok(Loaded::read(&self.config, self.variables.iter().cloned())?)
     }
 
-    /// Opens the installation for a command that ends: it logs warnings only.
+    /// Opens the installation for a command that ends.
     pub(super) async fn open(&self) -> Result<App, CliError> {
+        self.open_loaded(self.load_quietly()?).await
+    }
+
+    /// The configuration, for a command that ends: it logs warnings only.
+    fn load_quietly(&self) -> Result<Loaded, CliError> {
         let level = "warn".to_owned();
         telemetry::start(&LogSection {
             level,
             ..LogSection::default()
         });
-        self.open_loaded(self.load()?).await
+        self.load()
+    }
+
+    /// Looks at the key ring and the database without opening the installation.
+    pub(super) async fn key_ring_status(&self) -> Result<KeyRingStatus, CliError> {
+        Ok(app::key_ring_status(&self.load_quietly()?, &self.surroundings).await?)
+    }
+
+    /// Puts a backup in the place of the installation's database.
+    pub(super) async fn restore(
+        &self,
+        backup: &Path,
+        on_step: OnStep<'_>,
+    ) -> Result<Restored, CliError> {
+        let (loaded, actor) = (self.load_quietly()?, self.actor());
+        let installation = (&loaded, &self.surroundings);
+        let restored = app::restore(backup, installation, (&actor, &self.clock), on_step);
+        Ok(restored.await?)
     }
 
     pub(super) async fn open_loaded(&self, loaded: Loaded) -> Result<App, CliError> {

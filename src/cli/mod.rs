@@ -4,6 +4,7 @@
 
 mod admin_token;
 mod audit;
+mod backup;
 mod catalog;
 mod check;
 mod client_config;
@@ -14,6 +15,7 @@ mod health;
 mod init;
 mod key;
 mod log_writer;
+mod master_key;
 mod notify;
 mod org;
 mod output;
@@ -86,6 +88,13 @@ enum Command {
     /// The audit log: what was changed and called, by whom
     #[command(subcommand)]
     Audit(audit::Command),
+    /// The key ring that everything is sealed under
+    #[command(subcommand)]
+    MasterKey(master_key::Command),
+    /// Copy the database into a file, while the server serves, and check the copy
+    Backup(backup::BackupArgs),
+    /// Put a backup in the database's place, while no server has it open
+    Restore(backup::RestoreArgs),
     /// Which credentials and keys are due
     #[command(subcommand)]
     Rotation(rotation::Command),
@@ -172,6 +181,9 @@ async fn run(command: Command, context: &Context, output: &Output) -> Result<(),
         Command::Key(command) => key::run(command, context, output).await,
         Command::AdminToken(command) => admin_token::run(command, context, output).await,
         Command::Audit(command) => audit::run(command, context, output).await,
+        Command::MasterKey(command) => master_key::run(command, context, output).await,
+        Command::Backup(args) => backup::backup(args, context, output).await,
+        Command::Restore(args) => backup::restore(args, context, output).await,
         Command::Catalog(command) => catalog::run(command, context, output).await,
         Command::ClientConfig(args) => client_config::run(&args, context, output),
     }

@@ -2,19 +2,24 @@
 //! [`Lives`] moves versions from state to state.
 
 mod lives;
+mod rewrap;
+mod survey;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 pub use lives::Lives;
+pub use rewrap::{Batch, Unopened};
+pub use survey::Survey;
 use uuid::Uuid;
 
 use crate::domain::credential::{
     CredentialRef, CredentialSource, CredentialState, CredentialVersionId, OpenFailed,
     OpenedCredential, Opening, ProfileKey, SecretFields,
 };
-use crate::domain::tenant::Tenant;
+use crate::domain::organization::OrganizationId;
+use crate::domain::tenant::{Environment, Tenant};
 use crate::store::{NewCredential, SealedField, Store, StoreError, StoredKey, Write};
 use crate::vault::{KekId, KeyPlace, OrganizationKey, Vault, VaultError};
 
@@ -26,6 +31,14 @@ pub enum CredentialError {
     #[error("credential {id}: {source}")]
     Sealed {
         id: CredentialVersionId,
+        source: VaultError,
+    },
+    #[error(
+        "the key of organization {} in {environment} does not open: {source}", organization.0
+    )]
+    Key {
+        organization: OrganizationId,
+        environment: Environment,
         source: VaultError,
     },
     #[error(transparent)]
@@ -74,6 +87,10 @@ pub struct Credentials {
 impl Credentials {
     pub fn new(store: Store, vault: Arc<Vault>) -> Self {
         Self { store, vault }
+    }
+
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.vault
     }
 
     /// Seals a version and stores it in its first state, staged or active. Answers its number.
@@ -162,27 +179,33 @@ impl Credentials {
             return Ok(self.open_key(tenant, &stored)?);
         }
         let id = Uuid::now_v7();
-        let (key, sealed) = self.vault.create_organization_key(self.place(tenant, id))?;
-        let stored = StoredKey {
-            id,
-            kek_id: self.vault.active_kek().to_string(),
-            sealed,
-        };
+        // Which one is in use is said by the database: a server's key ring may be an older one.
+        let kek_id = write.kek_in_use().await?;
+        let kek = KekId::parse(&kek_id).ok_or(VaultError::Refused)?;
+        let place = self.place(tenant.organization, &tenant.environment, id);
+        let (key, sealed) = self.vault.create_organization_key(place, &kek)?;
+        let stored = StoredKey { id, kek_id, sealed };
         write.insert_organization_key(tenant, &stored, now).await?;
         Ok(key)
     }
 
     fn open_key(&self, tenant: &Tenant, stored: &StoredKey) -> Result<OrganizationKey, VaultError> {
         let kek = KekId::parse(&stored.kek_id).ok_or(VaultError::Refused)?;
+        let place = self.place(tenant.organization, &tenant.environment, stored.id);
         self.vault
-            .open_organization_key(self.place(tenant, stored.id), &kek, &stored.sealed)
+            .open_organization_key(place, &kek, &stored.sealed)
     }
 
-    fn place<'a>(&self, tenant: &'a Tenant, key_id: Uuid) -> KeyPlace<'a> {
+    fn place<'a>(
+        &self,
+        organization: OrganizationId,
+        environment: &'a Environment,
+        key_id: Uuid,
+    ) -> KeyPlace<'a> {
         KeyPlace {
             database: self.vault.database(),
-            organization: tenant.organization,
-            environment: &tenant.environment,
+            organization,
+            environment,
             key_id,
         }
     }

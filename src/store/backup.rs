@@ -2,17 +2,20 @@
 //! before it counts as one.
 
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use super::{BUSY_TIMEOUT, StoreError};
+use super::{BUSY_TIMEOUT, Store, StoreError, beside};
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
+    #[error("{0} is there already, and is never overwritten")]
+    Exists(PathBuf),
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error(transparent)]
@@ -21,15 +24,69 @@ pub enum BackupError {
     Damaged(String),
 }
 
+/// A copy that has not its name yet. Dropped, it is gone.
+pub struct Draft {
+    partial: PathBuf,
+    target: PathBuf,
+}
+
+impl Store {
+    /// Copies the database into a new file, which is whole, and has its name when it is kept.
+    pub async fn copy_to(&self, target: &Path) -> Result<Draft, BackupError> {
+        refuse_existing(target)?;
+        let draft = Draft {
+            partial: beside(target, ".partial"),
+            target: target.to_owned(),
+        };
+        copy(&self.path, &draft.partial).await?;
+        Ok(draft)
+    }
+}
+
+impl Draft {
+    pub fn path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Gives the copy its name; answers its size.
+    pub fn keep(self) -> Result<u64, BackupError> {
+        refuse_existing(&self.target)?;
+        // Where there are no hard links, a rename has to do.
+        match std::fs::hard_link(&self.partial, &self.target) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(BackupError::Exists(self.target.clone()));
+            }
+            Err(_) => std::fs::rename(&self.partial, &self.target)?,
+            Ok(()) => std::fs::remove_file(&self.partial)?,
+        }
+        sync_folder(&self.target)?;
+        Ok(self.target.metadata()?.len())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // It would take the place that is needed to try again. When it was kept, it is not there.
+        let _ = std::fs::remove_file(&self.partial);
+    }
+}
+
+fn refuse_existing(path: &Path) -> Result<(), BackupError> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(BackupError::Exists(path.to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Keeps the database as it is before migration `version`, beside it: `locum.db.before-2`. A
 /// backup that an upgrade left there which did not come to its end is replaced.
 pub(super) async fn before(path: &Path, version: i64) -> Result<PathBuf, StoreError> {
-    let beside = |end: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".before-{version}{end}"));
-        PathBuf::from(name)
-    };
-    let (backup, partial) = (beside(""), beside(".partial"));
+    let name = format!(".before-{version}");
+    let (backup, partial) = (
+        beside(path, &name),
+        beside(path, &format!("{name}.partial")),
+    );
     match copy(path, &partial).await.and_then(|()| {
         std::fs::rename(&partial, &backup)?;
         sync_folder(&backup)
@@ -47,9 +104,9 @@ pub(super) async fn before(path: &Path, version: i64) -> Result<PathBuf, StoreEr
     }
 }
 
-async fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
+pub(super) async fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
     match std::fs::remove_file(to) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
     // Made by us first, so that nobody else can read it: SQLite fills an empty file.
@@ -89,12 +146,13 @@ async fn open(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
+        .pragma("temp_store", "MEMORY")
         .busy_timeout(BUSY_TIMEOUT);
     SqliteConnection::connect_with(&options).await
 }
 
 /// Makes a new name in a folder durable.
-fn sync_folder(path: &Path) -> Result<(), BackupError> {
+pub(super) fn sync_folder(path: &Path) -> Result<(), BackupError> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all()?,
         _ => File::open(".")?.sync_all()?,

@@ -63,7 +63,37 @@ pub struct StoredField {
     pub fingerprint: String,
 }
 
+/// A sealed value, and where it belongs.
+pub struct StoredSecret {
+    pub provider: ProviderName,
+    pub version: CredentialVersionId,
+    pub field: String,
+    pub sealed: Vec<u8>,
+}
+
 impl Store {
+    /// Everything that is sealed under one organization key.
+    pub async fn sealed_under(&self, key: Uuid) -> Result<Vec<StoredSecret>, StoreError> {
+        sqlx::query(
+            "SELECT provider, version_id, field, sealed FROM credential_fields f
+             JOIN credential_versions v ON v.id = f.version_id
+             WHERE key_id = ? AND sealed IS NOT NULL",
+        )
+        .bind(key)
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(StoredSecret {
+                provider: get_name(row, "provider")?,
+                version: CredentialVersionId(get(row, "version_id")?),
+                field: get(row, "field")?,
+                sealed: get(row, "sealed")?,
+            })
+        })
+        .collect()
+    }
+
     pub async fn organization_key(&self, tenant: &Tenant) -> Result<Option<StoredKey>, StoreError> {
         let mut connection = self.readers.acquire().await?;
         select_key(&mut connection, tenant).await

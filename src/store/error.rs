@@ -38,8 +38,20 @@ pub enum StoreError {
         backup: PathBuf,
         source: BackupError,
     },
+    #[error(
+        "the database {0} is in use: a server or another command of locum has it open; stop it and try again"
+    )]
+    InUse(PathBuf),
+    #[error("the database {0} is being replaced by `locum restore`; try again when that has ended")]
+    Restoring(PathBuf),
+    #[error("the database {path} is as it was: {source}")]
+    Replace { path: PathBuf, source: BackupError },
     #[error("the database {0} was never initialized; run `locum init` in a new folder")]
     Uninitialized(PathBuf),
+    #[error(
+        "the database {0} has to be brought up to date first: any other command does so, after a backup (`locum check`)"
+    )]
+    OldSchema(PathBuf),
     #[error("the database holds {0}, which this version cannot read")]
     Content(&'static str),
     #[error("{0} already exists")]

@@ -20,12 +20,7 @@ pub struct Installation {
 /// Reads the row through a read-only connection: a database whose key is wrong, or whose schema is
 /// not known here, stays as it is.
 pub async fn peek(path: &Path) -> Result<Installation, StoreError> {
-    super::check_exists(path)?;
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .read_only(true)
-        .busy_timeout(BUSY_TIMEOUT);
-    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let mut connection = open_to_read(path).await?;
     schema::check(path, &mut connection, &schema::MIGRATIONS).await?;
     let row = sqlx::query("SELECT database_id, kek_id, key_check FROM installation")
         .fetch_optional(&mut connection)
@@ -43,6 +38,15 @@ pub async fn peek(path: &Path) -> Result<Installation, StoreError> {
     };
     connection.close().await?;
     Ok(installation)
+}
+
+pub(super) async fn open_to_read(path: &Path) -> Result<SqliteConnection, StoreError> {
+    super::check_exists(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    Ok(SqliteConnection::connect_with(&options).await?)
 }
 
 impl Write {

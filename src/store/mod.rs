@@ -17,16 +17,22 @@ mod installation;
 mod keys;
 mod limits;
 mod lives;
+mod lock;
+mod master_key;
 mod organizations;
 mod reminders;
+mod removal;
+mod restore;
 mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use schema::Former;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -37,15 +43,21 @@ pub use admin_tokens::{AdminTokenRow, NewAdminToken};
 pub use audit::{ChainPlace, StoredAnchor, StoredChainKey};
 pub use audit_calls::CallBatch;
 pub use audit_log::{AuditQuery, AuditReader, PageStart, QueriedOrganization, StoredPage};
-pub use backup::BackupError;
-pub use credentials::{NewCredential, SealedField, StoredCredential, StoredField, StoredKey};
+pub use backup::{BackupError, Draft};
+pub use credentials::{
+    NewCredential, SealedField, StoredCredential, StoredField, StoredKey, StoredSecret,
+};
 pub use error::StoreError;
 pub use idempotency::FirstAnswer;
 pub use installation::{Installation, peek};
 pub use keys::{GatewayKeyRow, NewGatewayKey, NewGrant};
 pub use limits::{StoredLimits, StoredUsage};
 pub use lives::StoredRotation;
+pub use lock::DatabaseLock;
+pub use master_key::{StoredKekUse, StoredKeyOf, peek_kek_uses};
 pub use reminders::{NewReminder, ReminderFilter, ReminderRow};
+pub use removal::Removed;
+pub use restore::Staged;
 
 /// Older libraries can lose committed writes in WAL mode with two connections
 /// (SQLite release notes, 3.51.3).
@@ -57,6 +69,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// An open database.
 #[derive(Clone)]
 pub struct Store {
+    path: Arc<Path>,
     writer: SqlitePool,
     readers: SqlitePool,
 }
@@ -70,10 +83,36 @@ impl Store {
     /// Opens the database and brings its schema up to date, after a backup; `create` makes a
     /// missing file.
     pub async fn open(path: &Path, create: bool) -> Result<Self, StoreError> {
-        Self::open_with(path, create, &schema::MIGRATIONS).await
+        Self::open_with(path, create, &schema::MIGRATIONS, Former::IsToBeKept).await
     }
 
-    async fn open_with(path: &Path, create: bool, known: &Migrator) -> Result<Self, StoreError> {
+    /// Opens a copy that nobody else has and that stays as it is.
+    pub async fn open_copy(path: &Path) -> Result<Self, StoreError> {
+        check_exists(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .immutable(true)
+            .pragma("temp_store", "MEMORY");
+        let readers = pool_of(1).connect_with(options).await?;
+        let found =
+            schema::check(path, &mut *readers.acquire().await?, &schema::MIGRATIONS).await?;
+        match found.pending {
+            Some(_) => Err(StoreError::OldSchema(path.to_owned())),
+            None => Ok(Self {
+                path: Arc::from(path),
+                writer: readers.clone(),
+                readers,
+            }),
+        }
+    }
+
+    async fn open_with(
+        path: &Path,
+        create: bool,
+        known: &Migrator,
+        former: Former,
+    ) -> Result<Self, StoreError> {
         if !create {
             check_exists(path)?;
         }
@@ -90,7 +129,7 @@ impl Store {
         let writer = pool_of(1).connect_with(options.clone()).await?;
         let ready = async {
             assert_version(&writer).await?;
-            schema::update(path, &writer, known).await
+            schema::update(path, &writer, known, former).await
         };
         if let Err(error) = ready.await {
             // Or a refused database would keep its write-ahead log beside it.
@@ -102,7 +141,11 @@ impl Store {
         let readers = pool_of(READERS)
             .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
             .await?;
-        Ok(Self { writer, readers })
+        Ok(Self {
+            path: Arc::from(path),
+            writer,
+            readers,
+        })
     }
 
     /// Starts a change; waits for the one before it.
@@ -169,6 +212,13 @@ fn pool_of(connections: u32) -> SqlitePoolOptions {
         .max_connections(connections)
         .idle_timeout(None)
         .max_lifetime(None)
+}
+
+/// A file beside another: the same name, and more.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
 }
 
 /// A file that cannot be seen is not a missing one.

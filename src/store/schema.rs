@@ -24,11 +24,20 @@ struct Applied {
     checksum: Vec<u8>,
 }
 
+/// The database as it was before it is brought up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Former {
+    /// Somewhere else already.
+    IsKept,
+    IsToBeKept,
+}
+
 /// Applies what is pending, after a backup of a database that has something in it.
 pub(super) async fn update(
     path: &Path,
     writer: &SqlitePool,
     known: &Migrator,
+    former: Former,
 ) -> Result<(), StoreError> {
     let current = check(path, &mut *writer.acquire().await?, known).await?;
     if current.pending.is_none() {
@@ -40,7 +49,7 @@ pub(super) async fn update(
     let Some(pending) = current.pending else {
         return Ok(());
     };
-    if !current.is_new {
+    if !current.is_new && former == Former::IsToBeKept {
         let backup = backup::before(path, pending).await?;
         tracing::warn!(
             database = %path.display(), backup = %backup.display(),

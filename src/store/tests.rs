@@ -94,7 +94,9 @@ async fn a_new_database_needs_no_backup_and_an_old_one_without_news_gets_none() 
 async fn an_upgrade_leaves_a_backup_that_the_old_program_opens() {
     let (folder, path) = database().await;
     let new = later(&[NOTES, MORE]);
-    let store = Store::open_with(&path, false, &new).await.unwrap();
+    let store = Store::open_with(&path, false, &new, Former::IsToBeKept)
+        .await
+        .unwrap();
     assert_eq!(
         (count(&store, KEPT).await, count(&store, TABLES).await),
         (1, 2)
@@ -126,7 +128,10 @@ async fn an_upgrade_that_fails_changes_nothing_and_can_be_repeated() {
     let (folder, path) = database().await;
     let broken = later(&[NOTES, "CREATE TABLE admin_tokens (id TEXT) STRICT"]);
     for _ in 0..2 {
-        let error = Store::open_with(&path, false, &broken).await.err().unwrap();
+        let error = Store::open_with(&path, false, &broken, Former::IsToBeKept)
+            .await
+            .err()
+            .unwrap();
         assert!(matches!(error, StoreError::Migration { .. }), "{error}");
         let store = Store::open(&path, false).await.unwrap();
         assert_eq!(
@@ -136,7 +141,7 @@ async fn an_upgrade_that_fails_changes_nothing_and_can_be_repeated() {
         store.close().await;
         assert_eq!(names(&folder), ["locum.db", backup_name().as_str()]);
     }
-    let store = Store::open_with(&path, false, &later(&[NOTES]))
+    let store = Store::open_with(&path, false, &later(&[NOTES]), Former::IsToBeKept)
         .await
         .unwrap();
     assert_eq!(count(&store, TABLES).await, 1);
@@ -151,7 +156,10 @@ async fn without_a_backup_there_is_no_upgrade() {
     fs::create_dir_all(backup.join("in the way")).unwrap();
     let before = fs::read(&path).unwrap();
     let new = later(&[NOTES]);
-    let error = Store::open_with(&path, false, &new).await.err().unwrap();
+    let error = Store::open_with(&path, false, &new, Former::IsToBeKept)
+        .await
+        .err()
+        .unwrap();
     let StoreError::Backup { backup: named, .. } = &error else {
         panic!("{error}");
     };
@@ -160,7 +168,7 @@ async fn without_a_backup_there_is_no_upgrade() {
     assert!(before == fs::read(&path).unwrap(), "{error}");
     assert_eq!(names(&folder), ["locum.db", backup_name().as_str()]);
     fs::remove_dir_all(&backup).unwrap();
-    Store::open_with(&path, false, &new)
+    Store::open_with(&path, false, &new, Former::IsToBeKept)
         .await
         .unwrap()
         .close()
@@ -172,7 +180,9 @@ async fn programs_that_start_together_upgrade_once() {
     let (folder, path) = database().await;
     let opening = (0..8).map(|_| {
         let path = path.clone();
-        tokio::spawn(async move { Store::open_with(&path, false, &later(&[NOTES])).await })
+        tokio::spawn(async move {
+            Store::open_with(&path, false, &later(&[NOTES]), Former::IsToBeKept).await
+        })
     });
     let opening: Vec<_> = opening.collect();
     for store in opening {
@@ -211,7 +221,7 @@ async fn a_partial_backup_of_a_killed_upgrade_is_replaced() {
     fs::write(&partial, "half a backup").unwrap();
     fs::set_permissions(&partial, fs::Permissions::from_mode(0o644)).unwrap();
     let new = later(&[NOTES]);
-    Store::open_with(&path, false, &new)
+    Store::open_with(&path, false, &new, Former::IsToBeKept)
         .await
         .unwrap()
         .close()

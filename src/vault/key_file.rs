@@ -4,8 +4,9 @@
 //! (development only). The file is checked through the descriptor that is then read, so what was
 //! checked is what is used.
 
+use std::fmt;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,8 @@ use super::key_ring::{KeyRing, KeyRingError};
 /// The file name below `$CREDENTIALS_DIRECTORY` (systemd.exec(5), "Credentials").
 const SYSTEMD_CREDENTIAL: &str = "locum.master-key";
 
-/// Where to look for the key ring.
+/// Where to look for the key ring. No `Debug`: it may hold a secret.
+#[derive(Clone)]
 pub struct KeySource {
     /// `$CREDENTIALS_DIRECTORY`, set by systemd.
     pub credentials_directory: Option<PathBuf>,
@@ -27,6 +29,45 @@ pub struct KeySource {
     pub environment: Option<SecretString>,
     /// The file is a secret mount: a symlink or another owner is acceptable.
     pub mounted: bool,
+}
+
+/// Where the key ring is: the first source that has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RingOrigin {
+    SystemdCredential(PathBuf),
+    Environment,
+    Mount(PathBuf),
+    File(PathBuf),
+}
+
+impl fmt::Display for RingOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SystemdCredential(path) => {
+                write!(f, "the systemd credential {}", path.display())
+            }
+            Self::Environment => f.write_str("LOCUM_MASTER_KEY"),
+            Self::Mount(path) => write!(f, "the secret mount {}", path.display()),
+            Self::File(path) => write!(f, "the key file {}", path.display()),
+        }
+    }
+}
+
+impl KeySource {
+    pub fn origin(&self) -> RingOrigin {
+        if let Some(directory) = &self.credentials_directory {
+            let path = directory.join(SYSTEMD_CREDENTIAL);
+            if path.exists() {
+                return RingOrigin::SystemdCredential(path);
+            }
+        }
+        let there = self.file.symlink_metadata().is_ok();
+        match (&self.environment, self.mounted) {
+            (Some(_), _) if !there => RingOrigin::Environment,
+            (_, true) => RingOrigin::Mount(self.file.clone()),
+            (_, false) => RingOrigin::File(self.file.clone()),
+        }
+    }
 }
 
 /// Why there is no key ring.
@@ -59,6 +100,10 @@ pub enum KeyFileError {
     },
     #[error("the key file {0} already exists and is never overwritten")]
     Exists(PathBuf),
+    #[error(
+        "the key ring is in {0}, which locum cannot change. Add the new key there yourself: a line `kek-NAME active DIGITS` with 64 hexadecimal digits (`openssl rand -hex 32`), and `retired` instead of `active` in the line of the present one. Restart the server, so that it has both, and run `locum master-key rotate` again"
+    )]
+    NotOurs(RingOrigin),
     #[error("the key file {path}: {source}")]
     Io {
         path: PathBuf,
@@ -66,26 +111,20 @@ pub enum KeyFileError {
     },
 }
 
-/// Reads the key ring from the first source that has one; the flag says that it came from the
-/// environment.
-pub fn read_key_ring(source: &KeySource) -> Result<(KeyRing, bool), KeyFileError> {
-    if let Some(directory) = &source.credentials_directory {
-        let path = directory.join(SYSTEMD_CREDENTIAL);
-        if path.exists() {
-            return Ok((read_file(&path, true)?, false));
+/// Reads the key ring from the first source that has one.
+pub fn read_key_ring(source: &KeySource) -> Result<(KeyRing, RingOrigin), KeyFileError> {
+    let origin = source.origin();
+    let ring = match (&origin, &source.environment) {
+        (RingOrigin::SystemdCredential(path) | RingOrigin::Mount(path), _) => read_file(path, true),
+        (RingOrigin::Environment, Some(text)) => {
+            KeyRing::parse(text.expose_secret()).map_err(|source| KeyFileError::Content {
+                origin: origin.to_string(),
+                source,
+            })
         }
-    }
-    match (&source.environment, source.file.symlink_metadata().is_ok()) {
-        (Some(text), false) => {
-            let ring =
-                KeyRing::parse(text.expose_secret()).map_err(|source| KeyFileError::Content {
-                    origin: "LOCUM_MASTER_KEY".to_owned(),
-                    source,
-                })?;
-            Ok((ring, true))
-        }
-        _ => Ok((read_file(&source.file, source.mounted)?, false)),
-    }
+        _ => read_file(&source.file, false),
+    };
+    Ok((ring?, origin))
 }
 
 fn read_file(path: &Path, mounted: bool) -> Result<KeyRing, KeyFileError> {
@@ -104,7 +143,7 @@ fn read_file(path: &Path, mounted: bool) -> Result<KeyRing, KeyFileError> {
     })
 }
 
-fn open_checked(path: &Path, mounted: bool) -> Result<OwnedFd, KeyFileError> {
+pub(super) fn open_checked(path: &Path, mounted: bool) -> Result<OwnedFd, KeyFileError> {
     let io = |error: rustix::io::Errno| KeyFileError::Io {
         path: path.to_owned(),
         source: error.into(),
@@ -149,11 +188,15 @@ fn open_checked(path: &Path, mounted: bool) -> Result<OwnedFd, KeyFileError> {
     Ok(descriptor)
 }
 
-fn check_parent(path: &Path) -> Result<(), KeyFileError> {
-    let parent = match path.parent() {
+pub(super) fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+pub(super) fn check_parent(path: &Path) -> Result<(), KeyFileError> {
+    let parent = parent_of(path);
     let status = rustix::fs::stat(parent).map_err(|error| KeyFileError::Io {
         path: parent.to_owned(),
         source: error.into(),
@@ -165,24 +208,4 @@ fn check_parent(path: &Path) -> Result<(), KeyFileError> {
     } else {
         Err(KeyFileError::Parent(parent.to_owned()))
     }
-}
-
-/// Writes a ring to a file that must not exist yet, readable by its owner alone.
-pub fn write_new_key_file(path: &Path, ring: &KeyRing) -> Result<(), KeyFileError> {
-    check_parent(path)?;
-    let io = |source: std::io::Error| KeyFileError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let descriptor = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|error| {
-        if error == rustix::io::Errno::EXIST {
-            KeyFileError::Exists(path.to_owned())
-        } else {
-            io(error.into())
-        }
-    })?;
-    let mut file = File::from(descriptor);
-    file.write_all(ring.to_text().as_bytes()).map_err(io)?;
-    file.sync_all().map_err(io)
 }

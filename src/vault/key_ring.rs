@@ -53,17 +53,31 @@ pub struct KeyRing {
 impl KeyRing {
     /// A ring with one new key.
     pub fn generate() -> Result<Self, VaultError> {
-        let key = sealed::random_bytes()?;
-        let name = sealed::random_bytes()?;
-        let mut id = String::from("kek-");
-        for byte in &name[..4] {
-            let _ = write!(id, "{byte:02x}");
-        }
-        let active = KekId(id);
+        let (active, key) = new_key()?;
         Ok(Self {
             keys: BTreeMap::from([(active.clone(), key)]),
             active,
         })
+    }
+
+    /// This ring with one key more, which is the active one.
+    pub fn with_new_key(&self) -> Result<Self, VaultError> {
+        loop {
+            let (active, key) = new_key()?;
+            if !self.has(&active) {
+                let mut keys = self.keys.clone();
+                keys.insert(active.clone(), key);
+                return Ok(Self { keys, active });
+            }
+        }
+    }
+
+    /// This ring without a retired key; the active one stays.
+    pub fn without(&self, id: &KekId) -> Self {
+        let mut keys = self.keys.clone();
+        keys.retain(|key, _| key != id || *key == self.active);
+        let active = self.active.clone();
+        Self { keys, active }
     }
 
     pub fn parse(text: &str) -> Result<Self, KeyRingError> {
@@ -117,11 +131,30 @@ impl KeyRing {
         &self.active
     }
 
+    /// The ids of all keys, in order.
+    pub fn ids(&self) -> impl Iterator<Item = &KekId> {
+        self.keys.keys()
+    }
+
+    pub fn has(&self, id: &KekId) -> bool {
+        self.keys.contains_key(id)
+    }
+
     pub(super) fn key(&self, id: &KekId) -> Result<&KeyBytes, VaultError> {
         self.keys
             .get(id)
             .ok_or_else(|| VaultError::MissingKey(id.clone()))
     }
+}
+
+fn new_key() -> Result<(KekId, KeyBytes), VaultError> {
+    let key = sealed::random_bytes()?;
+    let name = sealed::random_bytes()?;
+    let mut id = String::from("kek-");
+    for byte in &name[..4] {
+        let _ = write!(id, "{byte:02x}");
+    }
+    Ok((KekId(id), key))
 }
 
 fn parse_line(line: &str) -> Option<(KekId, bool, KeyBytes)> {

@@ -15,6 +15,8 @@ mod aad;
 mod chain_key;
 mod key_file;
 mod key_ring;
+mod key_write;
+mod live_ring;
 mod organization_key;
 mod sealed;
 
@@ -22,8 +24,10 @@ use uuid::Uuid;
 
 pub use aad::Aad;
 pub use chain_key::{ChainKey, PublicKey, Signature};
-pub use key_file::{KeyFileError, KeySource, read_key_ring, write_new_key_file};
+pub use key_file::{KeyFileError, KeySource, RingOrigin, read_key_ring};
 pub use key_ring::{KekId, KeyRing, KeyRingError};
+pub use key_write::{draft_of, write_new_key_file};
+pub use live_ring::{LiveRing, RingChangeError};
 pub use organization_key::OrganizationKey;
 pub use sealed::random_bytes;
 
@@ -57,33 +61,45 @@ const CHECK_TEXT: &[u8] = b"locum key check 1";
 
 /// The key ring at work for one database.
 pub struct Vault {
-    ring: KeyRing,
+    ring: LiveRing,
     database: Uuid,
 }
 
 impl Vault {
+    /// With a ring that stays as it is.
     pub fn new(ring: KeyRing, database: Uuid) -> Self {
+        let ring = LiveRing::new(ring, None);
         Self { ring, database }
+    }
+
+    /// With the ring of a source, which is read again when a key is asked for that it had not.
+    pub fn from_source(
+        source: KeySource,
+        database: Uuid,
+    ) -> Result<(Self, RingOrigin), KeyFileError> {
+        let (ring, origin) = read_key_ring(&source)?;
+        let ring = LiveRing::new(ring, Some(source));
+        Ok((Self { ring, database }, origin))
     }
 
     pub fn database(&self) -> Uuid {
         self.database
     }
 
-    /// The key that new organization keys are sealed under.
-    pub fn active_kek(&self) -> &KekId {
-        self.ring.active_id()
+    pub fn ring(&self) -> &LiveRing {
+        &self.ring
     }
 
-    /// Seals the text that later proves that a key ring belongs to this database.
-    pub fn seal_check(&self) -> Result<Vec<u8>, VaultError> {
-        let kek = self.ring.active_id();
-        sealed::seal(self.ring.key(kek)?, &self.check_aad(kek), CHECK_TEXT)
+    /// Seals, under a key, the text that later proves that a key ring belongs to this database.
+    pub fn seal_check(&self, kek: &KekId) -> Result<Vec<u8>, VaultError> {
+        let ring = self.ring.with(kek);
+        sealed::seal(ring.key(kek)?, &self.check_aad(kek), CHECK_TEXT)
     }
 
     /// Opens the check row: fails when the key is missing or is another one of the same name.
     pub fn verify_check(&self, kek: &KekId, check: &[u8]) -> Result<(), VaultError> {
-        let text = sealed::open(self.ring.key(kek)?, &self.check_aad(kek), check)?;
+        let ring = self.ring.with(kek);
+        let text = sealed::open(ring.key(kek)?, &self.check_aad(kek), check)?;
         if text.as_slice() == CHECK_TEXT {
             Ok(())
         } else {
@@ -97,18 +113,16 @@ impl Vault {
             .text(kek.as_str())
     }
 
-    /// Makes a new organization key and its sealed form under the active KEK.
+    /// Makes a new organization key and its sealed form under a key.
     pub fn create_organization_key(
         &self,
         place: KeyPlace<'_>,
+        kek: &KekId,
     ) -> Result<(OrganizationKey, Vec<u8>), VaultError> {
-        let kek = self.ring.active_id();
+        let ring = self.ring.with(kek);
         let bytes = sealed::random_bytes()?;
-        let sealed = sealed::seal(
-            self.ring.key(kek)?,
-            &organization_key_aad(place, kek),
-            &*bytes,
-        )?;
+        let aad = organization_key_aad(place, kek);
+        let sealed = sealed::seal(ring.key(kek)?, &aad, &*bytes)?;
         Ok((OrganizationKey::derive(place, &*bytes)?, sealed))
     }
 
@@ -120,22 +134,55 @@ impl Vault {
         ciphertext: &[u8],
     ) -> Result<OrganizationKey, VaultError> {
         let aad = organization_key_aad(place, kek);
-        let bytes = sealed::open(self.ring.key(kek)?, &aad, ciphertext)?;
+        let ring = self.ring.with(kek);
+        let bytes = sealed::open(ring.key(kek)?, &aad, ciphertext)?;
         OrganizationKey::derive(place, &bytes)
     }
 
-    /// Makes the key of a new audit chain and its sealed form under the active KEK.
-    pub fn create_chain_key(&self) -> Result<(ChainKey, Vec<u8>), VaultError> {
-        let kek = self.ring.active_id();
+    /// The same organization key, sealed under another key.
+    pub fn rewrap_organization_key(
+        &self,
+        place: KeyPlace<'_>,
+        (from, to): (&KekId, &KekId),
+        ciphertext: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let aads = [from, to].map(|kek| organization_key_aad(place, kek));
+        self.rewrap((from, to), &aads, ciphertext)
+    }
+
+    /// Makes the key of a new audit chain and its sealed form under a key.
+    pub fn create_chain_key(&self, kek: &KekId) -> Result<(ChainKey, Vec<u8>), VaultError> {
+        let ring = self.ring.with(kek);
         let bytes = sealed::random_bytes()?;
-        let sealed = sealed::seal(self.ring.key(kek)?, &self.chain_aad(kek), &*bytes)?;
+        let sealed = sealed::seal(ring.key(kek)?, &self.chain_aad(kek), &*bytes)?;
         Ok((ChainKey::derive(self.database, &*bytes)?, sealed))
     }
 
     /// Opens the key of the audit chain, which was sealed under `kek`.
     pub fn open_chain_key(&self, kek: &KekId, ciphertext: &[u8]) -> Result<ChainKey, VaultError> {
-        let bytes = sealed::open(self.ring.key(kek)?, &self.chain_aad(kek), ciphertext)?;
+        let ring = self.ring.with(kek);
+        let bytes = sealed::open(ring.key(kek)?, &self.chain_aad(kek), ciphertext)?;
         ChainKey::derive(self.database, &bytes)
+    }
+
+    /// The same key of the audit chain, sealed under another key.
+    pub fn rewrap_chain_key(
+        &self,
+        (from, to): (&KekId, &KekId),
+        ciphertext: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let aads = [from, to].map(|kek| self.chain_aad(kek));
+        self.rewrap((from, to), &aads, ciphertext)
+    }
+
+    fn rewrap(
+        &self,
+        (from, to): (&KekId, &KekId),
+        [old, new]: &[Aad; 2],
+        ciphertext: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let bytes = sealed::open(self.ring.with(from).key(from)?, old, ciphertext)?;
+        sealed::seal(self.ring.with(to).key(to)?, new, &bytes)
     }
 
     fn chain_aad(&self, kek: &KekId) -> Aad {

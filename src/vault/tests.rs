@@ -34,8 +34,10 @@ fn place(database: u128, organization: u128, environment: &Environment, key: u12
 fn an_organization_key_opens_in_its_place_only() {
     let (dev, prod) = (environment("dev"), environment("prod"));
     let vault = vault(1);
-    let kek = vault.active_kek().clone();
-    let (_, sealed) = vault.create_organization_key(place(1, 2, &dev, 3)).unwrap();
+    let kek = vault.ring().active();
+    let (_, sealed) = vault
+        .create_organization_key(place(1, 2, &dev, 3), &vault.ring().active())
+        .unwrap();
     assert!(
         vault
             .open_organization_key(place(1, 2, &dev, 3), &kek, &sealed)
@@ -61,7 +63,7 @@ fn every_field_moved_to_every_other_place_is_refused() {
     let mut places = Vec::new();
     for (organization, env) in [(1, &dev), (1, &prod), (2, &dev)] {
         let (key, _) = vault
-            .create_organization_key(place(1, organization, env, 7))
+            .create_organization_key(place(1, organization, env, 7), &vault.ring().active())
             .unwrap();
         let key = std::rc::Rc::new(key);
         for provider in &providers {
@@ -96,8 +98,9 @@ fn every_flipped_bit_and_every_cut_is_refused() {
     let dev = environment("dev");
     let provider = ProviderName::parse("eka-care").unwrap();
     let version = CredentialVersionId(uuid(5));
-    let (key, _) = vault(1)
-        .create_organization_key(place(1, 2, &dev, 3))
+    let vault = vault(1);
+    let (key, _) = vault
+        .create_organization_key(place(1, 2, &dev, 3), &vault.ring().active())
         .unwrap();
     let sealed = key
         .seal_field(
@@ -127,8 +130,8 @@ fn every_flipped_bit_and_every_cut_is_refused() {
 #[test]
 fn the_check_row_tells_wrong_and_missing_keys_apart() {
     let right = vault(1);
-    let kek = right.active_kek().clone();
-    let check = right.seal_check().unwrap();
+    let kek = right.ring().active();
+    let check = right.seal_check(&kek).unwrap();
     assert_eq!(right.verify_check(&kek, &check), Ok(()));
     assert_eq!(
         vault(2).verify_check(&kek, &check),
@@ -169,12 +172,51 @@ fn a_ring_survives_its_text_and_errors_name_the_line() {
     );
 }
 
+#[test]
+fn a_rewrapped_key_is_the_same_one_under_the_other_key_alone() {
+    let text = format!(
+        "a active {}\nb retired {}",
+        "ab".repeat(32),
+        "cd".repeat(32)
+    );
+    let vault = Vault::new(KeyRing::parse(&text).unwrap(), uuid(1));
+    let [a, b, none] = ["a", "b", "c"].map(|id| KekId::parse(id).unwrap());
+    let dev = environment("dev");
+    let here = place(1, 2, &dev, 3);
+    let (key, old) = vault.create_organization_key(here, &a).unwrap();
+    let new = vault.rewrap_organization_key(here, (&a, &b), &old).unwrap();
+    let opened = vault.open_organization_key(here, &b, &new).unwrap();
+    let secret = SecretString::from("synthetic");
+    assert_eq!(opened.fingerprint(&secret), key.fingerprint(&secret));
+    assert!(vault.open_organization_key(here, &a, &new).is_err());
+    let elsewhere = vault.rewrap_organization_key(place(1, 9, &dev, 3), (&a, &b), &old);
+    assert_eq!(elsewhere, Err(VaultError::Refused));
+    let missing = vault.rewrap_organization_key(here, (&a, &none), &old);
+    assert_eq!(missing, Err(VaultError::MissingKey(none)));
+
+    let (chain, old) = vault.create_chain_key(&a).unwrap();
+    let new = vault.rewrap_chain_key((&a, &b), &old).unwrap();
+    let opened = vault.open_chain_key(&b, &new).unwrap();
+    assert_eq!(opened.public_key(), chain.public_key());
+}
+
+#[test]
+fn a_ring_gains_a_key_and_loses_none_but_a_retired_one() {
+    let ring = KeyRing::generate().unwrap();
+    let old = ring.active_id().clone();
+    let more = ring.with_new_key().unwrap();
+    assert!(more.has(&old) && *more.active_id() != old);
+    assert!(more.without(more.active_id()).has(more.active_id()));
+    let less = more.without(&old);
+    assert!(!less.has(&old) && less.active_id() == more.active_id());
+}
+
 proptest! {
     #[test]
     fn foreign_bytes_never_open_nor_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80), text in "\\PC*") {
         let dev = environment("dev");
         let vault = vault(1);
-        prop_assert!(vault.open_organization_key(place(1, 2, &dev, 3), vault.active_kek(), &bytes).is_err());
+        prop_assert!(vault.open_organization_key(place(1, 2, &dev, 3), &vault.ring().active(), &bytes).is_err());
         let _ = KeyRing::parse(&text);
     }
 
@@ -183,7 +225,8 @@ proptest! {
         let dev = environment("dev");
         let provider = ProviderName::parse("eka-care").unwrap();
         let version = CredentialVersionId(uuid(5));
-        let (key, _) = vault(1).create_organization_key(place(1, 2, &dev, 3)).unwrap();
+        let vault = vault(1);
+        let (key, _) = vault.create_organization_key(place(1, 2, &dev, 3), &vault.ring().active()).unwrap();
         let sealed = key.seal_field(&provider, version, "f", &SecretString::from(secret.clone())).unwrap();
         let opened = key.open_field(&provider, version, "f", &sealed).unwrap();
         prop_assert_eq!(opened.expose_secret(), &secret);

@@ -11,19 +11,16 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
 
 use crate::support::commands::{PLACE, clinic, fed, free_address, words};
 use crate::support::load::spread;
 use crate::support::process::{end, serve_logged, soon};
 use crate::support::program::Program;
 use crate::support::records::Records;
+use crate::support::strace::{WRITES, killed_at};
 use crate::support::{McpClient, app};
 
 const DATABASE: &str = "data/locum.db";
-/// The system calls by which SQLite changes files.
-const WRITES: &str = "pwrite64,fsync,fdatasync,ftruncate,unlink";
 /// Those, and the ones of plain files.
 const ALL_WRITES: &str = "pwrite64,fsync,fdatasync,ftruncate,unlink,write,mkdir";
 
@@ -80,7 +77,18 @@ macro_rules! step {
     };
 }
 
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 16] = [
+    Kind {
+        name: "org delete",
+        command: |_, _| owned("org delete doomed --confirm doomed", &[]),
+        input: "",
+        is_done: |_, _, before, after| {
+            let done = !after.organizations.contains_key("doomed");
+            assert_eq!(done, !after.active.contains_key("doomed/dev"), "{after:?}");
+            assert_eq!(done, revoked(after) > revoked(before), "{after:?}");
+            done
+        },
+    },
     Kind {
         name: "org create",
         command: |n, _| owned(&format!("org create clinic-{n} --name n"), &[]),
@@ -192,40 +200,6 @@ fn acknowledged(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
 }
 
-/// Runs a command under strace, which kills it as a thread of it enters its `n`th call of `calls`.
-async fn killed_at(
-    program: &Program,
-    arguments: &[String],
-    input: &str,
-    calls: &str,
-    n: usize,
-) -> Output {
-    let mut command = Command::new("strace");
-    command
-        .args([
-            "-f",
-            "-qqq",
-            "-o",
-            "/dev/null",
-            "-e",
-            &format!("trace={calls}"),
-        ])
-        .args(["-e", &format!("inject={calls}:signal=KILL:when={n}")])
-        .arg(env!("CARGO_BIN_EXE_locum"))
-        .args(arguments)
-        .current_dir(program.folder.path())
-        .env_remove("LOCUM_CONFIG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().expect("strace is needed");
-    let mut stdin = child.stdin.take().unwrap();
-    // Who is killed early does not read it.
-    let _ = stdin.write_all(input.as_bytes()).await;
-    drop(stdin);
-    child.wait_with_output().await.unwrap()
-}
-
 /// A round: a command that is killed at its `n`th write, and what is there then. Whether the
 /// command came to its end.
 async fn round(program: &Program, kind: &Kind, n: usize) -> bool {
@@ -268,6 +242,15 @@ async fn prepare(program: &Program, kind: &Kind) {
 /// The commands that bring a credential to where a step of its rotation begins; those that have
 /// nothing to do may fail.
 async fn ready(program: &Program, kind: &Kind) {
+    if kind.name == "org delete" {
+        let create = ["org", "create", "doomed", "--name", "Doomed"];
+        if program.run(&create).await.status.success() {
+            let set = "credential set --org doomed --env dev --provider eka-care --from-file -";
+            let output = fed(program, &words(set, &[]), FIELDS).await;
+            assert!(output.status.success(), "{output:?}");
+            program.key(&["doomed"]).await;
+        }
+    }
     let commands: &[&str] = match kind.name {
         "credential stage" => &["cancel"],
         "credential verify" => &["cancel", "stage --from-file -"],

@@ -199,7 +199,7 @@ mod tests {
             let record = read(&mut left).unwrap();
             prop_assert_eq!(left, rest);
             prop_assert_eq!(record.seq, 7);
-            prop_assert_eq!(bytes(7, &record), written.clone());
+            prop_assert_eq!(&bytes(7, &record), &written);
             prop_assert_eq!(read(&mut &written[..written.len() - cut]), None);
         }
 

@@ -60,7 +60,10 @@ impl AdminApi {
 pub fn routes(api: AdminApi) -> Router {
     Router::new()
         .route("/orgs", get(orgs::list).post(orgs::create))
-        .route("/orgs/{org}", get(orgs::show).patch(orgs::change))
+        .route(
+            "/orgs/{org}",
+            get(orgs::show).patch(orgs::change).delete(orgs::remove),
+        )
         .route("/orgs/{org}/keys", get(keys::list_of_org))
         .route("/orgs/{org}/credentials", get(credentials::list))
         .merge(of_credential())

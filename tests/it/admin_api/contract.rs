@@ -92,6 +92,8 @@ async fn schemathesis_finds_nothing() {
     let app = TestApp::builder()
         .org("north", &["dev", "prod"])
         .org("south", &["dev"])
+        // What `schemathesis.toml` has for the one endpoint that would take the others away.
+        .org("doomed", &["dev"])
         .start()
         .await;
     let owner = app.api(Role::Owner, None).await;

@@ -27,6 +27,10 @@ type Row = [Access; 7];
 
 const READ: Row = [Yes, Yes, Yes, Yes, Yes, Hidden, Hidden];
 const CHANGE: Row = [Yes, Yes, Forbidden, Yes, Forbidden, Hidden, Hidden];
+/// For good.
+const END: Row = [
+    Yes, Forbidden, Forbidden, Forbidden, Forbidden, Hidden, Hidden,
+];
 /// Of the installation: a list holds what the actor knows of.
 const READ_ALL: Row = [Yes; 7];
 const CHANGE_ALL: Row = [
@@ -55,6 +59,7 @@ fn table() -> Vec<(&'static str, String, Value, Row)> {
         ),
         ("GET", org(""), none.clone(), READ),
         ("PATCH", org(""), json!({"name": "North"}), CHANGE),
+        ("DELETE", org(""), none.clone(), END),
         ("GET", org("/credentials"), none.clone(), READ),
         ("GET", credential(""), none.clone(), READ),
         ("PUT", credential(""), fields.clone(), CHANGE),
@@ -118,8 +123,14 @@ impl Actors {
         Self { app, clients }
     }
 
-    /// A path for the organization `north`, with something new of its kind to act on.
-    async fn concrete(&self, path: &str) -> String {
+    /// A path for the organization `north`, with something new of its kind to act on. Who deletes
+    /// an organization gets one to delete, if they know of others than their own.
+    async fn concrete(&self, (method, path): (&str, &str), actor: usize) -> String {
+        if (method, path) == ("DELETE", "/orgs/{org}") && actor < 3 {
+            let body = json!({"id": "doomed", "name": "Doomed"});
+            self.clients[0].post("/orgs", body).await;
+            return "/orgs/doomed".to_owned();
+        }
         let mut path = path
             .replace("{org}", "north")
             .replace("{env}", "dev")
@@ -179,7 +190,7 @@ async fn every_endpoint_knows_every_role() {
     }
     for (method, path, body, row) in &table {
         for (number, (client, wanted)) in actors.clients.iter().zip(row).enumerate() {
-            let concrete = actors.concrete(path).await;
+            let concrete = actors.concrete((method, path), number).await;
             let body = (!body.is_null()).then_some(body);
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let reply = client.send(method.clone(), &concrete, &[], body).await;

@@ -34,7 +34,7 @@ const MISTAKES: [&str; 6] = [
      WHERE state IN ('revoked', 'cancelled') AND sealed IS NOT NULL",
     "SELECT COUNT(*) FROM audit_records WHERE seq > (SELECT COUNT(*) FROM audit_records)
      + (SELECT COALESCE(SUM(last - first + 1), 0) FROM audit_calls)",
-    "SELECT COUNT(*) FROM gateway_keys k WHERE NOT EXISTS
+    "SELECT COUNT(*) FROM gateway_keys k WHERE revoked_at IS NULL AND NOT EXISTS
      (SELECT 1 FROM gateway_key_grants g WHERE g.key_id = k.id)",
     "SELECT COUNT(*) FROM organization_keys k WHERE NOT EXISTS
      (SELECT 1 FROM credential_fields f WHERE f.key_id = k.id)",

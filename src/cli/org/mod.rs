@@ -1,15 +1,17 @@
 //! `locum org …`
 
-use super::CliError;
-use super::context::Context;
-use super::output::Output;
+mod delete;
+
 use crate::admin::{Admin, LimitChange, LimitSummary, OrganizationChange};
+use crate::cli::CliError;
+use crate::cli::context::Context;
+use crate::cli::output::Output;
 use crate::domain::limits::LimitSetting;
 use crate::domain::organization::{Organization, OrganizationSlug, OrganizationState};
 use crate::domain::tenant::Environment;
 
 #[derive(clap::Subcommand)]
-pub(super) enum Command {
+pub(in crate::cli) enum Command {
     /// Add an organization
     Create {
         /// Its id: a-z, 0-9 and -, at most 63 characters; what the tenant header carries
@@ -37,12 +39,14 @@ pub(super) enum Command {
         /// Its id
         id: OrganizationSlug,
     },
+    /// Delete an organization, its credentials and what else is its own, for good
+    Delete(delete::Args),
 }
 
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("change").multiple(true).required(true))]
 #[command(group = clap::ArgGroup::new("limits").multiple(true).requires("env"))]
-pub(super) struct SetArgs {
+pub(in crate::cli) struct SetArgs {
     /// Its id
     id: OrganizationSlug,
     /// Its new name for people
@@ -62,7 +66,7 @@ pub(super) struct SetArgs {
     concurrency: Option<LimitSetting>,
 }
 
-pub(super) async fn run(
+pub(in crate::cli) async fn run(
     command: Command,
     context: &Context,
     output: &Output,
@@ -83,7 +87,7 @@ pub(super) async fn run(
             if !output.json {
                 list(&[detail.organization], output);
                 output.say("");
-                super::credential::list(&detail.credentials, output);
+                crate::cli::credential::list(&detail.credentials, output);
                 output.say("");
                 list_limits(&detail.limits, output);
             }
@@ -98,6 +102,7 @@ pub(super) async fn run(
             set_state(&admin, &id, OrganizationState::Active, output).await?;
             output.say(&format!("Organization `{id}` is served again."));
         }
+        Command::Delete(args) => delete::run(&args, &admin, output).await?,
     }
     app.close().await;
     Ok(())
