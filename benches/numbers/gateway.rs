@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use locum::admin::{Admin, CredentialInput, GrantRequest, KeyRequest};
 use locum::app::{App, Surroundings};
@@ -68,7 +68,7 @@ impl Installation {
         if !made.status.success() {
             return Err(String::from_utf8_lossy(&made.stderr).into());
         }
-        let config = installation.folder.path().join("locum.toml");
+        let config = installation.config();
         let audit = match kind {
             Kind::Plain => "",
             Kind::Unaudited => "[audit]\ncalls = \"off\"\n",
@@ -79,11 +79,8 @@ impl Installation {
             installation.mcp, installation.admin
         );
         std::fs::write(&config, text)?;
-        let loaded = Loaded::read(&config, [])?;
-        let app = App::open(loaded, &Surroundings::default(), Arc::new(SystemClock)).await?;
-        let admin = app.admin(Actor::Local {
-            user: "bench".to_owned(),
-        });
+        let app = installation.open().await?;
+        let admin = admin(&app);
         for tenant in 0..tenants {
             if tenant > 0 && tenant % 2_000 == 0 {
                 progress(&format!("{tenant} of {tenants} organizations are entered"));
@@ -93,6 +90,27 @@ impl Installation {
         }
         app.close().await;
         Ok(installation)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("locum.toml")
+    }
+
+    /// As commands open it.
+    pub async fn open(&self) -> Result<App, Failure> {
+        let loaded = Loaded::read(&self.config(), [])?;
+        Ok(App::open(loaded, &Surroundings::default(), Arc::new(SystemClock)).await?)
+    }
+
+    /// Runs a command to its end; answers how long that took.
+    pub async fn run(&self, arguments: &[&str]) -> Result<Duration, Failure> {
+        let (name, rest) = arguments.split_first().ok_or("no command")?;
+        let started = Instant::now();
+        let done = self.command(name).args(rest).output().await?;
+        match done.status.success() {
+            true => Ok(started.elapsed()),
+            false => Err(String::from_utf8_lossy(&done.stderr).into()),
+        }
     }
 
     /// `locum serve`, its log in a new file, until it is ready; and how long that took.
@@ -136,6 +154,13 @@ impl Installation {
             .stdout(Stdio::null());
         command
     }
+}
+
+/// What commands do, as whoever runs them.
+pub fn admin(app: &App) -> Admin {
+    app.admin(Actor::Local {
+        user: "bench".to_owned(),
+    })
 }
 
 /// The name of a tenant's organization.

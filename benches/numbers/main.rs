@@ -10,6 +10,7 @@
 //! - `memory`: at rest, and what a further organization takes
 //! - `start`: until ready, with one organization and with a thousand
 //! - `idle`: connections that ask for nothing, and calls beside them
+//! - `lives`: verifying a million records, pages of long lists, another master key while serving
 //! - `isolation`: a million calls of many tenants, none answered for another one
 //!
 //! Whatever is compared is measured in turn, so that what else the machine does meets all of it.
@@ -26,6 +27,7 @@ mod call;
 mod gateway;
 mod idle;
 mod isolation;
+mod lives;
 mod load;
 mod memory;
 mod process;
@@ -72,12 +74,15 @@ struct Cli {
     /// call, idle, start: rounds; medians are reported
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// call, memory: how many organizations are many; each has its own credential and key
+    /// call, memory, lives: how many organizations are many; each has its own credential and key
     #[arg(long, default_value_t = 10_000)]
     tenants: usize,
     /// idle: connections that ask for nothing
     #[arg(long, default_value_t = 10_000)]
     idle: usize,
+    /// lives: records of calls in the audit log
+    #[arg(long, default_value_t = 1_000_000)]
+    records: usize,
     /// isolation: interleaved calls
     #[arg(long, default_value_t = 1_000_000)]
     interleaved: usize,
@@ -100,6 +105,7 @@ enum Dimension {
     Memory,
     Start,
     Idle,
+    Lives,
     Isolation,
 }
 
@@ -144,6 +150,7 @@ fn measure(cli: &Cli) -> Result<(), Failure> {
             Dimension::Memory => runtime.block_on(memory::measure(&mut stage, cli)),
             Dimension::Start => runtime.block_on(start::measure(&mut stage, cli)),
             Dimension::Idle => runtime.block_on(idle::measure(&mut stage, cli)),
+            Dimension::Lives => runtime.block_on(lives::measure(&mut stage, cli)),
             // Clients, gateway and upstream live in one process: it takes all cores.
             Dimension::Isolation => as_served()?.block_on(isolation::measure(cli)),
         }?;

@@ -70,6 +70,18 @@ impl Admin {
         Ok(all)
     }
 
+    /// Up to `limit` of them, in the order of their ids, that come after one.
+    pub async fn organizations_after(
+        &self,
+        id: &str,
+        limit: usize,
+    ) -> Result<Vec<Organization>, AdminError> {
+        let own = self.actor.scope();
+        let mut some = self.store.organizations_after(id, own, limit).await?;
+        some.retain(|organization| self.sees(organization));
+        Ok(some)
+    }
+
     pub async fn organization(&self, slug: &OrganizationSlug) -> Result<Organization, AdminError> {
         let found = self.store.organization(slug).await?;
         if let Some(found) = found.filter(|found| self.sees(found)) {

@@ -13,6 +13,27 @@ impl Store {
         read_each(&self.readers, question, organization).await
     }
 
+    /// Some of them, in the order of their slugs: of all, or the one.
+    pub async fn organizations_after(
+        &self,
+        slug: &str,
+        only: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<Organization>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM organizations WHERE slug > ?1 AND (?2 IS NULL OR id = ?2)
+             ORDER BY slug LIMIT ?3",
+        )
+        .bind(slug)
+        .bind(only.map(|id| id.0))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(organization)
+        .collect()
+    }
+
     pub async fn organization(
         &self,
         slug: &OrganizationSlug,

@@ -13,6 +13,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::error::LoginError;
+use super::kept::KeptToken;
 use super::life;
 use crate::domain::bearer::{AppliedHeader, TokenHeaders};
 use crate::domain::clock::SharedClock;
@@ -46,7 +47,7 @@ pub struct LoginOutcome {
 
 /// What the next token can be had for, without a login.
 struct Refresh {
-    access_token: SecretString,
+    access_token: KeptToken,
     refresh_token: SecretString,
     end: Option<Timestamp>,
 }
@@ -145,9 +146,10 @@ impl Login {
         if refresh.end.is_some_and(|end| end <= self.clock.now()) {
             return None;
         }
+        let access_token = refresh.access_token.token(&previous.headers.headers);
         let values = LoginValues {
             fields: &credential.fields,
-            access_token: Some(&refresh.access_token),
+            access_token: access_token.as_ref(),
             refresh_token: Some(&refresh.refresh_token),
         };
         let request = match request(&site.base_url, template, &values, Some(origin)) {
@@ -197,6 +199,7 @@ impl Login {
             generation: self.generations.fetch_add(1, Ordering::Relaxed),
             headers: headers(&site.provider, values.fields, &access_token)?,
         };
+        let access_token = KeptToken::new(access_token, &headers.headers);
         Ok(LoginOutcome {
             headers: Arc::new(headers),
             obtained_at: now,
@@ -348,7 +351,7 @@ fn headers(
 fn refresh(
     body: &Value,
     shape: &LoginResponse,
-    access_token: SecretString,
+    access_token: KeptToken,
     now: Timestamp,
 ) -> Option<Box<Refresh>> {
     let token = body.pointer(shape.refresh_token.as_deref()?)?.as_str()?;

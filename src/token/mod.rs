@@ -15,6 +15,7 @@ mod backoff;
 mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod kept;
 mod life;
 mod login;
 mod meters;
