@@ -354,6 +354,12 @@ async fn commands_that_are_killed_at_any_time_do_not_touch_a_running_server() {
     let client = McpClient::new(&server.url, &key).at("north", "dev");
     let traffic = Traffic::start(client);
     let program = Arc::new(program);
+    // However long a command takes here, four of them at a time.
+    let begun = std::time::Instant::now();
+    program
+        .ok(&["org", "set", "south", "--name", "renamed"])
+        .await;
+    let longest = begun.elapsed() * 8;
     let killed = Arc::new(AtomicUsize::new(0));
     let (rounds, deaths) = (program.clone(), killed.clone());
     let results = spread(ROUNDS, 4, move |number| {
@@ -375,7 +381,8 @@ async fn commands_that_are_killed_at_any_time_do_not_touch_a_running_server() {
                 .spawn()
                 .unwrap();
             // From before it begins until after it has ended, on any machine: no two are alike.
-            tokio::time::sleep(Duration::from_micros(number as u64 * number as u64 * 20)).await;
+            let share = number as f64 / ROUNDS as f64;
+            tokio::time::sleep(longest.mul_f64(share * share)).await;
             let _ = child.start_kill();
             let output = child.wait_with_output().await.unwrap();
             deaths.fetch_add(usize::from(!output.status.success()), Ordering::Relaxed);
