@@ -105,6 +105,7 @@ const HOMES: &[(&str, &[&str])] = &[
         "expose_secret",
         &[
             "vault",
+            "token/kept.rs",
             "token/login.rs",
             "net/proxy.rs",
             "notify/smtp.rs",

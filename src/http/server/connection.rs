@@ -19,6 +19,7 @@ use super::body::Requests;
 use super::io::Watched;
 use super::places::Place;
 use super::{GRACE, Peer, Shared};
+use crate::http::tls::Tls;
 
 /// How long the timer of a connection sleeps that waits for nothing.
 const LONG: Duration = Duration::from_secs(60 * 60);
@@ -63,17 +64,20 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, place: Place, sha
     let peer = Peer(peer.ip().to_canonical());
     let ended = match &shared.tls {
         None => drive(stream, peer, &shared).await,
-        Some(tls) => {
-            let handshake = tls.acceptor().accept(stream);
-            match tokio::time::timeout(shared.settings.head_timeout, handshake).await {
-                Ok(Ok(stream)) => drive(stream, peer, &shared).await,
-                Ok(Err(error)) => format!("TLS handshake: {error}"),
-                Err(_) => "TLS handshake: not in time".to_owned(),
-            }
-        }
+        // Apart: a connection in clear would take its room, too.
+        Some(tls) => Box::pin(encrypted(stream, tls, peer, &shared)).await,
     };
     tracing::debug!(peer = %peer.0, reason = ended, "connection ended");
     drop(place);
+}
+
+async fn encrypted(stream: TcpStream, tls: &Tls, peer: Peer, shared: &Shared) -> String {
+    let handshake = tls.acceptor().accept(stream);
+    match tokio::time::timeout(shared.settings.head_timeout, handshake).await {
+        Ok(Ok(stream)) => drive(stream, peer, shared).await,
+        Ok(Err(error)) => format!("TLS handshake: {error}"),
+        Err(_) => "TLS handshake: not in time".to_owned(),
+    }
 }
 
 /// Serves requests until the client or the time ends it; answers why.
