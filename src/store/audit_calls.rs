@@ -136,48 +136,68 @@ impl<'a> Search<'a> {
     }
 
     fn batch(&mut self, first: i64, last: i64, records: Option<&[u8]>) -> ControlFlow<()> {
-        let records = records.map_or_else(Vec::new, |records| unpack(first, records));
+        let records = records.map_or_else(Vec::new, split);
         // One that is passed over costs little, but not nothing.
         self.looked_at += i64::try_from(records.len()).map_or(WINDOW, |length| length.max(10));
-        let (asked, start) = (self.asked, self.start);
-        let fits = |record: &StoredRecord| start.admits(record.seq) && asked.matches(record);
-        let records = records.into_iter().filter(fits);
-        let end = match start {
+        let end = match self.start {
             PageStart::After(_) => {
-                self.found.records.extend(records);
+                self.take(first, records.into_iter());
                 last
             }
             PageStart::Before(_) => {
-                self.found.records.extend(records.rev());
+                self.take(last, records.into_iter().rev());
                 first
             }
         };
         if self.found.records.len() < self.limit && self.looked_at < WINDOW {
             return ControlFlow::Continue(());
         }
-        self.found.horizon = Some(end);
+        // Those of the batch that were left out are beyond a full page.
+        let full = self.found.records.last();
+        let full = full.filter(|_| self.found.records.len() >= self.limit);
+        self.found.horizon = Some(full.map_or(end, |last| last.seq));
         ControlFlow::Break(())
+    }
+
+    /// Reads records of a batch, whose first one has the number `seq`, until there are enough.
+    fn take<'b>(&mut self, seq: i64, records: impl Iterator<Item = &'b [u8]>) {
+        let mut expected = seq;
+        for record in records {
+            if self.found.records.len() >= self.limit {
+                return;
+            }
+            let record = read(record).unwrap_or_else(|| StoredRecord {
+                seq: expected,
+                ..StoredRecord::default()
+            });
+            expected = match self.start {
+                PageStart::After(_) => record.seq.saturating_add(1),
+                PageStart::Before(_) => record.seq.saturating_sub(1),
+            };
+            if self.start.admits(record.seq) && self.asked.matches(&record) {
+                self.found.records.push(record);
+            }
+        }
     }
 }
 
-/// The records of a batch. What nobody wrote so becomes one record that says nothing, and fits
-/// nowhere.
-fn unpack(first: i64, mut bytes: &[u8]) -> Vec<StoredRecord> {
-    let mut records: Vec<StoredRecord> = Vec::new();
+/// The records of a batch, each with its mac. What nobody wrote so is one that cannot be read, and
+/// fits nowhere.
+fn split(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut records = Vec::new();
     while !bytes.is_empty() {
         let mut rest = bytes;
-        let record = canonical::read(&mut rest).zip(rest.split_at_checked(MAC));
-        let Some((mut record, (mac, rest))) = record else {
-            let seq = records.last().map_or(first, |last| last.seq + 1);
-            records.push(StoredRecord {
-                seq,
-                ..StoredRecord::default()
-            });
-            break;
-        };
-        record.mac = mac.to_vec();
+        let whole = canonical::skip(&mut rest).and_then(|()| rest.get(MAC..));
+        let length = whole.map_or(bytes.len(), |rest| bytes.len() - rest.len());
+        let (record, rest) = bytes.split_at(length);
         records.push(record);
         bytes = rest;
     }
     records
+}
+
+fn read(mut bytes: &[u8]) -> Option<StoredRecord> {
+    let record = canonical::read(&mut bytes)?;
+    let mac = bytes.to_vec();
+    (mac.len() == MAC).then_some(StoredRecord { mac, ..record })
 }

@@ -4,6 +4,7 @@
 use super::{AuditEvent, StoredRecord};
 
 const FORMAT: &[u8] = b"locum/audit-record/1";
+const PARTS: usize = 14;
 
 /// A record's fields, about to be written or as they stand in the table.
 pub struct Fields<'a> {
@@ -112,6 +113,14 @@ pub fn read(bytes: &mut &[u8]) -> Option<StoredRecord> {
     })
 }
 
+/// Moves these bytes behind the record at their beginning, without reading it.
+pub fn skip(bytes: &mut &[u8]) -> Option<()> {
+    for _ in 0..PARTS {
+        take(bytes)?;
+    }
+    Some(())
+}
+
 /// The next part, which may be one that says that there is none.
 fn take<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     match bytes.split_first()? {
@@ -197,6 +206,9 @@ mod tests {
             let together = [&written, rest.as_slice()].concat();
             let mut left = together.as_slice();
             let record = read(&mut left).unwrap();
+            prop_assert_eq!(left, &rest);
+            let mut left = together.as_slice();
+            skip(&mut left).unwrap();
             prop_assert_eq!(left, rest);
             prop_assert_eq!(record.seq, 7);
             prop_assert_eq!(&bytes(7, &record), &written);
