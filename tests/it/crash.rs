@@ -355,7 +355,7 @@ async fn commands_that_are_killed_at_any_time_do_not_touch_a_running_server() {
     let traffic = Traffic::start(client);
     let program = Arc::new(program);
     // However long a command takes here, four of them at a time.
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     program
         .ok(&["org", "set", "south", "--name", "renamed"])
         .await;
