@@ -210,7 +210,9 @@ impl Recorder {
             .then(|| AuditEvent::new(now, "locum".to_owned(), "audit.lost").on(lost.to_string()));
         let mut write = store.write().await?;
         let audit = &self.settings.audit;
-        audit.append_all(&mut write, loss).await?;
+        if let Some(loss) = loss {
+            audit.append(&mut write, loss).await?;
+        }
         let mut calls = audit.calls(&mut write).await?;
         for item in batch {
             calls.append(&item.record.event());
