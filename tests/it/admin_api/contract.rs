@@ -86,22 +86,9 @@ async fn the_document_is_a_page_too() {
 }
 
 /// Schemathesis makes requests of the document's schemas, valid ones and others, and judges the
-/// answers by it. What it makes depends on the answers, so no two runs are alike: what one of them finds
-/// is written down, and fails the test when another run finds something, too.
+/// answers by it. What it makes depends on the answers, so no two runs are alike.
 #[tokio::test]
 async fn schemathesis_finds_nothing() {
-    let Err(found) = schemathesis().await else {
-        return;
-    };
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis.txt");
-    std::fs::write(file, &found).unwrap();
-    if let Err(again) = schemathesis().await {
-        panic!("{found}\n\nand again:\n{again}");
-    }
-}
-
-/// One run; what it finds is the error.
-async fn schemathesis() -> Result<(), String> {
     let app = TestApp::builder()
         .org("north", &["dev", "prod"])
         .org("south", &["dev"])
@@ -132,12 +119,9 @@ async fn schemathesis() -> Result<(), String> {
     let output = tokio::time::timeout(limit, command.output()).await;
     let output = output.expect("schemathesis took too long").unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        return Err(findings(&said).to_owned());
-    }
+    assert!(output.status.success(), "{}", findings(&said));
     let operations = operations(&owner.get("/openapi.json").await.ok()).len();
     assert!(said.contains(&format!("Tested: {operations}")), "{said}");
-    Ok(())
 }
 
 /// What was found, out of a report.
