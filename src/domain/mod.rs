@@ -15,6 +15,7 @@ pub mod credential;
 pub mod destination;
 pub mod document;
 pub mod health;
+pub mod jq;
 pub mod json;
 pub mod limits;
 pub mod meter;

@@ -1,0 +1,69 @@
+//! A checked program becomes what the interpreter runs.
+
+use std::sync::LazyLock;
+
+use jaq_core::data::{DataT, HasLut};
+use jaq_core::load::parse::Def;
+use jaq_core::load::{Arena, File, Loader, span};
+use jaq_core::{Compiler, Filter, Lut};
+use jiff::tz::TimeZone;
+
+use super::functions::DEFINITIONS;
+use super::{ProgramError, Value, natives};
+
+/// The variables of every program, in the order of `Variables::in_order`.
+pub(super) const VARIABLES: [&str; 5] = ["$args", "$steps", "$org", "$now", "$today"];
+
+/// What programs work on.
+pub(super) struct Language;
+
+/// What functions see besides their input.
+pub(super) struct Scope<'a> {
+    pub(super) lut: &'a Lut<Language>,
+    pub(super) zone: &'a TimeZone,
+}
+
+impl DataT for Language {
+    type V<'a> = Value;
+    type Data<'a> = &'a Scope<'a>;
+}
+
+impl<'a> HasLut<'a, Language> for &'a Scope<'a> {
+    fn lut(&self) -> &'a Lut<Language> {
+        self.lut
+    }
+}
+
+/// The library's own definitions, those of the allow-list.
+static PRELUDE: LazyLock<Vec<Def<&'static str>>> = LazyLock::new(|| {
+    let defs = jaq_core::defs().chain(jaq_std::defs());
+    let allowed = |def: &Def<&str>| DEFINITIONS.contains(&(def.name, def.args.len()));
+    defs.filter(allowed).collect()
+});
+
+pub(super) fn compile(source: &str) -> Result<Filter<Language>, ProgramError> {
+    let arena = Arena::default();
+    let file = File {
+        code: source,
+        path: (),
+    };
+    let loader = Loader::new(PRELUDE.iter().cloned());
+    let modules = loader.load(&arena, file).map_err(|_| ProgramError {
+        at: 0,
+        message: "this is no jq program".to_owned(),
+    })?;
+    let compiler = Compiler::default()
+        .with_funs(natives::all())
+        .with_global_vars(VARIABLES);
+    compiler.compile(modules).map_err(|errors| {
+        let first = errors.into_iter().flat_map(|(_, errors)| errors).next();
+        let (at, message) = match first {
+            Some((name, undefined)) => (
+                span(source, name).start,
+                format!("there is no {} `{name}` here", undefined.as_str()),
+            ),
+            None => (0, "this is no jq program".to_owned()),
+        };
+        ProgramError { at, message }
+    })
+}

@@ -1,0 +1,127 @@
+//! Programs of profiles (jq): checked and compiled when a profile is loaded, run on data.
+//!
+//! A program sees its input and the variables, and nothing else: its functions are from an
+//! allow-list, without recursion, and its work is counted. So it ends soon, whatever it is given,
+//! and takes no more memory and stack than it may.
+
+mod budget;
+mod check;
+mod compile;
+mod dates;
+mod functions;
+mod natives;
+mod text;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use jaq_core::{Ctx, Vars};
+use jiff::tz::TimeZone;
+
+use budget::Outcome;
+use compile::{Language, Scope};
+pub use text::Unwritable;
+pub use value::Value;
+
+/// What a program may name besides its input.
+pub struct Variables {
+    /// `$args`: the arguments of the call.
+    pub args: Value,
+    /// `$steps`: what the steps before came to, by name.
+    pub steps: Value,
+    /// `$org`: for whom the call is made.
+    pub org: Value,
+    /// `$now`: seconds since 1970.
+    pub now: Value,
+    /// `$today`: the day in the provider's time zone, such as `2026-11-26`.
+    pub today: Value,
+}
+
+/// What is wrong with a program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProgramError {
+    /// Where, in bytes from its beginning.
+    pub at: usize,
+    pub message: String,
+}
+
+/// Why a program came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// Says what was tried with which kinds of values, never with which values; the text of
+    /// `error("…")` is the profile's own.
+    #[error("{0}")]
+    Failed(String),
+    #[error("it takes too much work, too much memory or too many levels")]
+    TooMuch,
+}
+
+/// A jq program.
+pub struct Program {
+    filter: jaq_core::Filter<Language>,
+    /// The steps that it names as `$steps.NAME`, and where it does so first.
+    steps: BTreeMap<String, usize>,
+}
+
+impl Program {
+    /// Reads a program; its place in a file is for whoever read the file.
+    pub fn parse(source: &str) -> Result<Self, ProgramError> {
+        let steps = check::check(source)?;
+        let filter = compile::compile(source)?;
+        Ok(Self { filter, steps })
+    }
+
+    /// The steps that it names, with the byte where it does so first.
+    pub fn steps(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.steps.iter().map(|(name, at)| (name.as_str(), *at))
+    }
+
+    /// Its first output; `null` when there is none.
+    pub fn run(
+        &self,
+        input: Value,
+        variables: &Variables,
+        zone: &TimeZone,
+    ) -> Result<Value, RunError> {
+        let scope = Scope {
+            lut: &self.filter.lut,
+            zone,
+        };
+        let first = || {
+            let variables = Vars::new(variables.in_order());
+            let context = Ctx::<Language>::new(&scope, variables);
+            let output = self.filter.id.run((context, input)).next();
+            // Only `halt` and `break` are no errors, and neither gets here.
+            output.map(|output| output.map_err(|exception| exception.get_err().ok()))
+        };
+        match budget::within(first) {
+            Outcome::Done(None) => Ok(Value::null()),
+            Outcome::Done(Some(Ok(value))) => Ok(value),
+            Outcome::Done(Some(Err(error))) => Err(RunError::Failed(message(error))),
+            Outcome::Exhausted => Err(RunError::TooMuch),
+        }
+    }
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Program")
+    }
+}
+
+impl Variables {
+    /// As [`compile`] counts on.
+    fn in_order(&self) -> [Value; 5] {
+        [&self.args, &self.steps, &self.org, &self.now, &self.today].map(Value::clone)
+    }
+}
+
+fn message(error: Option<jaq_core::Error<Value>>) -> String {
+    let value = error.map(jaq_core::Error::into_val);
+    let text = value.as_ref().and_then(Value::as_str);
+    text.unwrap_or("it failed").to_owned()
+}

@@ -1,0 +1,78 @@
+//! Values to JSON that every client can read.
+
+use jaq_json::{Num, Val};
+
+use super::budget::spend_bytes;
+
+/// As deep as JSON of strangers may be.
+const MAX_LEVELS: usize = 100;
+/// A longer text is no answer.
+const MAX_BYTES: usize = 16 << 20;
+
+/// Why a value is not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the result is too large, or nested too deeply")]
+pub struct Unwritable;
+
+/// Appends a value. What JSON has no word for, such as an infinite number, is `null`.
+pub(super) fn write(value: &Val, out: &mut Vec<u8>) -> Result<(), Unwritable> {
+    level(value, out, 0)
+}
+
+fn level(value: &Val, out: &mut Vec<u8>, depth: usize) -> Result<(), Unwritable> {
+    if depth > MAX_LEVELS || out.len() > MAX_BYTES {
+        return Err(Unwritable);
+    }
+    match value {
+        Val::Null => out.extend(b"null"),
+        Val::Bool(true) => out.extend(b"true"),
+        Val::Bool(false) => out.extend(b"false"),
+        Val::Num(number) => write_number(number, out),
+        Val::TStr(bytes) | Val::BStr(bytes) => write_text(bytes, out),
+        Val::Arr(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                level(item, out, depth + 1)?;
+            }
+            out.push(b']');
+        }
+        Val::Obj(members) => {
+            out.push(b'{');
+            for (index, (key, member)) in members.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                level(key, out, depth + 1)?;
+                out.push(b':');
+                level(member, out, depth + 1)?;
+            }
+            out.push(b'}');
+        }
+    }
+    Ok(())
+}
+
+fn write_number(number: &Num, out: &mut Vec<u8>) {
+    let text = match number {
+        Num::Int(number) => number.to_string(),
+        Num::BigInt(number) => number.to_string(),
+        Num::Dec(text) => text.as_str().to_owned(),
+        Num::Float(number) if !number.is_finite() => "null".to_owned(),
+        // A whole number is written as one: 2, not 2.0.
+        Num::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            format!("{number:.0}")
+        }
+        Num::Float(number) => serde_json::Number::from_f64(*number)
+            .map_or_else(|| "null".to_owned(), |number| number.to_string()),
+    };
+    out.extend(text.as_bytes());
+}
+
+fn write_text(bytes: &[u8], out: &mut Vec<u8>) {
+    spend_bytes(bytes.len());
+    // Writing to memory does not fail.
+    let _ = serde_json::to_writer(out, &String::from_utf8_lossy(bytes));
+}
