@@ -1,6 +1,6 @@
 //! Who a request acts for: the headers that the OpenAPI files demand, endpoint by endpoint.
 //!
-//! `/profiles/*` takes `Authorization: Bearer` and `client-id`; `/dr/*` takes `auth`, except the
+//! `/profiles/*` takes `Authorization: Bearer` and `client-id`, `/abdm/*` the former; `/dr/*` takes `auth`, except the
 //! appointment list, whose file names `Authorization`. A request may carry both token headers, as
 //! long as they carry the same token, and any `client-id` must be the token's own.
 
@@ -17,7 +17,11 @@ use super::tokens::Tokens;
 pub fn demand(incoming: &Incoming, tokens: &Tokens, now: Timestamp) -> Result<Arc<str>, Refusal> {
     let (bearer, auth) = (incoming.bearer(), incoming.header("auth"));
     let (demanded, missing) = match incoming.route.endpoint {
-        endpoint if endpoint.is_profile() || endpoint == Endpoint::AppointmentList => {
+        endpoint
+            if endpoint.is_profile()
+                || endpoint.is_abha()
+                || endpoint == Endpoint::AppointmentList =>
+        {
             (bearer, "Authorization: Bearer is missing")
         }
         _ => (auth, "The auth header is missing"),

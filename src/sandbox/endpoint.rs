@@ -30,6 +30,10 @@ pub enum Endpoint {
     AppointmentComplete,
     AppointmentCancel,
     Prescription,
+    AbhaSendOtp,
+    AbhaVerifyOtp,
+    AbhaSelect,
+    AbhaCard,
     Unknown,
 }
 
@@ -37,6 +41,11 @@ impl Endpoint {
     /// The endpoints that hand out tokens.
     pub fn is_login(self) -> bool {
         matches!(self, Self::Login | Self::QuickLogin | Self::Refresh)
+    }
+
+    /// The endpoints of the health id, `/abdm/*`.
+    pub fn is_abha(self) -> bool {
+        (Self::AbhaSendOtp..=Self::AbhaCard).contains(&self)
     }
 
     /// The endpoints of the patient directory, `/profiles/*`.
@@ -60,6 +69,7 @@ impl Route {
             "connect-auth" | "api" => login(method, &segments),
             "profiles" => patient_directory(method, rest),
             "dr" => doctor_tool(method, rest),
+            "abdm" => abha(method, rest),
             _ => Self::unknown(),
         }
     }
@@ -90,6 +100,18 @@ fn login(method: &Method, segments: &[&str]) -> Route {
             Route::to(Endpoint::Refresh, &[])
         }
         ("POST", ["api", "v1", "auth", "token"]) => Route::to(Endpoint::QuickLogin, &[]),
+        _ => Route::unknown(),
+    }
+}
+
+fn abha(method: &Method, segments: &[&str]) -> Route {
+    match (method.as_str(), segments) {
+        ("POST", ["na", "v1", "profile", "login", "init"]) => Route::to(Endpoint::AbhaSendOtp, &[]),
+        ("POST", ["na", "v1", "profile", "login", "verify"]) => {
+            Route::to(Endpoint::AbhaVerifyOtp, &[])
+        }
+        ("POST", ["na", "v1", "profile", "login", "phr"]) => Route::to(Endpoint::AbhaSelect, &[]),
+        ("GET", ["v1", "profile", "asset", "card"]) => Route::to(Endpoint::AbhaCard, &[]),
         _ => Route::unknown(),
     }
 }

@@ -91,7 +91,7 @@ impl Refusal {
 
     fn body(&self, status: StatusCode, endpoint: Endpoint) -> Option<Value> {
         let message = self.to_string();
-        if endpoint.is_login() {
+        if endpoint.is_login() || endpoint.is_abha() {
             return Some(json!({"code": status.as_u16(), "error": message}));
         }
         let code = self.code(endpoint);

@@ -1,5 +1,6 @@
 //! The API proper: what an authenticated request does to its workspace.
 
+mod abha;
 mod appointments;
 mod book;
 mod patients;
@@ -60,6 +61,10 @@ pub fn answer(call: &Call<'_>) -> Result<Response, Refusal> {
         Endpoint::AppointmentComplete => appointments::complete(call),
         Endpoint::AppointmentCancel => appointments::cancel(call),
         Endpoint::Prescription => prescription::get(call),
+        Endpoint::AbhaSendOtp => abha::send_otp(call),
+        Endpoint::AbhaVerifyOtp => abha::verify_otp(call),
+        Endpoint::AbhaSelect => abha::select(call),
+        Endpoint::AbhaCard => abha::card(call),
         Endpoint::Login | Endpoint::QuickLogin | Endpoint::Refresh | Endpoint::Unknown => {
             Err(Refusal::NotFound("There is nothing at this path"))
         }
