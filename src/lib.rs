@@ -17,6 +17,7 @@
 //!   5  gateway::call        name in the tenant's list    → Entry; arguments against its schema
 //!   6  domain::call         AuthorizedCall::authorize    → AuthorizedCall
 //!   7  gateway::admit       the tenant's limits, a slot  → Permit
+//!      gateway::run         8 and 9 for the tool's one request, or for each of its steps
 //!   8  token                cached, or one login         → Bearer
 //!   9  upstream             request (formed before 8) + bearer → UpstreamReply (asserts the tenant)
 //!  10  gateway::outcome     what the client is told; one record, one log line, one count
@@ -32,7 +33,8 @@
 //! In reading order; `tests/it/architecture.rs` has the table of allowed imports and fails on
 //! anything else.
 //!
-//! - [`domain`]: the words as types. No I/O, no protocol.
+//! - [`domain`]: the words as types, and the programs of profiles ([`domain::jq`]). No I/O, no
+//!   protocol.
 //! - Leaves, each knowing the domain only: [`catalog`] (profiles → providers and tools), [`vault`]
 //!   (envelope encryption; bytes in, bytes out), [`store`] (SQLite), [`net`] (the only constructor
 //!   of HTTP clients), [`token`] (login flows and the token cache), [`upstream`] (REST requests),

@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use locum::catalog::{Catalog, Entry};
@@ -15,7 +16,7 @@ use locum::domain::credential::CredentialVersionId;
 use locum::domain::origin::{Origin, RequestId};
 use locum::domain::principal::Principal;
 use locum::domain::tenant::Tenant;
-use locum::domain::tool::ResponseKind;
+use locum::domain::tool::{ResponseKind, Run};
 use locum::gateway::{CallOutcome, fuzzing as gateway};
 use locum::net::retry_after;
 use locum::upstream::UpstreamReply;
@@ -50,6 +51,7 @@ fuzz_target!(|data: &[u8]| {
         let reply = UpstreamReply {
             status,
             retry_after: retry_after(&headers),
+            content_type: headers.get(CONTENT_TYPE).cloned(),
             body: Bytes::copy_from_slice(body),
         };
         let outcome = outcome(entry, reply);
@@ -88,12 +90,16 @@ fn outcome(entry: &Entry, reply: UpstreamReply) -> CallOutcome {
 fn check_data(data: &Value, entry: &Entry, status: StatusCode, body: &[u8]) {
     assert!(status.is_success(), "{status}");
     let body = str::from_utf8(body).expect("a text");
-    let rule = &entry.tool.response;
+    let Run::Request(only) = &entry.tool.run else {
+        return;
+    };
+    let rule = &only.response;
     if body.trim_ascii().is_empty() {
         return assert_eq!(*data, rule.empty.clone().unwrap_or_default());
     }
     match rule.kind {
         ResponseKind::Text => assert_eq!(*data, body),
+        ResponseKind::Bytes => assert!(data["data"].is_string()),
         ResponseKind::Json => {
             let body = body.strip_prefix('\u{feff}').unwrap_or(body);
             let strict: Value = serde_json::from_str(body).expect("JSON for everybody");

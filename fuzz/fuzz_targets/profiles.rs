@@ -13,9 +13,9 @@ use locum::domain::credential::{CredentialVersionId, OpenedCredential, ProfileKe
 use locum::domain::destination::Destinations;
 use locum::domain::origin::{Origin, RequestId};
 use locum::domain::provider::Provider;
-use locum::domain::tool::{PathSegment, RequestTemplate};
+use locum::domain::tool::{PathSegment, RequestTemplate, Run};
 use locum::token::{LoginError, LoginSite, fuzzing as token};
-use locum::upstream::{Rest, UpstreamError};
+use locum::upstream::{Asked, Rest, UpstreamError};
 use locum_fuzz::{check_complaint, clock, is_json, net, parts, principal, tenant};
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
@@ -119,16 +119,21 @@ fn check_call(entry: &Entry, provider: &Provider, arguments: Arguments) {
     let call = AuthorizedCall::authorize(&principal, &tenant, &entry.tool, arguments, &origin);
     let call = call.unwrap_or_else(|denied| panic!("{denied}"));
     for upstream in provider.environments.values() {
-        let request = match REST.form(&call, &upstream.base_url) {
+        let Run::Request(only) = &entry.tool.run else {
+            return;
+        };
+        let asked = Asked::new(&only.request, call.arguments());
+        let request = match REST.form(&asked, &upstream.base_url) {
             Ok(request) => request,
-            Err(UpstreamError::TooLong | UpstreamError::PathArgument(_)) => continue,
+            Err(
+                UpstreamError::TooLong | UpstreamError::PathArgument(_) | UpstreamError::Header(_),
+            ) => continue,
             Err(other) => panic!("nothing was sent: {other}"),
         };
-        let template = &entry.tool.request;
         check_url(
             request.url(),
             &upstream.base_url,
-            template,
+            &only.request,
             call.arguments(),
         );
         assert!(request.body().is_none_or(is_json), "a body");

@@ -69,7 +69,10 @@ pub fn check_complaint(complaint: &Complaint, text: &str) {
     let line = complaint.line.expect("a line");
     assert!((1..=last).contains(&line), "line {line} of {last}");
     assert!(!complaint.message.is_empty(), "words");
-    let place = format!("{}:{line}: ", complaint.file.display());
+    let column = complaint
+        .column
+        .map_or_else(String::new, |column| format!(":{column}"));
+    let place = format!("{}:{line}{column}: ", complaint.file.display());
     assert!(complaint.to_string().starts_with(&place), "{complaint}");
 }
 

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderName, Method};
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use url::Url;
 
 use super::{Entry, raw, tools};
 use crate::domain::destination::Destinations;
 use crate::domain::document::{Complaint, Document, Step, suggestion};
+use crate::domain::jq::Program;
 use crate::domain::origin::REQUEST_ID;
 use crate::domain::provider::{
     CredentialShape, ErrorShape, FieldShape, HeaderRule, ImportShape, Login, LoginFlow,
@@ -27,13 +29,16 @@ const DATA_MARK: &str = "{data}";
 /// Where in the document a check is, to complain with file, line and field.
 pub(super) struct Place<'a> {
     document: &'a Document<'a>,
+    /// What every program begins with.
+    definitions: &'a str,
     path: Vec<Step>,
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn root(document: &'a Document<'a>) -> Self {
+    pub(super) fn root(document: &'a Document<'a>, definitions: &'a str) -> Self {
         Self {
             document,
+            definitions,
             path: Vec::new(),
         }
     }
@@ -41,14 +46,35 @@ impl<'a> Place<'a> {
     pub(super) fn at(&self, step: impl Into<Step>) -> Self {
         let mut path = self.path.clone();
         path.push(step.into());
-        Self {
-            document: self.document,
-            path,
-        }
+        Self { path, ..*self }
     }
 
     pub(super) fn complain(&self, message: impl ToString) -> Complaint {
         self.document.complain(&self.path, message.to_string())
+    }
+
+    /// The text at this place as a program; a mistake in it has line and column.
+    pub(super) fn program(&self, source: &str) -> Result<Program, Complaint> {
+        let whole = [self.definitions_for(source), "\n", source].concat();
+        Program::parse(&whole)
+            .map_err(|error| self.complain_in(source, error.at, &format!("jq: {error}")))
+    }
+
+    /// The definitions, where the program has one of their names in it: most have none.
+    fn definitions_for(&self, source: &str) -> &str {
+        let defined = self.definitions.split("def ").skip(1);
+        let mut names = defined.filter_map(|rest| rest.split([':', '(']).next());
+        match names.any(|name| source.contains(name.trim())) {
+            true => self.definitions,
+            false => "",
+        }
+    }
+
+    /// A complaint about a byte of the program at this place; the definitions before it are sound.
+    pub(super) fn complain_in(&self, source: &str, at: usize, message: &str) -> Complaint {
+        let at = at.saturating_sub(self.definitions_for(source).len() + 1);
+        let place = (source, at);
+        self.document.complain_within(&self.path, place, message)
     }
 }
 
@@ -57,7 +83,13 @@ pub(super) fn profile(
     raw: raw::Profile,
     destinations: &Destinations,
 ) -> Result<(Provider, Vec<Entry>), Complaint> {
-    let root = Place::root(document);
+    let definitions = raw.definitions.unwrap_or_default();
+    let root = Place::root(document, &definitions);
+    Program::parse(&[&definitions, "\n."].concat()).map_err(|error| {
+        let message = format!("jq: {error}");
+        let place = (definitions.as_str(), error.at);
+        document.complain_within(&["definitions".into()], place, message)
+    })?;
     if raw.format != FORMAT {
         let message = format!("this build reads format {FORMAT}");
         return Err(root.at("format").complain(message));
@@ -76,16 +108,27 @@ pub(super) fn profile(
             },
             fields,
         },
-        result: result(&root.at("result").at("success"), raw.result.success)?,
+        result: result(&root.at("result").at("success"), raw.result.success)?.unwrap_or_default(),
         errors: ErrorShape {
             hints: hints(&root.at("errors").at("hints"), raw.errors.hints)?,
             message: pointers(&root.at("errors").at("message"), raw.errors.message)?,
             code: pointers(&root.at("errors").at("code"), raw.errors.code)?,
         },
+        time_zone: time_zone(&root.at("time_zone"), raw.time_zone)?,
         title: raw.title,
         name,
     };
     Ok((provider, tools))
+}
+
+fn time_zone(place: &Place<'_>, name: Option<String>) -> Result<TimeZone, Complaint> {
+    let Some(name) = name else {
+        return Ok(TimeZone::UTC);
+    };
+    // No zone of this machine's own: a profile means the same everywhere.
+    jiff::tz::TimeZoneDatabase::bundled()
+        .get(&name)
+        .map_err(|_| place.complain("not a time zone; write its IANA name, such as Asia/Kolkata"))
 }
 
 /// Names that templates have another meaning for.
@@ -264,7 +307,7 @@ fn headers(
         .collect()
 }
 
-fn header_name(place: &Place<'_>, name: &str) -> Result<HeaderName, Complaint> {
+pub(super) fn header_name(place: &Place<'_>, name: &str) -> Result<HeaderName, Complaint> {
     let name = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| place.complain("not a header name (RFC 9110, section 5.1)"))?;
     let framing = [
@@ -285,17 +328,20 @@ fn header_name(place: &Place<'_>, name: &str) -> Result<HeaderName, Complaint> {
 }
 
 /// Splits `{ success = true, data = "{data}" }` into the JSON before and after the data.
-fn result(place: &Place<'_>, raw: Option<toml::Value>) -> Result<ResultShape, Complaint> {
+pub(super) fn result(
+    place: &Place<'_>,
+    raw: Option<toml::Value>,
+) -> Result<Option<ResultShape>, Complaint> {
     let Some(raw) = raw else {
-        return Ok(ResultShape::default());
+        return Ok(None);
     };
     let frame = plain_json(place, raw)?.to_string();
     let mark = format!("\"{DATA_MARK}\"");
     match frame.split(&mark).collect::<Vec<_>>().as_slice() {
-        [before, after] if !after.starts_with(':') => Ok(ResultShape {
+        [before, after] if !after.starts_with(':') => Ok(Some(ResultShape {
             before: (*before).to_owned(),
             after: (*after).to_owned(),
-        }),
+        })),
         _ => Err(place.complain("exactly one value is to be \"{data}\"")),
     }
 }

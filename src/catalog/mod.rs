@@ -9,6 +9,8 @@
 mod arguments;
 mod compile;
 mod raw;
+mod request;
+mod steps;
 mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};

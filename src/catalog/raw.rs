@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::domain::steps::OnError;
 use crate::domain::tool::ResponseKind;
 
 #[derive(Deserialize)]
@@ -15,6 +16,8 @@ pub(super) struct Profile {
     pub format: i64,
     pub name: String,
     pub title: String,
+    pub time_zone: Option<String>,
+    pub definitions: Option<String>,
     pub environments: BTreeMap<String, Environment>,
     pub credential: Credential,
     pub login: Login,
@@ -138,11 +141,47 @@ pub(super) struct Tool {
     pub annotations: Annotations,
     #[serde(default)]
     pub input: toml::Table,
-    pub request: Request,
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    pub request: Option<Request>,
     #[serde(default)]
     pub response: Response,
     #[serde(default)]
+    pub steps: Vec<Step>,
+    pub output: Option<String>,
+    #[serde(default)]
+    pub result: ResultShape,
+    #[serde(default)]
     pub hints: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Check {
+    pub require: String,
+    pub message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Step {
+    pub name: String,
+    pub when: Option<String>,
+    pub for_each: Option<String>,
+    pub request: Option<Request>,
+    #[serde(default)]
+    pub response: Response,
+    pub on_error: Option<OnError>,
+    pub value: Option<String>,
+    #[serde(rename = "return")]
+    pub returns: Option<Returns>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Returns {
+    Success,
+    Error,
 }
 
 #[derive(Deserialize)]
@@ -162,6 +201,10 @@ pub(super) struct Annotations {
 pub(super) struct Request {
     pub method: String,
     pub path: String,
+    #[serde(default)]
+    pub with: BTreeMap<String, String>,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     #[serde(default)]
     pub query: Vec<Query>,
     pub body: Option<toml::Value>,

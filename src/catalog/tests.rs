@@ -1,6 +1,7 @@
 //! Mistakes of profiles that types alone let pass.
 
 use super::*;
+use crate::domain::tool::Run;
 
 const PROFILE: &str = r#"
 format = 1
@@ -25,6 +26,103 @@ input = { type = "object", properties = { day = { default = "DAY" } } }
 request = { method = "GET", path = "/" }
 response = { empty = ["NOTHING"] }
 "#;
+
+/// The profile with this instead of the request.
+fn load(steps: &str) -> Result<Catalog, String> {
+    let request =
+        "request = { method = \"GET\", path = \"/\" }\nresponse = { empty = [\"NOTHING\"] }\n";
+    let text = PROFILE.replace(request, steps);
+    assert_ne!(text, PROFILE);
+    let (mut catalog, anywhere) = (Catalog::default(), Destinations::default());
+    match catalog.add(Path::new("acme.toml"), &text, &anywhere) {
+        Ok(()) => Ok(catalog),
+        Err(complaint) => Err(complaint.to_string()),
+    }
+}
+
+const GET: &str = "request = { method = \"GET\", path = \"/\" }";
+
+#[test]
+fn steps_are_put_into_rounds() {
+    let step = |name: &str, what: &str| format!("[[tools.steps]]\nname = \"{name}\"\n{what}\n");
+    let steps = [
+        step("a", GET),
+        step("b", &format!("when = '$args.day'\n{GET}")),
+        step("c", "value = '$steps.a'"),
+        step("d", &format!("for_each = '$steps.c'\n{GET}")),
+        step("e", "value = '1'"),
+        step("end", "when = '$steps.b'\nreturn = \"error\"\nvalue = '2'"),
+        step("f", GET),
+        step("write", "request = { method = \"POST\", path = \"/\" }"),
+        step("g", "value = '$steps.a'"),
+    ];
+    let catalog = load(&steps.concat()).unwrap();
+    let Run::Steps(plan) = &catalog.tool("read").unwrap().tool.run else {
+        panic!("steps")
+    };
+    let rounds: [&[usize]; 7] = [&[0, 1, 4], &[2], &[3], &[5], &[6], &[7], &[8]];
+    assert_eq!(plan.rounds, rounds);
+}
+
+#[test]
+fn two_round_trips_are_enough_for_a_patient_with_appointments() {
+    let catalog = Catalog::load(Path::new("none"), false, &Overrides::default()).unwrap();
+    let tool = &catalog
+        .tool("get_comprehensive_patient_profile")
+        .unwrap()
+        .tool;
+    let Run::Steps(plan) = &tool.run else {
+        panic!("steps")
+    };
+    // Patient and appointments; which doctors and clinics; those; the answer.
+    let rounds: [&[usize]; 4] = [&[0, 1], &[2], &[3, 4], &[5]];
+    assert_eq!(plan.rounds, rounds);
+}
+
+#[test]
+fn a_mistake_in_a_step_has_its_place() {
+    for (steps, complaint) in [
+        (
+            "",
+            "acme.toml:16: tools[0]: a tool has a `request` or `steps`",
+        ),
+        (
+            "[[tools.steps]]\nname = 'a'",
+            "acme.toml:21: tools[0].steps[0]: a step has a `request` or a `value`",
+        ),
+        (
+            "[[tools.steps]]\nname = 'a'\nvalue = '.x | mpa(.)'",
+            "acme.toml:23:15: tools[0].steps[0].value: jq: there is no function `mpa` here; did you mean `map`?",
+        ),
+        (
+            "[[tools.steps]]\nname = 'ab'\nvalue = '1'\n[[tools.steps]]\nname = 'c'\nwhen = '''\n$steps.ac'''\nvalue = '1'",
+            "acme.toml:27:8: tools[0].steps[1].when: there is no step `ac` before this; did you mean `ab`?",
+        ),
+        (
+            "[[tools.steps]]\nname = 'A'\nvalue = '1'",
+            "acme.toml:22: tools[0].steps[0].name: `{A}` is not a name: a-z, 0-9 and _ are, starting with a letter",
+        ),
+        (
+            "[[tools.steps]]\nname = 'a'\nvalue = '1'\non_error = 'null'",
+            "acme.toml:24: tools[0].steps[0].on_error: only for requests; a value uses try … catch …",
+        ),
+        (
+            "output = '.a'\nrequest = { method = \"GET\", path = \"/{item}\" }",
+            "acme.toml:22: tools[0].request.path: `{item}` names nothing here; known here: day",
+        ),
+        (
+            "request = { method = \"GET\", path = \"/\", with = { x = '$args.' } }",
+            "acme.toml:21:61: tools[0].request.with.x: jq: expected key, found the end",
+        ),
+        (
+            "checks = [{ require = 'true and', message = 'm' }]\nrequest = { method = \"GET\", path = \"/\" }",
+            "acme.toml:21:32: tools[0].checks[0].require: jq: expected term, found the end",
+        ),
+    ] {
+        let error = load(steps).err().unwrap_or_default();
+        assert_eq!(error, complaint, "{steps}");
+    }
+}
 
 #[test]
 fn a_date_is_no_json() {

@@ -2,14 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::compile::{Place, hints, json, known_name, method, plain_json, text};
+use super::compile::{Place, hints, plain_json};
+use super::steps::run;
 use super::{Entry, Schema, raw};
 use crate::domain::document::Complaint;
 use crate::domain::provider::ProviderName;
-use crate::domain::template::TextTemplate;
-use crate::domain::tool::{
-    Annotations, PathSegment, QueryRule, RequestTemplate, ResponseRule, Tool, ToolName,
-};
+use crate::domain::tool::{Annotations, Tool, ToolName};
 
 pub(super) fn compile(
     place: &Place<'_>,
@@ -22,13 +20,17 @@ pub(super) fn compile(
         .collect()
 }
 
-fn tool(place: &Place<'_>, provider: &ProviderName, raw: raw::Tool) -> Result<Entry, Complaint> {
+fn tool(
+    place: &Place<'_>,
+    provider: &ProviderName,
+    mut raw: raw::Tool,
+) -> Result<Entry, Complaint> {
     let name = ToolName::parse(&raw.name).map_err(|e| place.at("name").complain(e))?;
     if raw.description.trim().is_empty() {
         let message = "a description tells the model when to use the tool";
         return Err(place.at("description").complain(message));
     }
-    let input = input_schema(&place.at("input"), raw.input)?;
+    let input = input_schema(&place.at("input"), std::mem::take(&mut raw.input))?;
     let schema = Schema::compile(&input).map_err(|e| place.at("input").complain(e))?;
     let properties = input.get("properties").and_then(Value::as_object);
     let known: Vec<&str> = properties
@@ -36,20 +38,14 @@ fn tool(place: &Place<'_>, provider: &ProviderName, raw: raw::Tool) -> Result<En
         .flat_map(Map::keys)
         .map(String::as_str)
         .collect();
-    let request = request(&place.at("request"), &raw.request, &known)?;
-    let empty = raw.response.empty;
-    let empty = empty.map(|value| plain_json(&place.at("response").at("empty"), value));
+    let run = run(place, &mut raw, &known)?;
     let tool = Tool {
         name,
         provider: provider.clone(),
         title: raw.title,
         description: raw.description.trim().to_owned(),
         annotations: annotations(&place.at("annotations"), &raw.annotations)?,
-        request,
-        response: ResponseRule {
-            kind: raw.response.kind,
-            empty: empty.transpose()?,
-        },
+        run,
         hints: hints(&place.at("hints"), raw.hints)?,
         input_schema: input,
     };
@@ -94,67 +90,4 @@ fn annotations(place: &Place<'_>, raw: &raw::Annotations) -> Result<Annotations,
         idempotent: raw.idempotent || raw.read_only,
         open_world: raw.open_world,
     })
-}
-
-fn request(
-    place: &Place<'_>,
-    raw: &raw::Request,
-    known: &[&str],
-) -> Result<RequestTemplate, Complaint> {
-    let query = raw.query.iter().enumerate().map(|(index, rule)| {
-        let place = place.at("query").at(index);
-        Ok(QueryRule {
-            name: rule.name.clone(),
-            value: text(&place.at("value"), &rule.value, known)?,
-            always: rule.always,
-            alone: rule.alone,
-        })
-    });
-    let body = raw
-        .body
-        .as_ref()
-        .map(|body| json(&place.at("body"), body, known));
-    Ok(RequestTemplate {
-        method: method(&place.at("method"), &raw.method)?,
-        prefix: raw.path.split('{').next().unwrap_or_default().to_owned(),
-        path: path(&place.at("path"), &raw.path, known)?,
-        query: query.collect::<Result<_, Complaint>>()?,
-        body: body.transpose()?,
-    })
-}
-
-fn path(place: &Place<'_>, raw: &str, known: &[&str]) -> Result<Vec<PathSegment>, Complaint> {
-    let Some(relative) = raw.strip_prefix('/') else {
-        return Err(place.complain("a path starts with /"));
-    };
-    if raw.contains(['?', '#']) {
-        return Err(place.complain("a path has no ? and no #; query keys go into `query`"));
-    }
-    relative
-        .split('/')
-        .map(|segment| path_segment(place, segment, known))
-        .collect()
-}
-
-fn path_segment(
-    place: &Place<'_>,
-    segment: &str,
-    known: &[&str],
-) -> Result<PathSegment, Complaint> {
-    let template = TextTemplate::parse(segment).map_err(|e| place.complain(e))?;
-    if let Some(name) = template.sole_name() {
-        known_name(place, name, known)?;
-        return Ok(PathSegment::Argument(name.to_owned()));
-    }
-    if template.names().next().is_some() {
-        let message = format!("`{segment}`: an argument fills a whole segment of the path");
-        return Err(place.complain(message));
-    }
-    // Characters that stand for themselves in a segment (RFC 3986, section 3.3).
-    let literal = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@".contains(c);
-    if matches!(segment, "." | "..") || !segment.chars().all(literal) {
-        let message = format!("`{segment}`: use letters, digits and -._~ in fixed segments");
-        return Err(place.complain(message));
-    }
-    Ok(PathSegment::Literal(segment.to_owned()))
 }

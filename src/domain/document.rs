@@ -1,6 +1,7 @@
 //! TOML documents that people write: complaints name file, line and field, and the nearest word.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -12,6 +13,8 @@ pub struct Complaint {
     pub file: PathBuf,
     /// Counted from 1.
     pub line: Option<usize>,
+    /// Counted from 1, in characters; where the mistake is within a text.
+    pub column: Option<usize>,
     /// Dotted path of the key, such as `tools[3].request.path`.
     pub field: Option<String>,
     pub message: String,
@@ -24,6 +27,9 @@ impl fmt::Display for Complaint {
         write!(f, "{}", self.file.display())?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
+            if let Some(column) = self.column {
+                write!(f, ":{column}")?;
+            }
         }
         if let Some(field) = &self.field {
             write!(f, ": {field}")?;
@@ -51,6 +57,12 @@ impl From<usize> for Step {
     }
 }
 
+/// Where in a document a key and its value are, in bytes.
+struct Place {
+    key: usize,
+    value: Range<usize>,
+}
+
 /// A document as it was read.
 pub struct Document<'a> {
     file: &'a Path,
@@ -67,6 +79,7 @@ impl<'a> Document<'a> {
         toml::from_str(self.text).map_err(|error| Complaint {
             file: self.file.to_owned(),
             line: error.span().map(|span| line_at(self.text, span.start)),
+            column: None,
             field: None,
             message: explain(error.message()),
         })
@@ -77,15 +90,41 @@ impl<'a> Document<'a> {
     pub fn complain(&self, path: &[Step], message: impl Into<String>) -> Complaint {
         Complaint {
             file: self.file.to_owned(),
-            line: self.locate(path).map(|offset| line_at(self.text, offset)),
+            line: self.locate(path).map(|place| line_at(self.text, place.key)),
+            column: None,
             field: (!path.is_empty()).then(|| dotted(path)),
             message: message.into(),
         }
     }
 
-    fn locate(&self, path: &[Step]) -> Option<usize> {
+    /// A complaint about the byte `at` of the text that is the value at `path`. Where the text is
+    /// written with escapes, the place is that of its key.
+    pub fn complain_within(
+        &self,
+        path: &[Step],
+        (text, at): (&str, usize),
+        message: impl Into<String>,
+    ) -> Complaint {
+        let complaint = self.complain(path, message);
+        let begins = self.locate(path).and_then(|place| {
+            let written = self.text.get(place.value.clone())?;
+            Some(place.value.start + written.find(text)?)
+        });
+        let Some(at) = begins.map(|begins| begins + at) else {
+            return complaint;
+        };
+        let before = self.text.get(..at).unwrap_or_default();
+        let line_begins = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Complaint {
+            line: Some(line_at(self.text, at)),
+            column: Some(before[line_begins..].chars().count() + 1),
+            ..complaint
+        }
+    }
+
+    fn locate(&self, path: &[Step]) -> Option<Place> {
         let root = DeTable::parse(self.text).ok()?;
-        let mut at = None;
+        let mut at: Option<Place> = None;
         let mut value = &DeValue::Table(root.into_inner());
         for step in path {
             let next = match (step, value) {
@@ -93,11 +132,17 @@ impl<'a> Document<'a> {
                     .iter()
                     .find(|(name, _)| name.get_ref() == key)
                     .map(|(name, inner)| {
-                        at = Some(name.span().start);
+                        at = Some(Place {
+                            key: name.span().start,
+                            value: inner.span(),
+                        });
                         inner.get_ref()
                     }),
                 (Step::Index(index), DeValue::Array(items)) => items.get(*index).map(|item| {
-                    at = Some(item.span().start);
+                    at = Some(Place {
+                        key: item.span().start,
+                        value: item.span(),
+                    });
                     item.get_ref()
                 }),
                 _ => None,
@@ -219,5 +264,19 @@ mod tests {
             Some(6)
         );
         assert_eq!(line(&["c".into(), 0.into(), "missing".into()]), Some(3));
+    }
+
+    #[test]
+    fn a_place_within_a_text_has_line_and_column() {
+        let text = "a = '.x |'\nb = '''\n.é\n| y'''\nc = \"\\\".\\\"\"\n";
+        let document = Document::new(Path::new("x.toml"), text);
+        let within = |key: &str, text: &str, at: usize| {
+            let complaint = document.complain_within(&[key.into()], (text, at), "m");
+            complaint.to_string()
+        };
+        assert_eq!(within("a", ".x |", 4), "x.toml:1:10: a: m");
+        assert_eq!(within("b", ".é\n| y", 6), "x.toml:4:3: b: m");
+        assert_eq!(within("b", ".é\n| y", 3), "x.toml:3:3: b: m");
+        assert_eq!(within("c", "\".\"", 1), "x.toml:5: c: m");
     }
 }

@@ -29,6 +29,7 @@ pub mod redact;
 pub mod reminder;
 pub mod slug;
 pub mod span;
+pub mod steps;
 pub mod template;
 pub mod tenant;
 pub mod tool;

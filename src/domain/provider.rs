@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderName, Method};
+use jiff::tz::TimeZone;
 use url::Url;
 
 use super::slug::slug_name;
@@ -20,6 +21,8 @@ slug_name! {
 pub struct Provider {
     pub name: ProviderName,
     pub title: String,
+    /// What days and times without an offset mean.
+    pub time_zone: TimeZone,
     pub environments: BTreeMap<Environment, Upstream>,
     pub credential: CredentialShape,
     pub login: Login,

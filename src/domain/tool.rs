@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use http::Method;
+use http::{HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::provider::ProviderName;
+use super::steps::Plan;
 use super::template::{JsonTemplate, TextTemplate};
 
 /// The longest tool name in bytes (MCP 2026-07-28, server/tools, "Tool Names").
@@ -93,16 +94,34 @@ pub struct Tool {
     /// JSON Schema 2020-12 of the arguments object.
     pub input_schema: Map<String, Value>,
     pub annotations: Annotations,
-    pub request: RequestTemplate,
-    pub response: ResponseRule,
+    pub run: Run,
     /// What to tell the model about an upstream status, by status.
     pub hints: BTreeMap<u16, String>,
 }
 
-/// The upstream request of a tool.
+/// What a tool does.
+#[derive(Debug)]
+pub enum Run {
+    /// One request, whose answer is the tool's.
+    Request(Box<Exchange>),
+    Steps(Box<Plan>),
+}
+
+/// A request, and how its answer becomes data.
+#[derive(Debug)]
+pub struct Exchange {
+    pub request: RequestTemplate,
+    pub response: ResponseRule,
+}
+
+/// An upstream request.
 #[derive(Debug)]
 pub struct RequestTemplate {
     pub method: Method,
+    /// What the answer is to be.
+    pub accept: HeaderValue,
+    /// Headers beside those of the provider, which count before these.
+    pub headers: Vec<(HeaderName, TextTemplate)>,
     /// Segments of the path after the base URL; a trailing slash is an empty last one.
     pub path: Vec<PathSegment>,
     /// The path up to its first argument: what decides which headers apply, so that no argument
@@ -145,4 +164,6 @@ pub enum ResponseKind {
     #[default]
     Json,
     Text,
+    /// Any bytes: an object of their base64 text and their type.
+    Bytes,
 }

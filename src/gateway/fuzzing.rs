@@ -1,7 +1,7 @@
 //! What a client is told of an upstream's answer, for `fuzz/`: exists with `--cfg fuzzing` only.
 
-use super::CallOutcome;
 use super::outcome::WORDS;
+use super::{Answer, CallOutcome};
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::provider::Provider;
@@ -14,7 +14,12 @@ pub fn outcome(
     reply: UpstreamReply,
     request_id: &str,
 ) -> CallOutcome {
-    CallOutcome::of(call, Some(provider), Ok((bearer, reply)), request_id)
+    CallOutcome::of(
+        call,
+        Some(provider),
+        Ok(Answer::Reply(bearer, reply)),
+        request_id,
+    )
 }
 
 /// How calls may end.

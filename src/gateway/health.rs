@@ -140,6 +140,7 @@ fn is_failure(code: &str) -> bool {
         "invalid_arguments",
         "upstream_refused",
         "no_credential",
+        "profile_error",
     ];
     !clients_own.contains(&code) && !code.starts_with("limited_") && code != "gateway_busy"
 }

@@ -8,9 +8,10 @@
 //!           ├ check        arguments against the schema             → Arguments
 //!           ├ authorize    principal, tenant, tool, arguments       → AuthorizedCall
 //!           ├ admit        the tenant's limits, a slot              → Permit
-//!           ├ form         template + arguments                     → FormedRequest
-//!           ├ token        cache, single flight, renewal            → Bearer
-//!           ├ send         upstream; one retry with a new token on 401 → UpstreamReply
+//!           ├ run          the tool's one request; or its steps, those of a round side by side. Each:
+//!           │  ├ form      template + arguments                     → FormedRequest
+//!           │  ├ token     cache, single flight, renewal            → Bearer
+//!           │  └ send      upstream; one retry with a new token on 401 → UpstreamReply
 //!           │              a version that is over or refused gives way to the one in its place
 //!           └ outcome      what the client is told; one record, one log line, one count
 //! ```
@@ -32,6 +33,7 @@ mod outcome;
 mod record;
 mod recorder;
 mod resolve;
+mod run;
 mod send;
 mod turn_back;
 mod usage;
@@ -45,7 +47,7 @@ use http::StatusCode;
 use tokio::sync::Mutex;
 
 pub use admit::AdmissionSettings;
-use admit::{Admission, Limited};
+use admit::{Admission, Limited, Permit};
 use directory::{Directory, Place};
 pub use error::{NotCalled, Refusal};
 use health::HealthBook;
@@ -54,6 +56,7 @@ pub use outcome::CallOutcome;
 pub use recorder::RecorderSettings;
 use recorder::{Recorder, Recording};
 pub use resolve::{Selection, SelectionError};
+use send::Errand;
 
 use crate::audit::Audit;
 use crate::catalog::{Catalog, Entry};
@@ -61,15 +64,17 @@ use crate::domain::bearer::Bearer;
 use crate::domain::bearer_secret::PresentedKey;
 use crate::domain::call::{Arguments, AuthorizedCall};
 use crate::domain::clock::SharedClock;
+use crate::domain::jq::RunError;
 use crate::domain::meter::Meters;
 use crate::domain::origin::Origin;
 use crate::domain::principal::{Principal, ToolFilter};
 use crate::domain::provider::ProviderName;
 use crate::domain::span::Attribute;
 use crate::domain::tenant::Tenant;
+use crate::domain::tool::Run;
 use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
-use crate::upstream::{Rest, UpstreamError, UpstreamReply};
+use crate::upstream::{Asked, Rest, UpstreamError, UpstreamReply};
 
 /// What a gateway works with.
 pub struct GatewayParts {
@@ -121,12 +126,30 @@ pub struct ListKey {
     filter: Arc<ToolFilter>,
 }
 
-/// Why a call did not get an upstream answer.
+/// What a call came to.
+enum Answer {
+    /// What the upstream answered, whatever its status.
+    Reply(Bearer, UpstreamReply),
+    /// What steps made of several answers: JSON.
+    Made { json: String, is_error: bool },
+}
+
+/// Why a call did not get an answer to work with.
 enum CallFailure {
     NoCredential,
     Limited(Limited),
     Login(LoginError),
     Upstream(UpstreamError),
+    /// The arguments do not go together, in the profile's words.
+    Check(String),
+    /// A step was answered with an error.
+    Refused(Box<(Bearer, UpstreamReply)>),
+    /// A step's answer is not what it is documented to be.
+    Malformed(StatusCode),
+    /// A program of the profile's did not work.
+    Program(String, RunError),
+    /// A step would make too many requests.
+    TooMany(String),
 }
 
 impl Gateway {
@@ -269,7 +292,7 @@ impl Gateway {
         let ongoing = self.meters.begin(&entry.tool, environment, &self.clock);
         let (clock, started) = (&self.clock, ongoing.started());
         let begun = self.recorder.begin(visit, entry, origin, clock, started);
-        let Ok(mut recording) = begun.await else {
+        let Ok(recording) = begun.await else {
             ongoing.end(outcome::UNRECORDED);
             return Err(NotCalled::Unrecorded);
         };
@@ -280,7 +303,7 @@ impl Gateway {
                 let call =
                     AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments, origin)
                         .map_err(|_| NotCalled::UnknownTool)?;
-                let result = self.run(&call, visit, &mut recording).await;
+                let result = self.run(&call, visit, &recording).await;
                 let provider = self.catalog.provider(entry.tool.provider.as_str());
                 CallOutcome::of(&call, provider.map(AsRef::as_ref), result, request_id)
             }
@@ -299,23 +322,37 @@ impl Gateway {
         &self,
         call: &AuthorizedCall<'_>,
         visit: &Visit,
-        recording: &mut Recording<'_>,
-    ) -> Result<(Bearer, UpstreamReply), CallFailure> {
+        recording: &Recording<'_>,
+    ) -> Result<Answer, CallFailure> {
+        let only = match &call.tool().run {
+            Run::Request(only) => only,
+            // A call of one request does not carry the state of many.
+            Run::Steps(plan) => {
+                return Box::pin(self.run_steps(plan, call, visit, recording)).await;
+            }
+        };
+        let permit = self.admit(call, visit).await?;
+        let errand = Errand {
+            call,
+            visit,
+            permit: &permit,
+            recording,
+        };
+        let asked = Asked::new(&only.request, call.arguments());
+        let (bearer, reply) = self.exchange(errand, &asked).await?;
+        Ok(Answer::Reply(bearer, reply))
+    }
+
+    /// Waits for a place among the calls that are under way.
+    async fn admit<'a>(
+        &'a self,
+        call: &AuthorizedCall<'_>,
+        visit: &'a Visit,
+    ) -> Result<Permit<'a>, CallFailure> {
         send::route(&visit.place, call)?;
-        let gate = &visit.place.gate;
-        let permit = self.admission.admit(call.tenant(), gate, self.clock.now());
-        let permit = permit.await.map_err(CallFailure::Limited)?;
-        let (bearer, reply) = self.send(call, &permit, visit, recording).await?;
-        let rejected = reply.status == StatusCode::UNAUTHORIZED;
-        if !rejected || !self.tokens.reject(&bearer).await {
-            return Ok((bearer, reply));
-        }
-        let (bearer, reply) = self.send(call, &permit, visit, recording).await?;
-        match reply.status {
-            StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
-            _ => self.tokens.accepted(&bearer).await,
-        }
-        Ok((bearer, reply))
+        let (gate, now) = (&visit.place.gate, self.clock.now());
+        let permit = self.admission.admit(call.tenant(), gate, now).await;
+        permit.map_err(CallFailure::Limited)
     }
 }
 

@@ -7,18 +7,20 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{CallFailure, Limited, Visit};
+use super::run::MAX_ITEMS;
+use super::{Answer, CallFailure, Limited, Visit};
 use crate::catalog::InvalidArguments;
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
-use crate::domain::json;
+use crate::domain::json::sound;
 use crate::domain::provider::Provider;
 use crate::domain::tenant::Tenant;
-use crate::domain::tool::{ResponseKind, Tool};
+use crate::domain::tool::{ResponseKind, ResponseRule, Run, Tool};
 use crate::token::LoginError;
 use crate::upstream::{UpstreamError, UpstreamReply};
 
@@ -56,6 +58,8 @@ pub(super) const WORDS: &[&str] = &[
     "login_rate_limited",
     "login_unavailable",
     "login_malformed",
+    "profile_error",
+    "profile_failed",
     UNRECORDED,
     ABORTED,
 ];
@@ -106,18 +110,47 @@ impl CallOutcome {
     pub(super) fn of(
         call: &AuthorizedCall<'_>,
         provider: Option<&Provider>,
-        result: Result<(Bearer, UpstreamReply), CallFailure>,
+        result: Result<Answer, CallFailure>,
         request_id: &str,
     ) -> Self {
         match (result, provider) {
-            (Ok((bearer, reply)), Some(provider)) if !reply.status.is_success() => {
+            (Ok(Answer::Reply(bearer, reply)), Some(provider)) if !reply.status.is_success() => {
                 Self::of_error_reply(call, provider, &bearer, &reply, request_id)
             }
-            (Ok((_, reply)), Some(provider)) => Self::of_reply(call, provider, &reply, request_id),
+            (Ok(Answer::Reply(_, reply)), Some(provider)) => {
+                Self::of_reply(call, provider, &reply, request_id)
+            }
+            (Ok(Answer::Made { json, is_error }), Some(provider)) => {
+                Self::made(call, provider, json, is_error)
+            }
+            (Err(CallFailure::Refused(refused)), Some(provider)) => {
+                let (bearer, reply) = &*refused;
+                Self::of_error_reply(call, provider, bearer, reply, request_id)
+            }
+            (Err(CallFailure::Malformed(status)), _) => Self::malformed(status, request_id),
+            (Err(CallFailure::Check(message)), _) => {
+                let details = Details::default();
+                Self::failure("invalid_arguments", &message, details, request_id)
+            }
+            (Err(CallFailure::Program(step, error)), _) => {
+                let message = format!(
+                    "The profile's `{step}` cannot work with what the provider answered: {error}."
+                );
+                Self::failure("profile_failed", &message, Details::default(), request_id)
+            }
+            (Err(CallFailure::TooMany(step)), _) => {
+                let message = format!(
+                    "Step `{step}` would ask the provider for more than {MAX_ITEMS} things at once; \
+                     ask for fewer."
+                );
+                Self::failure("profile_failed", &message, Details::default(), request_id)
+            }
             (Err(CallFailure::Limited(limited)), _) => Self::limited(call, &limited, request_id),
             (Err(CallFailure::Login(error)), _) => Self::of_login(&error, request_id),
             (Err(CallFailure::Upstream(error)), _) => Self::of_upstream(&error, request_id),
-            (Err(CallFailure::NoCredential) | Ok(_), _) => Self::no_credential(call, request_id),
+            (Err(CallFailure::NoCredential | CallFailure::Refused(_)) | Ok(_), _) => {
+                Self::no_credential(call, request_id)
+            }
         }
     }
 
@@ -174,7 +207,11 @@ impl CallOutcome {
         reply: &UpstreamReply,
         request_id: &str,
     ) -> Self {
-        match data(call, reply) {
+        let rule = match &call.tool().run {
+            Run::Request(only) => &only.response,
+            Run::Steps(_) => return Self::malformed(reply.status, request_id),
+        };
+        match data(rule, reply) {
             Some(data) => Self {
                 json: [
                     &provider.result.before,
@@ -186,14 +223,39 @@ impl CallOutcome {
                 code: "ok",
                 status: Some(reply.status.as_u16()),
             },
-            None => {
-                let message = "The provider's answer is not what it is documented to be (no JSON).";
-                let details = Details {
-                    status: Some(reply.status.as_u16()),
-                    ..Details::default()
-                };
-                Self::failure("upstream_malformed", message, details, request_id)
-            }
+            None => Self::malformed(reply.status, request_id),
+        }
+    }
+
+    fn malformed(status: StatusCode, request_id: &str) -> Self {
+        let message = "The provider's answer is not what it is documented to be (no JSON).";
+        let details = Details {
+            status: Some(status.as_u16()),
+            ..Details::default()
+        };
+        Self::failure("upstream_malformed", message, details, request_id)
+    }
+
+    /// What steps made: an answer in its frame, or an error in the profile's own words.
+    fn made(call: &AuthorizedCall<'_>, provider: &Provider, json: String, is_error: bool) -> Self {
+        if is_error {
+            return Self {
+                json,
+                is_error,
+                code: "profile_error",
+                status: None,
+            };
+        }
+        let frame = match &call.tool().run {
+            Run::Steps(plan) => plan.frame.as_ref(),
+            Run::Request(_) => None,
+        };
+        let frame = frame.unwrap_or(&provider.result);
+        Self {
+            json: [&frame.before, json.as_str(), &frame.after].concat(),
+            is_error,
+            code: "ok",
+            status: None,
         }
     }
 
@@ -316,17 +378,26 @@ fn whole_seconds(wait: Duration) -> u64 {
 }
 
 /// The data of a successful answer as JSON, or `None` when it is not what the profile says.
-fn data<'a>(call: &AuthorizedCall<'_>, reply: &'a UpstreamReply) -> Option<Cow<'a, str>> {
-    let rule = &call.tool().response;
+pub(super) fn data<'a>(rule: &ResponseRule, reply: &'a UpstreamReply) -> Option<Cow<'a, str>> {
     if reply.body.iter().all(u8::is_ascii_whitespace) {
         let empty = rule.empty.as_ref().unwrap_or(&Value::Null);
         return Some(empty.to_string().into());
     }
     match rule.kind {
-        ResponseKind::Json => Some(json::sound(&reply.body)?.into()),
+        ResponseKind::Json => Some(sound(&reply.body)?.into()),
         ResponseKind::Text => {
             let text = std::str::from_utf8(&reply.body).ok()?;
             Some(Value::from(text).to_string().into())
+        }
+        ResponseKind::Bytes => {
+            let kind = reply.content_type.as_ref();
+            let kind = kind.and_then(|kind| kind.to_str().ok());
+            let data = BASE64_STANDARD.encode(&reply.body);
+            Some(
+                json!({"content_type": kind, "data": data})
+                    .to_string()
+                    .into(),
+            )
         }
     }
 }

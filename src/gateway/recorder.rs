@@ -8,12 +8,12 @@
 //! A call never waits for the database, unless the configuration is strict. What finds no room is
 //! counted, and the count goes on record when there is room again.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::meters::RecordMeters;
 use super::record::CallRecord;
@@ -49,7 +49,7 @@ pub(super) struct Unrecorded;
 pub(super) struct Recorder {
     settings: RecorderSettings,
     queue: mpsc::Sender<Item>,
-    backlog: Mutex<Backlog>,
+    backlog: tokio::sync::Mutex<Backlog>,
     due: Notify,
     /// Records that found no room and are not on record as such yet.
     lost: AtomicU64,
@@ -72,6 +72,8 @@ struct Backlog {
 pub(super) struct Recording<'a> {
     to: Option<(&'a Recorder, &'a SharedClock)>,
     record: Option<CallRecord>,
+    /// The credential version that was used last; requests of one call go side by side.
+    version: Mutex<Option<CredentialVersionId>>,
 }
 
 impl Recorder {
@@ -80,7 +82,7 @@ impl Recorder {
         Self {
             settings,
             queue: sender,
-            backlog: Mutex::new(Backlog {
+            backlog: tokio::sync::Mutex::new(Backlog {
                 queue: receiver,
                 batch: Vec::new(),
             }),
@@ -109,6 +111,7 @@ impl Recorder {
         Ok(Recording {
             to: Some((self, clock)),
             record: Some(record),
+            version: Mutex::default(),
         })
     }
 
@@ -227,14 +230,17 @@ impl Recording<'_> {
         Self {
             to: None,
             record: None,
+            version: Mutex::default(),
         }
     }
 
     /// The credential version whose secret or token the call uses.
-    pub(super) fn used(&mut self, version: CredentialVersionId) {
-        if let Some(record) = &mut self.record {
-            record.version = Some(version);
-        }
+    pub(super) fn used(&self, version: CredentialVersionId) {
+        *self.version() = Some(version);
+    }
+
+    fn version(&self) -> MutexGuard<'_, Option<CredentialVersionId>> {
+        self.version.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The call has ended.
@@ -244,6 +250,7 @@ impl Recording<'_> {
 
     fn close(&mut self, outcome: &'static str, now: Timestamp) {
         if let (Some((recorder, _)), Some(mut record)) = (self.to, self.record.take()) {
+            record.version = *self.version();
             record.end(outcome, now);
             recorder.put(record);
         }

@@ -11,29 +11,55 @@ use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::credential::CredentialVersionId;
 use crate::token::LoginError;
-use crate::upstream::UpstreamReply;
+use crate::upstream::{Asked, UpstreamReply};
 
 /// So many versions are tried: the first, and those that took its place while the call logged in.
 const ATTEMPTS: usize = 5;
 
+/// What all requests of a call have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Errand<'a> {
+    pub call: &'a AuthorizedCall<'a>,
+    pub visit: &'a Visit,
+    pub permit: &'a Permit<'a>,
+    pub recording: &'a Recording<'a>,
+}
+
 impl Gateway {
+    /// Sends; once more with a new token where upstream rejects the one that there is.
+    pub(super) async fn exchange(
+        &self,
+        errand: Errand<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<(Bearer, UpstreamReply), CallFailure> {
+        let (bearer, reply) = self.send(errand, asked).await?;
+        let rejected = reply.status == StatusCode::UNAUTHORIZED;
+        if !rejected || !self.tokens.reject(&bearer).await {
+            return Ok((bearer, reply));
+        }
+        let (bearer, reply) = self.send(errand, asked).await?;
+        match reply.status {
+            StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
+            _ => self.tokens.accepted(&bearer).await,
+        }
+        Ok((bearer, reply))
+    }
+
     /// Sends; again where upstream rejects a version that ended while the request was on its way:
     /// that says nothing about the one in its place.
-    pub(super) async fn send(
+    async fn send(
         &self,
-        call: &AuthorizedCall<'_>,
-        permit: &Permit<'_>,
-        visit: &Visit,
-        recording: &mut Recording<'_>,
+        errand: Errand<'_>,
+        asked: &Asked<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let mut sent = self.send_current(call, permit, visit, recording).await?;
+        let mut sent = self.send_current(errand, asked).await?;
         for _ in 1..ATTEMPTS {
             let (bearer, reply) = &sent;
             let rejected = reply.status == StatusCode::UNAUTHORIZED;
             if !rejected || self.directory.load().uses(bearer.version()) {
                 break;
             }
-            sent = self.send_current(call, permit, visit, recording).await?;
+            sent = self.send_current(errand, asked).await?;
         }
         Ok(sent)
     }
@@ -41,16 +67,15 @@ impl Gateway {
     /// Sends with the visit's credential, or with what has taken its place.
     async fn send_current(
         &self,
-        call: &AuthorizedCall<'_>,
-        permit: &Permit<'_>,
-        visit: &Visit,
-        recording: &mut Recording<'_>,
+        errand: Errand<'_>,
+        asked: &Asked<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let mut place = visit.place.clone();
+        let call = errand.call;
+        let mut place = errand.visit.place.clone();
         let mut failure = LoginError::Revoked;
         for _ in 0..ATTEMPTS {
             let route = route(&place, call)?;
-            let sent = self.send_once(call, permit, &place, route, recording);
+            let sent = self.send_once(errand, asked, &place, route);
             match sent.await {
                 Err(CallFailure::Login(LoginError::Revoked)) => self.catch_up().await,
                 Err(CallFailure::Login(refused)) if refused.refusal().is_some() => {
@@ -77,20 +102,20 @@ impl Gateway {
 
     async fn send_once(
         &self,
-        call: &AuthorizedCall<'_>,
-        permit: &Permit<'_>,
+        errand: Errand<'_>,
+        asked: &Asked<'_>,
         place: &Place,
         route: &Route,
-        recording: &mut Recording<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
+        let Errand { call, permit, .. } = errand;
         let credential = route.account.credential.id;
         permit.check_pause(credential, self.clock.now())?;
         let request = self
             .rest
-            .form(call, &route.account.site.base_url)
+            .form(asked, &route.account.site.base_url)
             .map_err(CallFailure::Upstream)?;
         self.check_usable(place, credential)?;
-        recording.used(credential);
+        errand.recording.used(credential);
         let bearer = self
             .tokens
             .bearer(call, &route.account)
@@ -101,7 +126,7 @@ impl Gateway {
         permit.request(self.clock.now())?;
         let reply = self
             .rest
-            .send(call, &bearer, request, &route.requests)
+            .send(call, (asked, request), &bearer, &route.requests)
             .await
             .map_err(CallFailure::Upstream)?;
         if let Some(wait) = reply.asks_to_wait() {

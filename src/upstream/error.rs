@@ -1,5 +1,7 @@
 //! Why an upstream gave no answer to work with.
 
+use http::HeaderName;
+
 use crate::net::NetFailure;
 
 /// A request that was not made or not answered.
@@ -9,6 +11,8 @@ pub enum UpstreamError {
     PathArgument(String),
     #[error("the arguments are too long for a request")]
     TooLong,
+    #[error("what header `{0}` is to carry has characters that no header can have")]
+    Header(HeaderName),
     #[error("the provider: {0}")]
     Net(NetFailure),
 }
@@ -17,7 +21,7 @@ impl UpstreamError {
     /// A stable word for the kind of failure.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::PathArgument(_) | Self::TooLong => "invalid_arguments",
+            Self::PathArgument(_) | Self::TooLong | Self::Header(_) => "invalid_arguments",
             Self::Net(NetFailure::Malformed) => "upstream_malformed",
             Self::Net(_) => "upstream_unavailable",
         }

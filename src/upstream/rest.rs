@@ -38,6 +38,7 @@ const MAX_URL: usize = 8000;
 pub struct UpstreamReply {
     pub status: StatusCode,
     pub retry_after: Option<Duration>,
+    pub content_type: Option<HeaderValue>,
     pub body: Bytes,
 }
 
@@ -63,11 +64,41 @@ pub struct Rest {
     clock: SharedClock,
 }
 
-struct ArgumentValues<'a>(&'a Arguments);
+/// What is asked of an upstream: a request, and where its names take their values from.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    template: &'a RequestTemplate,
+    arguments: &'a Arguments,
+    /// These count before the arguments.
+    own: Option<&'a Arguments>,
+}
 
-impl Values for ArgumentValues<'_> {
+impl<'a> Asked<'a> {
+    pub fn new(template: &'a RequestTemplate, arguments: &'a Arguments) -> Self {
+        Self {
+            template,
+            arguments,
+            own: None,
+        }
+    }
+
+    /// The same with values of the request's own.
+    pub fn with(self, own: &'a Arguments) -> Self {
+        Self {
+            own: Some(own),
+            ..self
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        let own = self.own.and_then(|own| own.get(name));
+        own.or_else(|| self.arguments.get(name))
+    }
+}
+
+impl Values for Asked<'_> {
     fn text(&self, name: &str) -> Option<Cow<'_, str>> {
-        match self.0.get(name)? {
+        match self.get(name)? {
             Value::String(text) => Some(Cow::Borrowed(text)),
             Value::Number(number) => Some(Cow::Owned(number.to_string())),
             Value::Bool(flag) => Some(Cow::Borrowed(if *flag { "true" } else { "false" })),
@@ -76,8 +107,7 @@ impl Values for ArgumentValues<'_> {
     }
 
     fn write_json(&self, name: &str, out: &mut Vec<u8>) -> bool {
-        self.0
-            .get(name)
+        self.get(name)
             .is_some_and(|value| serde_json::to_writer(out, value).is_ok())
     }
 }
@@ -91,35 +121,30 @@ impl Rest {
         }
     }
 
-    /// Forms the call's request, before anybody logs in for it: arguments that do not fit into
-    /// one cost nothing.
-    pub fn form(
-        &self,
-        call: &AuthorizedCall<'_>,
-        base_url: &Url,
-    ) -> Result<FormedRequest, UpstreamError> {
-        let template = &call.tool().request;
-        let path = path(template, call.arguments())?;
-        let request = request(template, &path, call.arguments(), base_url);
+    /// Forms a request, before anybody logs in for it: arguments that do not fit into one cost
+    /// nothing.
+    pub fn form(&self, asked: &Asked<'_>, base_url: &Url) -> Result<FormedRequest, UpstreamError> {
+        let path = path(asked)?;
+        let request = request(asked, &path, base_url)?;
         if request.url().as_str().len() > MAX_URL {
             return Err(UpstreamError::TooLong);
         }
         Ok(FormedRequest(request))
     }
 
-    /// Sends the call's request with the tenant's bearer.
+    /// Sends a request of the call's with the tenant's bearer.
     pub async fn send(
         &self,
         call: &AuthorizedCall<'_>,
+        (asked, FormedRequest(mut request)): (&Asked<'_>, FormedRequest),
         bearer: &Bearer,
-        FormedRequest(mut request): FormedRequest,
         meters: &RequestMeters,
     ) -> Result<UpstreamReply, UpstreamError> {
         assert!(
             bearer.tenant() == call.tenant(),
             "INVARIANT: a bearer goes upstream for its own tenant only"
         );
-        for header in bearer.headers_for(&call.tool().request.prefix) {
+        for header in bearer.headers_for(&asked.template.prefix) {
             request
                 .headers_mut()
                 .insert(header.name.clone(), header.value.clone());
@@ -131,6 +156,7 @@ impl Rest {
         Ok(UpstreamReply {
             status: answer.status,
             retry_after: net::retry_after(&answer.headers),
+            content_type: answer.headers.get(CONTENT_TYPE).cloned(),
             body: answer.body,
         })
     }
@@ -159,42 +185,48 @@ impl Rest {
 }
 
 fn request(
-    template: &RequestTemplate,
+    asked: &Asked<'_>,
     path: &str,
-    arguments: &Arguments,
     base_url: &Url,
-) -> reqwest::Request {
+) -> Result<reqwest::Request, UpstreamError> {
+    let template = asked.template;
     let mut url = base_url.clone();
     match base_url.path().trim_end_matches('/') {
         "" => url.set_path(path),
         prefix => url.set_path(&format!("{prefix}{path}")),
     }
-    url.set_query(query(&template.query, arguments).as_deref());
+    url.set_query(query(asked).as_deref());
     let mut request = reqwest::Request::new(template.method.clone(), url);
     request
         .headers_mut()
-        .insert(ACCEPT, HeaderValue::from_static("application/json"));
+        .insert(ACCEPT, template.accept.clone());
+    for (name, value) in &template.headers {
+        if let Some(text) = value.render(asked) {
+            let value = HeaderValue::from_str(&text);
+            let value = value.map_err(|_| UpstreamError::Header(name.clone()))?;
+            request.headers_mut().insert(name.clone(), value);
+        }
+    }
     if let Some(body) = &template.body {
         let mut bytes = Vec::new();
-        if body.render(&ArgumentValues(arguments), &mut bytes) {
+        if body.render(asked, &mut bytes) {
             let json = HeaderValue::from_static("application/json");
             request.headers_mut().insert(CONTENT_TYPE, json);
             *request.body_mut() = Some(bytes.into());
         }
     }
-    request
+    Ok(request)
 }
 
-fn path(template: &RequestTemplate, arguments: &Arguments) -> Result<String, UpstreamError> {
+fn path(asked: &Asked<'_>) -> Result<String, UpstreamError> {
     let mut path = String::with_capacity(64);
-    for segment in &template.path {
+    for segment in &asked.template.path {
         path.push('/');
         match segment {
             PathSegment::Literal(text) => path.push_str(text),
             PathSegment::Argument(name) => {
-                let values = ArgumentValues(arguments);
                 // URL parsers treat dot segments as steps, percent-encoded ones too.
-                let text = values
+                let text = asked
                     .text(name)
                     .filter(|text| !matches!(&**text, "" | "." | ".."));
                 let text = text.ok_or_else(|| UpstreamError::PathArgument(name.clone()))?;
@@ -206,14 +238,14 @@ fn path(template: &RequestTemplate, arguments: &Arguments) -> Result<String, Ups
 }
 
 /// The query, or `None` when no key has a value.
-fn query(rules: &[QueryRule], arguments: &Arguments) -> Option<String> {
-    let values = ArgumentValues(arguments);
+fn query(asked: &Asked<'_>) -> Option<String> {
+    let rules = &asked.template.query;
     let sent = |rule: &QueryRule| {
-        let empty = |name: &str| arguments.get(name).is_none_or(is_empty);
+        let empty = |name: &str| asked.get(name).is_none_or(is_empty);
         if !rule.always && rule.value.names().any(empty) {
             return None;
         }
-        rule.value.render(&values)
+        rule.value.render(asked)
     };
     let alone = rules
         .iter()

@@ -253,16 +253,16 @@ async fn the_catalog_is_checked_and_shown() {
     program.organization("north", &["dev"]).await;
     let checked = program.json(&["catalog", "check"]).await;
     assert_eq!(checked["items"][0]["provider"], "eka-care");
-    assert_eq!(checked["items"][0]["tools"], 13);
+    assert_eq!(checked["items"][0]["tools"], 31);
     let text = program.ok(&["catalog", "check"]).await;
     assert!(
         text.contains("dev, prod") && text.contains("account, token"),
         "{text}"
     );
     for (more, count) in [
-        ("", 13),
-        (" --org north", 13),
-        (" --org north --env dev", 13),
+        ("", 31),
+        (" --org north", 31),
+        (" --org north --env dev", 31),
         (" --org north --env prod", 0),
     ] {
         let shown = program

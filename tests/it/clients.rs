@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::foreign::Foreign;
 use crate::support::program::{self, Program, Server};
 
-const TOOLS: usize = 13;
+const TOOLS: usize = 31;
 
 struct Clinic {
     program: Program,

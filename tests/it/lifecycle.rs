@@ -165,7 +165,7 @@ async fn a_running_server_notices_what_commands_change() {
             .success()
     );
     soon("the first credential of an environment", async || {
-        tools().await == 13
+        tools().await == 31
     })
     .await;
 

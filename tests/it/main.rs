@@ -44,6 +44,7 @@ mod rmcp_client;
 mod rotation;
 mod slow_clients;
 mod status;
+mod steps;
 mod stopping;
 mod systemd;
 mod tls;

@@ -8,14 +8,27 @@ use crate::support::{McpClient, Reply, TestApp};
 const LEGACY: &[(&str, &str)] = &[("mcp-protocol-version", "2025-11-25")];
 const CLINIC: &str = "get_clinic_details_basic";
 const READERS: &[&str] = &[
+    "doctor_availability_elicitation",
     "get_appointment_details_basic",
+    "get_appointment_details_enriched",
+    "get_appointment_slots",
+    "get_available_dates",
+    "get_business_entities",
     CLINIC,
+    "get_comprehensive_clinic_profile",
+    "get_comprehensive_doctor_profile",
+    "get_comprehensive_patient_profile",
+    "get_comprehensive_prescription_details",
+    "get_doctor_profile_basic",
     "get_doctor_services",
+    "get_patient_appointments_basic",
+    "get_patient_appointments_enriched",
     "get_patient_by_mobile",
     "get_prescription_details_basic",
     "list_patients",
     "search_patients",
     "show_appointments_basic",
+    "show_appointments_enriched",
 ];
 
 /// A name, the error's code (0: none), headers and body.

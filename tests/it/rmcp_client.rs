@@ -47,7 +47,7 @@ async fn the_rust_sdk_converses_in_its_automatic_mode() {
     for (client, tenant) in [(by_header, "north-dev"), (by_path, "south-dev")] {
         let version = &client.peer_info().unwrap().protocol_version;
         assert_eq!(version, &ProtocolVersion::V_2026_07_28, "no fallback");
-        assert_eq!(client.list_all_tools().await.unwrap().len(), 13);
+        assert_eq!(client.list_all_tools().await.unwrap().len(), 31);
         let Value::Object(arguments) = json!({"clinic_id": "C2001"}) else {
             panic!("an object")
         };

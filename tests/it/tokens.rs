@@ -76,7 +76,7 @@ fn down() -> Fault {
 async fn nothing_logs_in_before_the_first_call() {
     let (app, client) = north().await;
     let list = client.legacy("tools/list", json!({})).await;
-    assert_eq!(list.body["result"]["tools"].as_array().unwrap().len(), 13);
+    assert_eq!(list.body["result"]["tools"].as_array().unwrap().len(), 31);
     assert!(app.sandbox.requests().is_empty());
     ok(&client).await;
     assert_eq!(app.sandbox.stats().logins, 1);

@@ -1,4 +1,4 @@
-//! The thirteen tools: which request each one sends upstream, byte by byte, and what comes back.
+//! The tools of one request: which one each sends upstream, byte by byte, and what comes back.
 
 use locum::sandbox::{Endpoint, SeenRequest};
 use serde_json::{Value, json};
