@@ -1,5 +1,7 @@
 //! Credentials: set, list, test by a real login.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -212,7 +214,7 @@ impl Admin {
         };
         let credential = CredentialRef {
             id: metadata.id,
-            key,
+            key: Arc::new(key),
             flow: metadata.flow.clone(),
         };
         self.credentials.open(&credential).await?;
@@ -228,7 +230,7 @@ impl Admin {
         let site = self.site(profile)?;
         let credential = CredentialRef {
             id: version.id,
-            key: profile.clone(),
+            key: Arc::new(profile.clone()),
             flow: version.flow.clone(),
         };
         let opened = self.credentials.open(&credential).await?;

@@ -21,7 +21,7 @@ use traffic::Traffic;
 
 /// One profile with the version that is in use.
 pub struct Health {
-    key: ProfileKey,
+    key: Arc<ProfileKey>,
     version: CredentialVersionId,
     traffic: Arc<Traffic>,
     pub(super) logins: Arc<LoginWatch>,
@@ -33,11 +33,11 @@ pub struct Health {
 
 /// All of them; asked when the directory is read and when they are written down.
 #[derive(Default)]
-pub(super) struct HealthBook(Mutex<HashMap<ProfileKey, Arc<Health>>>);
+pub(super) struct HealthBook(Mutex<HashMap<Arc<ProfileKey>, Arc<Health>>>);
 
 impl HealthBook {
     /// The health of a profile; with another version than before, its logins begin anew.
-    pub(super) fn of(&self, key: &ProfileKey, version: CredentialVersionId) -> Arc<Health> {
+    pub(super) fn of(&self, key: &Arc<ProfileKey>, version: CredentialVersionId) -> Arc<Health> {
         let mut book = self.book();
         let former = book.get(key);
         if let Some(former) = former.filter(|former| former.version == version) {
@@ -71,14 +71,14 @@ impl HealthBook {
         self.book().retain(|_, health| in_use(health.version));
     }
 
-    fn book(&self) -> MutexGuard<'_, HashMap<ProfileKey, Arc<Health>>> {
+    fn book(&self) -> MutexGuard<'_, HashMap<Arc<ProfileKey>, Arc<Health>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Health {
     /// Of a version that retires: nobody asks how it fares.
-    pub(super) fn beside(key: &ProfileKey, version: CredentialVersionId) -> Arc<Self> {
+    pub(super) fn beside(key: &Arc<ProfileKey>, version: CredentialVersionId) -> Arc<Self> {
         HealthBook::default().of(key, version)
     }
 
