@@ -9,6 +9,7 @@ use url::Url;
 use super::sections::duration;
 use super::validate::{Mistake, mistake};
 use super::{Config, ConfigError, Loaded};
+use crate::domain::credential::LONGEST_GRACE;
 use crate::domain::destination::{Destinations, HostName};
 use crate::domain::reminder::ReminderPolicy;
 use crate::domain::slug::Slug;
@@ -173,6 +174,9 @@ pub(super) fn check(config: &Config) -> Result<(), Mistake> {
 }
 
 fn rotation(rotation: &RotationSection) -> Result<(), Mistake> {
+    if rotation.grace > LONGEST_GRACE {
+        return mistake("rotation", "grace", "at most 365d");
+    }
     if !(1..=MOST_DAYS).contains(&rotation.remind_after_days) {
         return mistake("rotation", "remind_after_days", "from 1 to 3650 days");
     }

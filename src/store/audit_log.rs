@@ -92,7 +92,7 @@ impl Store {
         )
         .fetch_optional(&self.readers)
         .await?;
-        at.map(time).transpose()
+        Ok(at.map(time))
     }
 
     /// A page of the records that are asked for. It may be empty although there are more: then

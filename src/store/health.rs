@@ -25,7 +25,7 @@ impl Store {
         let at: Option<i64> = sqlx::query_scalar("SELECT written_at FROM heartbeat")
             .fetch_optional(&self.readers)
             .await?;
-        at.map(time).transpose()
+        Ok(at.map(time))
     }
 }
 

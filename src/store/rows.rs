@@ -70,20 +70,25 @@ where
     Ok(row.try_get(column)?)
 }
 
-pub(super) fn time(milliseconds: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_millisecond(milliseconds)
-        .map_err(|_| StoreError::Content("a time out of range"))
+/// A time that has no name any more is the last, or the first, that has one: one row with it must
+/// not keep the others from being read.
+pub(super) fn time(milliseconds: i64) -> Timestamp {
+    let beyond = match milliseconds < 0 {
+        true => Timestamp::MIN,
+        false => Timestamp::MAX,
+    };
+    Timestamp::from_millisecond(milliseconds).unwrap_or(beyond)
 }
 
 pub(super) fn get_time(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
-    time(get(row, column)?)
+    Ok(time(get(row, column)?))
 }
 
 pub(super) fn get_time_or_none(
     row: &SqliteRow,
     column: &str,
 ) -> Result<Option<Timestamp>, StoreError> {
-    get::<Option<i64>>(row, column)?.map(time).transpose()
+    Ok(get::<Option<i64>>(row, column)?.map(time))
 }
 
 /// Reads a slug or another name that parses from text.
