@@ -71,6 +71,10 @@ use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
 use crate::upstream::{Rest, UpstreamError, UpstreamReply};
 
+/// Rejected tokens that a call replaces: that of the version in use, and that of the version which
+/// takes its place meanwhile.
+const REJECTED_TOKENS: usize = 2;
+
 /// What a gateway works with.
 pub struct GatewayParts {
     pub store: Store,
@@ -305,15 +309,21 @@ impl Gateway {
         let gate = &visit.place.gate;
         let permit = self.admission.admit(call.tenant(), gate, self.clock.now());
         let permit = permit.await.map_err(CallFailure::Limited)?;
-        let (bearer, reply) = self.send(call, &permit, visit, recording).await?;
-        let rejected = reply.status == StatusCode::UNAUTHORIZED;
-        if !rejected || !self.tokens.reject(&bearer).await {
-            return Ok((bearer, reply));
-        }
-        let (bearer, reply) = self.send(call, &permit, visit, recording).await?;
-        match reply.status {
-            StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
-            _ => self.tokens.accepted(&bearer).await,
+        let (mut bearer, mut reply) = self.send(call, &permit, visit, recording).await?;
+        for _ in 0..REJECTED_TOKENS {
+            let rejected = reply.status == StatusCode::UNAUTHORIZED;
+            if !rejected || !self.tokens.reject(&bearer).await {
+                break;
+            }
+            let version = bearer.version();
+            (bearer, reply) = self.send(call, &permit, visit, recording).await?;
+            match reply.status {
+                // After a return it is the first time for the version that is in use now.
+                StatusCode::UNAUTHORIZED if bearer.version() != version => continue,
+                StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
+                _ => self.tokens.accepted(&bearer).await,
+            }
+            break;
         }
         Ok((bearer, reply))
     }

@@ -93,6 +93,21 @@ async fn calls_in_flight_finish_with_theirs_and_no_call_is_sent_with_a_revoked_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_version_gives_way_to_the_one_before_and_no_call_fails() {
+    no_call_fails_when_a_version_is_refused(FormersToken::IsGood).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_version_gives_way_although_the_token_of_the_one_before_is_dead() {
+    no_call_fails_when_a_version_is_refused(FormersToken::IsDead).await;
+}
+
+#[derive(PartialEq)]
+enum FormersToken {
+    IsGood,
+    IsDead,
+}
+
+async fn no_call_fails_when_a_version_is_refused(former: FormersToken) {
     const CALLS: usize = 300;
     let (app, profile, client) = north().await;
     assert_eq!(used_now(&app, &client).await, Ok(1));
@@ -100,6 +115,13 @@ async fn a_refused_version_gives_way_to_the_one_before_and_no_call_fails() {
     assert_eq!(used_now(&app, &client).await, Ok(2));
     let records = app.audit().await.len();
     refuse(&app.sandbox, "v-2");
+    let logins = match former {
+        FormersToken::IsGood => 1,
+        FormersToken::IsDead => 2,
+    };
+    if former == FormersToken::IsDead {
+        app.sandbox.revoke_tokens(Some("v-1"));
+    }
     let calls = spread(CALLS, CALLS, {
         let client = client.clone();
         move |_| {
@@ -125,6 +147,7 @@ async fn a_refused_version_gives_way_to_the_one_before_and_no_call_fails() {
         2,
         "one login, and one that was refused"
     );
+    assert_eq!(attempts(&app.sandbox, "v-1"), logins);
     assert_eq!(used_now(&app, &client).await, Ok(1));
 }
 
