@@ -17,7 +17,7 @@ use crate::domain::meter::Meters;
 use crate::domain::span::Tracer;
 use crate::gateway::{AdmissionSettings, Gateway, GatewayParts, RecorderSettings};
 use crate::net::{Net, NetSettings, SystemResolver};
-use crate::store::StoreError;
+use crate::store::{DatabaseLock, StoreError};
 use crate::token::{Login, Tokens};
 use crate::traces::{TraceSettings, Traces, read_headers};
 use crate::upstream::Rest;
@@ -34,11 +34,13 @@ pub struct Running {
     stop: watch::Sender<bool>,
     traces: Option<Arc<Traces>>,
     tasks: Vec<JoinHandle<()>>,
+    _serving: DatabaseLock,
 }
 
 impl App {
     /// Opens the listeners and serves. No upstream is contacted before the first call.
     pub async fn start(self) -> Result<Running, AppError> {
+        let serving = DatabaseLock::serving(&self.loaded.database()?)?;
         let listeners = self.listeners().await?;
         let (mcp, admin) = (listeners.mcp.address, listeners.admin.address);
         let meters = Meters::default();
@@ -60,6 +62,7 @@ impl App {
             stop,
             traces,
             tasks,
+            _serving: serving,
         })
     }
 

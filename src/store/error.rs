@@ -42,6 +42,10 @@ pub enum StoreError {
         "the database {0} is in use: a server or another command of locum has it open; stop it and try again"
     )]
     InUse(PathBuf),
+    #[error(
+        "another `locum serve` serves the database {0}; one server at a time does, so stop that one first"
+    )]
+    Served(PathBuf),
     #[error("the database {0} is being replaced by `locum restore`; try again when that has ended")]
     Restoring(PathBuf),
     #[error("the database {path} is as it was: {source}")]
