@@ -71,9 +71,10 @@ impl Store {
         mut take: impl FnMut(GatewayKeyRow),
     ) -> Result<(), StoreError> {
         let mut grants: HashMap<String, Vec<Grant>> = HashMap::new();
+        let mut kinds = Kinds::default();
         let question = "SELECT * FROM gateway_key_grants ORDER BY key_id, organization_id";
         take_each(&self.readers, question, |row| {
-            let grant = grant(row)?;
+            let grant = kinds.grant(row)?;
             match grants.get_mut(get::<&str>(row, "key_id")?) {
                 Some(grants) => grants.push(grant),
                 // Most keys have one grant.
@@ -166,15 +167,44 @@ impl Write {
     }
 }
 
-fn grant(row: &SqliteRow) -> Result<Grant, StoreError> {
-    Ok(Grant {
-        organization: get_organization_id(row, "organization_id")?,
-        environments: get_scope(row, "environments")?,
-        filter: Arc::new(ToolFilter {
+/// What was read of grants: most of them open the same, and each kind is kept once.
+#[derive(Default)]
+struct Kinds {
+    environments: HashMap<Option<String>, Arc<Scope<Environment>>>,
+    filters: HashMap<(Option<String>, bool), Arc<ToolFilter>>,
+}
+
+impl Kinds {
+    fn grant(&mut self, row: &SqliteRow) -> Result<Grant, StoreError> {
+        Ok(Grant {
+            organization: get_organization_id(row, "organization_id")?,
+            environments: self.environments(row)?,
+            filter: self.filter(row)?,
+        })
+    }
+
+    fn environments(&mut self, row: &SqliteRow) -> Result<Arc<Scope<Environment>>, StoreError> {
+        let text = get(row, "environments")?;
+        if let Some(known) = self.environments.get(&text) {
+            return Ok(known.clone());
+        }
+        let scope = Arc::new(get_scope(row, "environments")?);
+        self.environments.insert(text, scope.clone());
+        Ok(scope)
+    }
+
+    fn filter(&mut self, row: &SqliteRow) -> Result<Arc<ToolFilter>, StoreError> {
+        let kind = (get(row, "tools")?, get(row, "read_only")?);
+        if let Some(known) = self.filters.get(&kind) {
+            return Ok(known.clone());
+        }
+        let filter = Arc::new(ToolFilter {
             tools: get_scope(row, "tools")?,
-            read_only: get(row, "read_only")?,
-        }),
-    })
+            read_only: kind.1,
+        });
+        self.filters.insert(kind, filter.clone());
+        Ok(filter)
+    }
 }
 
 fn scope_text<T: Ord + Serialize>(scope: &Scope<T>) -> Result<Option<String>, StoreError> {

@@ -267,9 +267,5 @@ async fn a_refusal_is_on_record_without_what_was_sent() {
     let token = (Some("DELETE /admin/v1/admin-tokens/{id}"), None);
     let organization = (Some("DELETE /admin/v1/orgs/{org}"), Some("north"));
     assert_eq!(shown.collect::<Vec<_>>(), [token, organization, token]);
-    assert_eq!(
-        revision().await,
-        before,
-        "nobody has to read anything"
-    );
+    assert_eq!(revision().await, before, "nobody has to read anything");
 }
