@@ -40,7 +40,7 @@ pub struct Running {
 impl App {
     /// Opens the listeners and serves. No upstream is contacted before the first call.
     pub async fn start(self) -> Result<Running, AppError> {
-        let serving = DatabaseLock::serving(&self.loaded.database()?)?;
+        let serving = DatabaseLock::serving(&self.loaded.database()?).await?;
         let listeners = self.listeners().await?;
         let (mcp, admin) = (listeners.mcp.address, listeners.admin.address);
         let meters = Meters::default();
