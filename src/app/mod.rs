@@ -169,6 +169,7 @@ impl AppError {
             Self::Store(error) => matches!(
                 error,
                 StoreError::NoDatabase(_)
+                    | StoreError::NotADatabase(_)
                     | StoreError::Unreachable { .. }
                     | StoreError::Url(_)
                     | StoreError::Uninitialized(_)

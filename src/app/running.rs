@@ -25,6 +25,10 @@ use crate::upstream::Rest;
 /// A trace collector has to take a batch within this.
 const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A server that was killed holds its lock until the system has tidied up.
+const FORMER_SERVER_CHECKS: u32 = 20;
+const FORMER_SERVER_PAUSE: Duration = Duration::from_millis(100);
+
 /// A gateway that serves until it is stopped.
 pub struct Running {
     pub mcp: SocketAddr,
@@ -40,7 +44,7 @@ pub struct Running {
 impl App {
     /// Opens the listeners and serves. No upstream is contacted before the first call.
     pub async fn start(self) -> Result<Running, AppError> {
-        let serving = DatabaseLock::serving(&self.loaded.database()?).await?;
+        let serving = self.serving_lock().await?;
         let listeners = self.listeners().await?;
         let (mcp, admin) = (listeners.mcp.address, listeners.admin.address);
         let meters = Meters::default();
@@ -64,6 +68,18 @@ impl App {
             tasks,
             _serving: serving,
         })
+    }
+
+    /// Keeps other servers from the database; waits a little for one that is ending.
+    async fn serving_lock(&self) -> Result<DatabaseLock, AppError> {
+        let database = self.loaded.database()?;
+        for _ in 0..FORMER_SERVER_CHECKS {
+            match DatabaseLock::serving(&database) {
+                Err(StoreError::Served(_)) => tokio::time::sleep(FORMER_SERVER_PAUSE).await,
+                other => return Ok(other?),
+            }
+        }
+        Ok(DatabaseLock::serving(&database)?)
     }
 
     /// What goes on beside the serving.

@@ -20,6 +20,10 @@ pub struct Installation {
 /// Reads the row through a read-only connection: a database whose key is wrong, or whose schema is
 /// not known here, stays as it is.
 pub async fn peek(path: &Path) -> Result<Installation, StoreError> {
+    read(path).await.map_err(|error| error.of_file(path))
+}
+
+async fn read(path: &Path) -> Result<Installation, StoreError> {
     let mut connection = open_to_read(path).await?;
     schema::check(path, &mut connection, &schema::MIGRATIONS).await?;
     let row = sqlx::query("SELECT database_id, kek_id, key_check FROM installation")

@@ -7,14 +7,11 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::Duration;
 
 use super::StoreError;
 
 const LOCK: &str = ".lock";
 const SERVING: &str = ".serving";
-const ATTEMPTS: usize = 20;
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Held as long as the database is in use.
 pub struct DatabaseLock {
@@ -33,19 +30,14 @@ impl DatabaseLock {
         }
     }
 
-    /// For the server: there is one. Waits a little for one that is ending.
-    pub async fn serving(database: &Path) -> Result<Self, StoreError> {
+    /// For the server: there is one.
+    pub fn serving(database: &Path) -> Result<Self, StoreError> {
         let file = open(database, SERVING)?;
-        for _ in 0..ATTEMPTS {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(PAUSE).await,
-                Err(TryLockError::Error(source)) => {
-                    return Err(unreachable(database, SERVING, source));
-                }
-            }
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Served(database.to_owned())),
+            Err(TryLockError::Error(source)) => Err(unreachable(database, SERVING, source)),
         }
-        Err(StoreError::Served(database.to_owned()))
     }
 
     /// For whoever puts another database there; there may be none yet.

@@ -75,6 +75,9 @@ async fn a_full_disk_stops_changes_alone_and_only_while_it_is_full() {
         (words("key roll --grace 7d", &[id]), ""),
         (words("key create --name k --all-envs --org north", &[]), ""),
         (words("key revoke", &[id]), ""),
+        (words("org set north --env dev --per-minute 5", &[]), ""),
+        (words("org delete south --confirm south", &[]), ""),
+        (words("admin-token create --name t --role auditor", &[]), ""),
     ] {
         let output = fed(&program, &command, input).await;
         let text = stderr(&output);
