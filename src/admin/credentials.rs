@@ -13,6 +13,7 @@ use crate::domain::credential::{
     ProfileKey, SecretFields,
 };
 use crate::domain::organization::{Organization, OrganizationSlug};
+use crate::domain::page::AfterVersion;
 use crate::domain::tenant::Environment;
 use crate::store::{StoredCredential, StoredField};
 use crate::token::LoginError;
@@ -137,11 +138,42 @@ impl Admin {
         };
         let mut all = Vec::new();
         for organization in organizations {
-            for stored in self.store.credentials_of(organization.id).await? {
-                all.push(self.metadata(&organization, stored).await?);
-            }
+            let (over, limit) = (true, usize::MAX);
+            all.extend(
+                self.versions_after(&organization, over, None, limit)
+                    .await?,
+            );
         }
         Ok(all)
+    }
+
+    /// Up to `limit` versions of one organization that come after one, newest first within each
+    /// profile; with `over`, revoked and cancelled ones too.
+    pub async fn credentials_after(
+        &self,
+        organization: &OrganizationSlug,
+        over: bool,
+        after: Option<&AfterVersion>,
+        limit: usize,
+    ) -> Result<Vec<CredentialMetadata>, AdminError> {
+        let organization = self.organization(organization).await?;
+        self.versions_after(&organization, over, after, limit).await
+    }
+
+    async fn versions_after(
+        &self,
+        organization: &Organization,
+        over: bool,
+        after: Option<&AfterVersion>,
+        limit: usize,
+    ) -> Result<Vec<CredentialMetadata>, AdminError> {
+        let id = organization.id;
+        let some = self.store.credentials_after(id, over, after, limit).await?;
+        let mut shown = Vec::with_capacity(some.len());
+        for stored in some {
+            shown.push(self.metadata(organization, stored).await?);
+        }
+        Ok(shown)
     }
 
     /// One credential profile: the version in use, or else the newest, and all versions.
