@@ -1,11 +1,13 @@
-//! The outbox of reminders: planned, sent at least once, listed, tried again.
+//! The outbox of reminders: planned, sent at least once, listed, tried again, forgotten.
 //!
 //! ```text
 //! plan    findings → subjects → rows (domain::reminder), one transaction
 //! send    pending rows, by channel and batch → one message a batch → sent, or later, or dead
 //! list    what was and will be sent; a dead one is tried again
+//! forget  old rows of what is over
 //! ```
 
+mod forget;
 mod list;
 mod plan;
 mod send;
