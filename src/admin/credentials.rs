@@ -200,7 +200,7 @@ impl Admin {
         }
     }
 
-    /// Logs in with an active credential and notes how that went.
+    /// Logs in with an active credential and notes how that went, whatever came of it.
     pub async fn test_credential(
         &self,
         organization: &OrganizationSlug,
@@ -215,9 +215,7 @@ impl Admin {
         let active = present.into_iter().find(is_active);
         let active = active.ok_or_else(|| place.no_credential())?;
         let tried = self.log_in(&place.profile, &active).await;
-        if let Ok(tried) = &tried {
-            self.note_test(&place.profile, active.id, tried).await?;
-        }
+        self.note_test(&place.profile, active.id, &tried).await?;
         let message = match &tried {
             Ok(Ok(())) => "Authentication successful".to_owned(),
             Ok(Err(error)) => error.to_string(),
@@ -267,28 +265,31 @@ impl Admin {
         Ok(self.login.log_in(&site, &opened, None).await.map(drop))
     }
 
-    /// A login that was neither granted nor refused says nothing about the credential.
+    /// A login that was neither granted nor refused says nothing about the credential, and is on
+    /// record all the same: its secret was used.
     async fn note_test(
         &self,
         profile: &ProfileKey,
         version: CredentialVersionId,
-        tried: &Result<(), LoginError>,
+        tried: &Result<Result<(), LoginError>, AdminError>,
     ) -> Result<(), AdminError> {
-        let refusal = tried.as_ref().err().map(|error| (error, error.refusal()));
-        if matches!(refusal, Some((_, None))) {
-            return Ok(());
-        }
         let (tenant, now) = (&profile.tenant, self.now());
-        let mut event = self.event_about("credential.test", profile, version);
+        let event = self.event_about("credential.test", profile, version);
         let mut write = self.store.write().await?;
-        match refusal {
-            Some((error, Some(words))) => {
-                write.set_refused(tenant, version, now, &words).await?;
-                event = event.ended(error.code());
+        let outcome = match tried {
+            Ok(Ok(())) => {
+                write.set_verified(tenant, version, now).await?;
+                "ok"
             }
-            _ => write.set_verified(tenant, version, now).await?,
-        }
-        self.commit(write, [event]).await
+            Ok(Err(error)) => {
+                if let Some(words) = error.refusal() {
+                    write.set_refused(tenant, version, now, &words).await?;
+                }
+                error.code()
+            }
+            Err(error) => error.code(),
+        };
+        self.commit(write, [event.ended(outcome)]).await
     }
 
     async fn metadata(
