@@ -1,5 +1,6 @@
-//! Removes what is old: audit records after `audit.retention`, and the outbox's rows of what is over.
-//! When the server starts, and every hour.
+//! Removes what is old: audit records after `audit.retention`, and the outbox's rows of what is over;
+//! when the server starts, and every hour. What a deletion left in the database's log goes within a
+//! minute of the last one who reads it.
 
 use std::time::Duration;
 
@@ -7,15 +8,25 @@ use tokio::sync::watch;
 
 use crate::admin::Admin;
 
-const PERIOD: Duration = Duration::from_secs(3600);
+const PERIOD: Duration = Duration::from_secs(60);
+/// Periods between two looks for what is old: an hour.
+const LOOK: u32 = 60;
 
 /// Looks for what is old until `stop` turns true.
 pub(super) async fn keep(admin: Admin, retention: Duration, mut stop: watch::Receiver<bool>) {
+    let mut periods: u32 = 0;
     loop {
+        let round = async {
+            admin.empty_log().await;
+            if periods.is_multiple_of(LOOK) {
+                look(&admin, retention).await;
+            }
+        };
         tokio::select! {
-            () = look(&admin, retention) => {}
+            () = round => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
+        periods = periods.wrapping_add(1);
         tokio::select! {
             () = tokio::time::sleep(PERIOD) => {}
             _ = stop.wait_for(|stop| *stop) => return,
