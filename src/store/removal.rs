@@ -84,6 +84,7 @@ impl Write {
                 .delete_of(id, "DELETE FROM profile_health WHERE organization_id = ?")
                 .await?,
         };
+        self.forget_answers_about(id).await?;
         self.delete_of(id, "DELETE FROM organizations WHERE id = ?")
             .await?;
         self.note_unemptied_log().await?;
@@ -96,6 +97,20 @@ impl Write {
             "INSERT OR REPLACE INTO unemptied_log (id, since) SELECT 1, value FROM revision",
         )
         .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets the answers to requests with an `Idempotency-Key` that name the organization.
+    async fn forget_answers_about(&mut self, id: OrganizationId) -> Result<(), StoreError> {
+        // Its own answer has it as `id`, all others as `organization`.
+        self.delete_of(
+            id,
+            "DELETE FROM idempotency_keys WHERE EXISTS
+                 (SELECT 1 FROM json_tree(iif(json_valid(answer), answer, 'null')) named
+                  WHERE named.key IN ('id', 'organization')
+                    AND named.atom = (SELECT slug FROM organizations WHERE id = ?))",
+        )
         .await?;
         Ok(())
     }
