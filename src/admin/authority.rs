@@ -6,7 +6,7 @@ use super::{Admin, AdminError};
 use crate::domain::actor::{Actor, Right};
 use crate::domain::audit::AuditEvent;
 use crate::domain::credential::{CredentialVersionId, ProfileKey};
-use crate::domain::organization::{Organization, OrganizationSlug};
+use crate::domain::organization::{Organization, OrganizationId, OrganizationSlug};
 use crate::domain::units::{parse_end, parse_time};
 use crate::store::Write;
 
@@ -38,6 +38,18 @@ impl Admin {
     /// Whether the actor knows that this organization exists.
     pub(super) fn sees(&self, organization: &Organization) -> bool {
         self.actor.may(Right::Read, Some(organization.id))
+    }
+
+    /// The one organization that a list is of: the one asked for, or else the only one that the actor
+    /// knows of. `None` is all of them.
+    pub(super) async fn scope_of(
+        &self,
+        slug: Option<&OrganizationSlug>,
+    ) -> Result<Option<OrganizationId>, AdminError> {
+        match slug {
+            Some(slug) => Ok(Some(self.organization(slug).await?.id)),
+            None => Ok(self.actor.scope()),
+        }
     }
 
     /// Starts a change of an organization, which has to be as the actor expects it.

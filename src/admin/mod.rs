@@ -47,7 +47,7 @@ pub use organizations::{OrganizationChange, OrganizationDetail};
 pub use outbox::{
     ChannelTest, OutboxCounts, Planned, ReminderSummary, Reminders, Sending, Sendings,
 };
-pub use removal::{Receipt, RemovedCounts};
+pub use removal::{Patience, Receipt, RemovedCounts};
 pub use rotation::{Retiring, Rotation};
 pub use status::{
     EnvironmentUsage, OrganizationUsage, OtherVersion, ProfileStatus, ServerStatus, StatusReport,

@@ -53,7 +53,7 @@ use crate::net::{
     self, CaFileError, Net, NetSettings, ProxyFileError, ProxySettings, Resolver, SystemResolver,
 };
 use crate::notify::{NotifyFileError, SmtpError};
-use crate::store::{self, BackupError, DatabaseLock, Store, StoreError};
+use crate::store::{self, BackupError, DatabaseLock, Installation, Store, StoreError};
 use crate::token::Login;
 use crate::traces::HeadersFileError;
 use crate::vault::{KekId, KeyFileError, KeySource, RingOrigin, Vault, VaultError};
@@ -286,14 +286,17 @@ async fn vault_of(
              read: for development only"
         );
     }
-    KekId::parse(&installation.kek_id)
-        .ok_or(VaultError::Refused)
-        .and_then(|kek| vault.verify_check(&kek, &installation.key_check))
-        .map_err(|source| AppError::Key {
-            path: database.to_owned(),
-            source,
-        })?;
+    fit(&vault, &installation).map_err(|source| AppError::Key {
+        path: database.to_owned(),
+        source,
+    })?;
     Ok(vault)
+}
+
+/// Refuses a key ring that does not open the check row of a database.
+fn fit(vault: &Vault, installation: &Installation) -> Result<(), VaultError> {
+    let kek = KekId::parse(&installation.kek_id).ok_or(VaultError::Refused)?;
+    vault.verify_check(&kek, &installation.key_check)
 }
 
 fn key_source(loaded: &Loaded, surroundings: &Surroundings) -> KeySource {

@@ -112,7 +112,7 @@ fn row(item: &ProfileStatus, now: Timestamp) -> [String; 9] {
     };
     [
         format!("{}/{}", item.organization, item.environment),
-        item.provider.clone(),
+        item.provider.to_string(),
         format!("{}d", item.age_days),
         item.due.strftime("%F").to_string(),
         standing(item),

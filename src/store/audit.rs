@@ -77,7 +77,7 @@ impl Write {
             "WITH oldest AS (
                  SELECT * FROM (SELECT seq, at, mac FROM audit_records ORDER BY seq LIMIT ?2)
                  UNION ALL SELECT * FROM
-                     (SELECT last, latest, substr(records, -32) FROM audit_calls
+                     (SELECT last, latest, mac FROM audit_calls
                       ORDER BY first LIMIT ?2)
                  ORDER BY seq LIMIT ?2)
              SELECT seq, mac FROM oldest
@@ -208,7 +208,7 @@ pub(super) async fn select_last(
     sqlx::query(
         "SELECT * FROM (SELECT seq, mac FROM audit_records ORDER BY seq DESC LIMIT 1)
          UNION ALL SELECT * FROM
-             (SELECT last, substr(records, -32) FROM audit_calls ORDER BY first DESC LIMIT 1)
+             (SELECT last, mac FROM audit_calls ORDER BY first DESC LIMIT 1)
          ORDER BY seq DESC LIMIT 1",
     )
     .fetch_optional(connection)

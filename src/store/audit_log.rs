@@ -277,6 +277,10 @@ fn texts(place: &str, order: &str) -> Texts {
     Texts { page, reach }
 }
 
+static AFTER: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT {COLUMNS} FROM audit_records WHERE seq > ? ORDER BY seq LIMIT ?")
+});
+
 impl AuditReader {
     pub async fn anchor(&mut self) -> Result<Option<StoredAnchor>, StoreError> {
         select_anchor(&mut self.transaction).await
@@ -289,15 +293,11 @@ impl AuditReader {
 
     /// Up to `limit` records after one, in order.
     pub async fn after(&mut self, seq: i64, limit: usize) -> Result<Vec<StoredRecord>, StoreError> {
-        let records = sqlx::query(
-            "SELECT seq, at, actor, organization_id, organization, environment, provider, action,
-                    target, version_id, outcome, duration_us, request_id, mac
-             FROM audit_records WHERE seq > ? ORDER BY seq LIMIT ?",
-        )
-        .bind(seq)
-        .bind(i64::try_from(limit).unwrap_or(WINDOW))
-        .fetch_all(&mut *self.transaction)
-        .await?;
+        let records = sqlx::query(AssertSqlSafe(AFTER.as_str()))
+            .bind(seq)
+            .bind(i64::try_from(limit).unwrap_or(WINDOW))
+            .fetch_all(&mut *self.transaction)
+            .await?;
         let records: Vec<_> = records.iter().map(record).collect::<Result<_, _>>()?;
         let full = records.last().filter(|_| records.len() >= limit);
         let rows = Found {

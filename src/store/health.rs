@@ -4,10 +4,13 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{get, get_name, get_organization_id, get_time, get_time_or_none, put_many, time};
+use super::rows::{
+    get, get_name, get_organization_id, get_time, get_time_or_none, hex_list, put_many, time,
+};
 use super::{Store, StoreError, Write};
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::health::{LastFailure, ProfileHealth, TokenState};
+use crate::domain::organization::OrganizationId;
 
 impl Store {
     /// The health of all profiles that had a call or a login.
@@ -18,6 +21,23 @@ impl Store {
             .iter()
             .map(health)
             .collect()
+    }
+
+    /// The same of some organizations.
+    pub async fn profile_health_of(
+        &self,
+        organizations: impl IntoIterator<Item = OrganizationId>,
+    ) -> Result<Vec<ProfileHealth>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM profile_health
+             WHERE organization_id IN (SELECT unhex(value) FROM json_each(?))",
+        )
+        .bind(hex_list(organizations))
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(health)
+        .collect()
     }
 
     /// When a running server last said that it runs; `None` when it stopped, or never ran.

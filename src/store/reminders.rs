@@ -107,6 +107,25 @@ impl Write {
         Ok(())
     }
 
+    /// Forgets rows that were settled before a time and whose subject is over for good, or gone.
+    /// Answers how many they were.
+    pub async fn forget_settled_reminders(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        // A subject is a version's id or a key's; the id of a key is no UUID.
+        let done = sqlx::query(
+            "DELETE FROM reminders
+             WHERE state != 'pending' AND MAX(created_at, COALESCE(sent_at, created_at)) < ?
+               AND NOT EXISTS (SELECT 1 FROM credential_versions v
+                               WHERE v.id = unhex(reminders.subject, '-')
+                                 AND v.state NOT IN ('revoked', 'cancelled'))
+               AND NOT EXISTS (SELECT 1 FROM gateway_keys k
+                               WHERE k.id = reminders.subject AND k.revoked_at IS NULL)",
+        )
+        .bind(before.as_millisecond())
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
     pub async fn insert_reminder(&mut self, new: &NewReminder) -> Result<(), StoreError> {
         let row = &new.row;
         sqlx::query(

@@ -1,5 +1,7 @@
 //! Columns to domain types: a value that does not parse is an error, never a default.
 
+use std::collections::BTreeSet;
+
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -61,6 +63,13 @@ pub(super) async fn put_many<T>(
             .await?;
     }
     Ok(())
+}
+
+/// Ids for a statement that reads them out of one JSON list (`unhex(value) FROM json_each(?)`).
+pub(super) fn hex_list(ids: impl IntoIterator<Item = OrganizationId>) -> String {
+    let ids: BTreeSet<Uuid> = ids.into_iter().map(|id| id.0).collect();
+    let list: serde_json::Value = ids.iter().map(|id| id.simple().to_string()).collect();
+    list.to_string()
 }
 
 pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &str) -> Result<T, StoreError>

@@ -132,9 +132,9 @@ const KINDS: [Kind; 19] = [
     Kind {
         name: "admin-token revoke",
         command: |_, before| {
-            // The first one is the owner's.
-            let active = before.tokens.iter().filter(|(_, state)| *state == "active");
-            owned("admin-token revoke", &[active.last().unwrap().0])
+            let mut tokens = before.tokens.iter();
+            let active = tokens.find(|(_, state)| *state == "active");
+            owned("admin-token revoke", &[active.unwrap().0])
         },
         input: "",
         is_done: |_, _, before, after| before.tokens != after.tokens,

@@ -159,6 +159,67 @@ async fn a_name_that_is_given_again_has_nothing_of_the_one_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kept_answers_that_name_it_go_with_it() {
+    let app = TestApp::builder()
+        .org("north", &["dev"])
+        .org("south", &["dev"])
+        .start()
+        .await;
+    let owner = app.api(Role::Owner, None).await;
+    let fields = json!({"fields": {"client_id": "doomed-dev", "client_secret": "synthetic"}});
+    let grant = |slugs: &[&str]| {
+        let grants = slugs.iter().map(|slug| json!({"organization": slug}));
+        let grants: Vec<_> = grants.collect();
+        json!({"name": "desk", "grants": grants})
+    };
+    let of_it = [
+        (
+            "/orgs",
+            json!({"id": "doomed", "name": "The Doomed Clinic"}),
+        ),
+        ("/orgs/doomed/credentials/dev/eka-care/rotations", fields),
+        ("/keys", grant(&["doomed"])),
+        ("/keys", grant(&["north", "doomed"])),
+        (
+            "/admin-tokens",
+            json!({"name": "desk", "role": "auditor", "organization": "doomed"}),
+        ),
+    ];
+    let others = [
+        ("/orgs", json!({"id": "doomed-too", "name": "doomed"})),
+        ("/keys", grant(&["south"])),
+    ];
+    let mut number = 0;
+    for (path, body) in of_it.iter().chain(&others) {
+        number += 1;
+        let key = format!("request-{number}");
+        let headers = [("idempotency-key", key.as_str())];
+        let answer = owner.send(Method::POST, path, &headers, Some(body)).await;
+        assert_eq!(answer.status, 201, "{path}: {answer:?}");
+    }
+    let path = app.running.app().loaded.database().unwrap();
+    let mut database = open(&path).await;
+    let mut kept = async || {
+        let rows = sqlx::query("SELECT key, answer FROM idempotency_keys ORDER BY key");
+        let rows = rows.fetch_all(&mut database).await.unwrap();
+        let text = |row: &sqlx::sqlite::SqliteRow| (row.get(0), row.get(1));
+        rows.iter().map(text).collect::<Vec<(String, String)>>()
+    };
+    assert_eq!(kept().await.len(), 7);
+    owner.delete("/orgs/doomed").await.ok();
+    let left: Vec<String> = kept().await.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(left, ["request-6", "request-7"]);
+    // And the same creation is a new one.
+    let (path, body) = &of_it[0];
+    let headers = [("idempotency-key", "request-1")];
+    let again = owner.send(Method::POST, path, &headers, Some(body)).await;
+    assert_eq!(
+        (again.status, again.header("idempotent-replayed")),
+        (201, "")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_still_has_to_write_of_it_is_dropped_and_the_rest_is_written() {
     let app = TestApp::builder()
         .org("north", &["dev"])

@@ -1,18 +1,15 @@
-//! What has to be done about credentials and keys: what is due, overdue, never verified, refused,
-//! and about to end.
+//! A look at one credential version or key: what there is to say of it at a moment.
 
-use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::{Admin, AdminError};
-use crate::domain::calendar::{self, CalendarEvent};
+use super::Found;
 use crate::domain::credential::{CredentialState, CredentialVersionId};
 use crate::domain::health::ProfileHealth;
 use crate::domain::notice::{DueItem, Urgency};
 use crate::domain::organization::{Organization, OrganizationId, OrganizationState};
-use crate::domain::reminder::{ReminderPolicy, ReminderReason, Schedule, Subject, days_between};
+use crate::domain::reminder::{ReminderPolicy, ReminderReason, Schedule, days_between};
 use crate::store::{GatewayKeyRow, StoredCredential};
 
 /// A credential without any login is spoken of after this.
@@ -20,136 +17,28 @@ const UNVERIFIED_AFTER_DAYS: u32 = 1;
 /// A key that ended longer ago is history.
 const ENDED_DAYS: i64 = 30;
 
-/// A due item, and what the outbox has to know of it.
-pub(super) struct Found {
-    pub item: DueItem,
-    /// `None` for a key that never ends: nobody is reminded of it.
-    pub schedule: Option<Schedule>,
-    pub known_since: Timestamp,
-    /// The one organization that it belongs to.
-    pub organization: Option<OrganizationId>,
-    /// Whether any organization that it is for is served.
-    pub served: bool,
-}
-
-impl Found {
-    pub(super) fn subject(&self) -> Option<Subject> {
-        Some(Subject {
-            id: self.item.id.clone(),
-            reason: self.item.reason,
-            schedule: self.schedule?,
-            known_since: self.known_since,
-        })
-    }
-
-    pub(super) fn is_due_at(&self, then: Timestamp) -> bool {
-        match self.schedule {
-            Some(Schedule::Lasting { .. }) => true,
-            _ => self.item.due.is_some_and(|due| due <= then),
-        }
-    }
-}
-
-impl Admin {
-    /// What has to be done within a time, most urgent first, in the organizations that the actor
-    /// knows of. `set_by` asks for everything that somebody entered, however far its day is.
-    pub async fn rotation_due(
-        &self,
-        within: Option<Duration>,
-        set_by: Option<&str>,
-    ) -> Result<Vec<DueItem>, AdminError> {
-        let now = self.now();
-        let horizon = u64::from(self.reminders.policy.horizon_days()) * 86_400;
-        let within = match (within, set_by) {
-            (Some(within), _) => Some(within),
-            (None, None) => Some(Duration::from_secs(horizon)),
-            (None, Some(_)) => None,
-        };
-        let then = within.map(|within| now.checked_add(within).unwrap_or(Timestamp::MAX));
-        let mut found = self.findings().await?;
-        found.retain(|found| then.is_none_or(|then| found.is_due_at(then)));
-        found.retain(|found| set_by.is_none_or(|who| found.item.entered_by == who));
-        if then.is_none() {
-            // Of a credential that is all right, its day alone.
-            found.retain(|one| one.item.urgency != Urgency::NeverVerified || one.is_due_at(now));
-        }
-        let mut items: Vec<DueItem> = found.into_iter().map(|found| found.item).collect();
-        items.sort_by_cached_key(|item| {
-            // A refusal comes first, and a key that never ends last.
-            let first = item.reason != ReminderReason::Refused;
-            let due = item.due.unwrap_or(Timestamp::MAX);
-            let place = (item.organizations.clone(), item.environment.clone());
-            (first, due, place, item.reason)
-        });
-        Ok(items)
-    }
-
-    /// A calendar (RFC 5545) with the day of each credential and key.
-    pub async fn calendar(&self) -> Result<String, AdminError> {
-        let found = self.findings().await?;
-        let dated = |reason| matches!(reason, ReminderReason::Rotation | ReminderReason::KeyExpiry);
-        let events = found.iter().filter(|found| dated(found.item.reason));
-        let events: Vec<CalendarEvent> = events.filter_map(event).collect();
-        Ok(calendar::write(&events))
-    }
-
-    /// Everything that is or will be due in the organizations that the actor knows of.
-    pub(super) async fn findings(&self) -> Result<Vec<Found>, AdminError> {
-        let now = self.now();
-        let organizations = self.organizations().await?;
-        let known: HashMap<_, _> = organizations
-            .iter()
-            .map(|found| (found.id, found))
-            .collect();
-        let health = self.store.profile_health().await?;
-        let health: HashMap<_, _> = health.iter().map(|one| (one.version, one)).collect();
-        let versions = self.store.living_credentials().await?;
-        let newest = newest_in_question(&versions);
-        let look = Look {
-            policy: &self.reminders.policy,
-            now,
-            health,
-        };
-        let mut found = Vec::new();
-        for version in &versions {
-            if let Some(organization) = known.get(&version.organization) {
-                let is_newest = newest.contains(&version.id);
-                found.extend(look.version(organization, version, is_newest));
-            }
-        }
-        let keys = self.store.gateway_keys().await?;
-        let living = || keys.iter().filter(|key| key.revoked_at.is_none());
-        let replaced: HashSet<_> = living().filter_map(|key| key.replaces.as_ref()).collect();
-        for key in living().filter(|key| !replaced.contains(&key.id)) {
-            found.extend(look.key(&known, key));
-        }
-        Ok(found)
-    }
-}
-
-/// The highest version of each profile: a refusal of an older one is settled.
-fn newest_in_question(versions: &[StoredCredential]) -> HashSet<CredentialVersionId> {
-    let mut newest: Vec<&StoredCredential> = versions.iter().collect();
-    let profile = |one: &StoredCredential| {
-        (
-            one.organization,
-            one.environment.clone(),
-            one.provider.clone(),
-        )
-    };
-    newest.dedup_by(|later, earlier| profile(later) == profile(earlier));
-    newest.into_iter().map(|version| version.id).collect()
-}
-
 /// Looks at credentials and keys at one moment.
-struct Look<'a> {
-    policy: &'a ReminderPolicy,
-    now: Timestamp,
-    health: HashMap<CredentialVersionId, &'a ProfileHealth>,
+pub(in crate::admin) struct Look<'a> {
+    pub policy: &'a ReminderPolicy,
+    pub now: Timestamp,
+    pub health: HashMap<CredentialVersionId, &'a ProfileHealth>,
 }
 
 impl Look<'_> {
-    fn version(
+    /// The most urgent thing to say of an active version now.
+    pub(in crate::admin) fn standing(
+        &self,
+        organization: &Organization,
+        version: &StoredCredential,
+    ) -> Urgency {
+        let mut found = self.version(organization, version, true);
+        found.retain(|one| one.item.reason == ReminderReason::Rotation || one.is_due_at(self.now));
+        // Refused before never verified before the day.
+        let first = found.into_iter().min_by_key(|one| one.item.reason);
+        first.map_or(Urgency::Due, |first| first.item.urgency)
+    }
+
+    pub(super) fn version(
         &self,
         organization: &Organization,
         version: &StoredCredential,
@@ -257,7 +146,7 @@ impl Look<'_> {
     }
 
     /// A key, if it opens something that is known here.
-    fn key(
+    pub(super) fn key(
         &self,
         known: &HashMap<OrganizationId, &Organization>,
         key: &GatewayKeyRow,
@@ -312,22 +201,4 @@ impl Look<'_> {
             false => -days_between(due, self.now),
         }
     }
-}
-
-fn event(found: &Found) -> Option<CalendarEvent> {
-    let item = &found.item;
-    let whose = item.organizations.join(", ");
-    let summary = match (&item.provider, &item.environment) {
-        (Some(provider), Some(environment)) => {
-            format!("Rotate the {provider} credential of {whose} ({environment})")
-        }
-        _ => format!("{} of {whose} ends", item.what()),
-    };
-    Some(CalendarEvent {
-        uid: format!("{}-{}@locum", item.id, item.reason),
-        stamp: found.known_since,
-        day: item.due?,
-        summary,
-        description: format!("Entered by {}.\n{}", item.entered_by, item.command),
-    })
 }
