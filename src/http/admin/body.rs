@@ -10,6 +10,7 @@ use http::{HeaderName, Method};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use zeroize::Zeroize;
 
 use super::refusal::Refusal;
@@ -168,15 +169,22 @@ where
 
 /// A whole number, however it is written: for JSON Schema `219.0` and `2.19e2` are integers.
 pub(super) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    let number = Option::<serde_json::Number>::deserialize(deserializer)?;
-    number.map(whole).transpose()
+    // As it was written: the largest integers have neighbours that are the same floating-point number.
+    let number = Option::<Box<RawValue>>::deserialize(deserializer)?;
+    number.map(|number| whole(number.get())).transpose()
 }
 
-pub(super) fn whole<E: serde::de::Error>(number: serde_json::Number) -> Result<i64, E> {
-    let float = || number.as_f64().filter(|float| float.fract() == 0.0);
+pub(super) fn whole<E: serde::de::Error>(number: &str) -> Result<i64, E> {
+    let float = || {
+        let float = number.contains(['.', 'e', 'E']).then_some(number)?;
+        let float = float.parse::<f64>().ok();
+        let float = float.filter(|float| float.fract() == 0.0)?;
+        format!("{float:.0}").parse().ok()
+    };
     number
-        .as_i64()
-        .or_else(|| format!("{:.0}", float()?).parse().ok())
+        .parse()
+        .ok()
+        .or_else(float)
         .ok_or_else(|| E::custom("unfit, expected an integer of 64 bits"))
 }
 
@@ -206,7 +214,7 @@ mod tests {
             let body = format!(r#"{{"number": {text}}}"#);
             assert_eq!(read(&body).unwrap(), Some(number), "{text}");
         }
-        for text in ["1.5", "1e30", "9223372036854775808", "\"1\"", "true"] {
+        for text in ["1.5", "1e30", "9223372036854775808", "-9223372036854775809", "\"1\"", "true"] {
             let body = format!(r#"{{"number": {text}}}"#);
             assert!(read(&body).is_err(), "{text}");
         }

@@ -45,10 +45,7 @@ impl Page {
         };
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
         let place = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let message = "cursor: not the `next` of a former page of this list";
-        place
-            .map(Some)
-            .ok_or_else(|| Refusal::Query(message.to_owned()))
+        place.map(Some).ok_or(Refusal::NoPage)
     }
 }
 

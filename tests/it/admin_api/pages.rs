@@ -197,7 +197,7 @@ async fn a_cursor_that_is_none_is_refused() {
         for bad in ["%20", "north", "bm9ydGg", "WzEsMl0"] {
             let refused = owner.get(&and(path, &format!("cursor={bad}"))).await;
             let answer = (refused.status, refused.code());
-            assert_eq!(answer, (400, "query_invalid"), "{path} {bad}");
+            assert_eq!(answer, (404, "page_not_found"), "{path} {bad}");
         }
     }
 }

@@ -79,7 +79,7 @@ fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LimitSetti
     let value = serde_json::Value::deserialize(deserializer)?;
     let text = match &value {
         serde_json::Value::String(text) if text.parse::<u32>().is_err() => text.clone(),
-        serde_json::Value::Number(number) => whole::<D::Error>(number.clone())?.to_string(),
+        serde_json::Value::Number(number) => whole::<D::Error>(&number.to_string())?.to_string(),
         _ => String::new(),
     };
     text.parse()
