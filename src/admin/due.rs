@@ -1,4 +1,4 @@
-//! What has to be done about credentials and keys: what is due, overdue, never verified, refused,
+//! What has to be done about credentials, keys and tokens: what is due, overdue, never verified, refused,
 //! and about to end.
 
 use std::collections::{HashMap, HashSet};
@@ -7,13 +7,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Admin, AdminError};
+use crate::domain::actor::Right;
 use crate::domain::calendar::{self, CalendarEvent};
 use crate::domain::credential::{CredentialState, CredentialVersionId};
 use crate::domain::health::ProfileHealth;
 use crate::domain::notice::{DueItem, Urgency};
 use crate::domain::organization::{Organization, OrganizationId, OrganizationState};
-use crate::domain::reminder::{ReminderPolicy, ReminderReason, Schedule, Subject, days_between};
-use crate::store::{GatewayKeyRow, StoredCredential};
+use crate::domain::reminder::{
+    ReminderPolicy, ReminderReason, Schedule, Subject, days_between, days_until,
+};
+use crate::store::{AdminTokenRow, GatewayKeyRow, StoredCredential};
 
 /// A credential without any login is spoken of after this.
 const UNVERIFIED_AFTER_DAYS: u32 = 1;
@@ -23,7 +26,7 @@ const ENDED_DAYS: i64 = 30;
 /// A due item, and what the outbox has to know of it.
 pub(super) struct Found {
     pub item: DueItem,
-    /// `None` for a key that never ends: nobody is reminded of it.
+    /// `None` for a key or token that never ends: nobody is reminded of it.
     pub schedule: Option<Schedule>,
     pub known_since: Timestamp,
     /// The one organization that it belongs to.
@@ -48,11 +51,24 @@ impl Found {
             _ => self.item.due.is_some_and(|due| due <= then),
         }
     }
+
+    /// Whether its day is that of a time, or before.
+    fn is_due_on(&self, then: Timestamp) -> bool {
+        let comes = |due| days_until(then, due) <= 0;
+        self.is_due_at(then) || self.item.due.is_some_and(comes)
+    }
+
+    /// Whether somebody entered it, or a token is theirs.
+    fn is_of(&self, who: &str) -> bool {
+        let item = &self.item;
+        let is_theirs = item.reason == ReminderReason::TokenExpiry;
+        item.entered_by == who || (is_theirs && item.name.as_deref() == Some(who))
+    }
 }
 
 impl Admin {
     /// What has to be done within a time, most urgent first, in the organizations that the actor
-    /// knows of. `set_by` asks for everything that somebody entered, however far its day is.
+    /// knows of. `set_by` asks for everything that somebody entered or has, however far its day is.
     pub async fn rotation_due(
         &self,
         within: Option<Duration>,
@@ -67,8 +83,8 @@ impl Admin {
         };
         let then = within.map(|within| now.checked_add(within).unwrap_or(Timestamp::MAX));
         let mut found = self.findings().await?;
-        found.retain(|found| then.is_none_or(|then| found.is_due_at(then)));
-        found.retain(|found| set_by.is_none_or(|who| found.item.entered_by == who));
+        found.retain(|found| then.is_none_or(|then| found.is_due_on(then)));
+        found.retain(|found| set_by.is_none_or(|who| found.is_of(who)));
         if then.is_none() {
             // Of a credential that is all right, its day alone.
             found.retain(|one| one.item.urgency != Urgency::NeverVerified || one.is_due_at(now));
@@ -84,10 +100,13 @@ impl Admin {
         Ok(items)
     }
 
-    /// A calendar (RFC 5545) with the day of each credential and key.
+    /// A calendar (RFC 5545) with the day of each credential, key and token.
     pub async fn calendar(&self) -> Result<String, AdminError> {
         let found = self.findings().await?;
-        let dated = |reason| matches!(reason, ReminderReason::Rotation | ReminderReason::KeyExpiry);
+        let dated = |reason| {
+            use ReminderReason::{KeyExpiry, Rotation, TokenExpiry};
+            matches!(reason, Rotation | KeyExpiry | TokenExpiry)
+        };
         let events = found.iter().filter(|found| dated(found.item.reason));
         let events: Vec<CalendarEvent> = events.filter_map(event).collect();
         Ok(calendar::write(&events))
@@ -122,6 +141,12 @@ impl Admin {
         let replaced: HashSet<_> = living().filter_map(|key| key.replaces.as_ref()).collect();
         for key in living().filter(|key| !replaced.contains(&key.id)) {
             found.extend(look.key(&known, key));
+        }
+        // Who administers is for owners to know.
+        if self.actor.may(Right::Own, None) {
+            let tokens = self.store.admin_tokens().await?;
+            let living = tokens.iter().filter(|token| token.revoked_at.is_none());
+            found.extend(living.filter_map(|token| look.token(&known, token)));
         }
         Ok(found)
     }
@@ -176,7 +201,7 @@ impl Look<'_> {
             return found;
         }
         let due = self.policy.due(version.issued_at);
-        let urgency = match due <= self.now && days_between(due, self.now) > 0 {
+        let urgency = match days_until(self.now, due) < 0 {
             true => Urgency::Overdue,
             false => Urgency::Due,
         };
@@ -248,9 +273,9 @@ impl Look<'_> {
             version: Some(version.version),
             name: None,
             issued: version.issued_at,
-            age_days: days_between(version.issued_at, self.now),
+            age_days: days_until(version.issued_at, self.now),
             due,
-            days_left: due.map(|due| self.days_left(due)),
+            days_left: due.map(|due| days_until(self.now, due)),
             entered_by: version.entered_by.clone(),
             command,
         }
@@ -266,31 +291,22 @@ impl Look<'_> {
         let opened = grants.filter_map(|grant| known.get(&grant.organization).copied());
         let opened: Vec<&Organization> = opened.collect();
         let (first, whole) = (opened.first()?, opened.len() == key.grants.len());
-        let ended = |end: Timestamp| end <= self.now;
-        if key
-            .expires_at
-            .is_some_and(|end| days_between(end, self.now) > ENDED_DAYS)
-        {
-            return None;
-        }
+        let urgency = self.end(key.expires_at)?;
         let mut organizations: Vec<_> = opened.iter().map(|one| one.slug.to_string()).collect();
         organizations.sort();
         let item = DueItem {
             id: key.id.clone(),
             reason: ReminderReason::KeyExpiry,
-            urgency: match key.expires_at.is_some_and(ended) {
-                true => Urgency::Ended,
-                false => Urgency::Ends,
-            },
+            urgency,
             organizations,
             environment: None,
             provider: None,
             version: None,
             name: Some(key.name.clone()),
             issued: key.created_at,
-            age_days: days_between(key.created_at, self.now),
+            age_days: days_until(key.created_at, self.now),
             due: key.expires_at,
-            days_left: key.expires_at.map(|end| self.days_left(end)),
+            days_left: key.expires_at.map(|end| days_until(self.now, end)),
             entered_by: key.created_by.clone(),
             command: format!("locum key roll {} --grace 7d", key.id),
         };
@@ -305,12 +321,65 @@ impl Look<'_> {
         })
     }
 
-    /// Begun days do not count ahead, nor behind.
-    fn days_left(&self, due: Timestamp) -> i64 {
-        match due >= self.now {
-            true => days_between(self.now, due),
-            false => -days_between(due, self.now),
-        }
+    /// How a key or token stands that ends at a time; `None` when that is history.
+    fn end(&self, at: Option<Timestamp>) -> Option<Urgency> {
+        let Some(end) = at else {
+            return Some(Urgency::NeverEnds);
+        };
+        let is_history = days_between(end, self.now) > ENDED_DAYS;
+        let urgency = match end <= self.now {
+            true => Urgency::Ended,
+            false => Urgency::Ends,
+        };
+        (!is_history).then_some(urgency)
+    }
+
+    /// A token, if it is for all organizations or for one that is known here.
+    fn token(
+        &self,
+        known: &HashMap<OrganizationId, &Organization>,
+        token: &AdminTokenRow,
+    ) -> Option<Found> {
+        let urgency = self.end(token.expires_at)?;
+        let organization = match token.organization {
+            Some(id) => Some(*known.get(&id)?),
+            None => None,
+        };
+        let slug = organization.map(|found| found.slug.to_string());
+        let place = slug.iter().map(|slug| format!(" --org {slug}"));
+        let (role, place, name) = (token.role, place.collect::<String>(), quoted(&token.name));
+        let create = format!("locum admin-token create --role {role}{place}{name} --expires 90d");
+        let item = DueItem {
+            id: token.id.clone(),
+            reason: ReminderReason::TokenExpiry,
+            urgency,
+            organizations: slug.into_iter().collect(),
+            environment: None,
+            provider: None,
+            version: None,
+            name: Some(token.name.clone()),
+            issued: token.created_at,
+            age_days: days_until(token.created_at, self.now),
+            due: token.expires_at,
+            days_left: token.expires_at.map(|end| days_until(self.now, end)),
+            entered_by: token.created_by.clone(),
+            command: format!("{create} && locum admin-token revoke {}", token.id),
+        };
+        Some(Found {
+            item,
+            schedule: token.expires_at.map(|due| Schedule::Ending { due }),
+            known_since: token.created_at,
+            organization: token.organization,
+            served: organization.is_none_or(|one| one.state == OrganizationState::Active),
+        })
+    }
+}
+
+/// A name as an option that a shell takes as it is.
+fn quoted(name: &str) -> String {
+    match name {
+        "" => String::new(),
+        name => format!(" --name '{}'", name.replace('\'', r"'\''")),
     }
 }
 
@@ -321,6 +390,7 @@ fn event(found: &Found) -> Option<CalendarEvent> {
         (Some(provider), Some(environment)) => {
             format!("Rotate the {provider} credential of {whose} ({environment})")
         }
+        _ if whose.is_empty() => format!("{} ends", item.what()),
         _ => format!("{} of {whose} ends", item.what()),
     };
     Some(CalendarEvent {
