@@ -62,13 +62,19 @@ impl Store {
         row.as_ref().map(reminder).transpose()
     }
 
-    /// Pending rows whose time has come, oldest attempt first.
-    pub async fn reminders_to_send(&self, now: Timestamp) -> Result<Vec<ReminderRow>, StoreError> {
+    /// Pending rows of a channel whose time has come, oldest attempt first.
+    pub async fn reminders_to_send(
+        &self,
+        channel: &str,
+        now: Timestamp,
+    ) -> Result<Vec<ReminderRow>, StoreError> {
         sqlx::query(
-            "SELECT * FROM reminders WHERE state = 'pending' AND next_attempt_at <= ?
+            "SELECT * FROM reminders
+             WHERE state = 'pending' AND next_attempt_at <= ? AND channel = ?
              ORDER BY next_attempt_at, id",
         )
         .bind(now.as_millisecond())
+        .bind(channel)
         .fetch_all(&self.readers)
         .await?
         .iter()

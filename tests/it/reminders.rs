@@ -2,6 +2,7 @@
 //! listed and stands in a calendar.
 
 mod channels;
+mod hostile;
 mod lists;
 mod program;
 
