@@ -142,7 +142,7 @@ impl Admin {
     }
 
     /// The time as the store keeps it: in milliseconds.
-    fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         let now = self.clock.now();
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }

@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::due::Look;
 use super::{Admin, AdminError};
 use crate::domain::credential::{CredentialState, CredentialVersionId};
-use crate::domain::health::{LastFailure, ProfileHealth, TokenState};
+use crate::domain::health::{LastFailure, ProfileHealth, Standing, TokenState};
 use crate::domain::notice::Urgency;
 use crate::domain::organization::{Organization, OrganizationSlug, OrganizationState};
 use crate::domain::page::AfterProfile;
 use crate::domain::provider::ProviderName;
-use crate::domain::reminder::days_between;
+use crate::domain::reminder::days_until;
 use crate::domain::tenant::Environment;
 use crate::domain::usage::Month;
 use crate::store::{StoredCredential, StoredUsage};
@@ -47,8 +47,8 @@ pub struct ProfileStatus {
     pub age_days: i64,
     pub due: Timestamp,
     pub days_left: i64,
-    /// The most urgent thing to say of it.
-    pub standing: Urgency,
+    /// The worst thing to say of it.
+    pub standing: Standing,
     /// Versions beside the active one.
     pub rotation: Vec<OtherVersion>,
     /// The last login that succeeded.
@@ -101,6 +101,25 @@ impl OrganizationUsage {
     }
 }
 
+impl ProfileStatus {
+    fn standing(&self, urgency: Option<Urgency>, horizon_days: i64) -> Standing {
+        match urgency {
+            Some(Urgency::Refused) => Standing::Refused,
+            _ if self.days_left < 0 => Standing::Overdue,
+            Some(Urgency::NeverVerified) => Standing::NeverVerified,
+            _ if self.days_left <= horizon_days => Standing::Due,
+            _ if self.is_failing() => Standing::Failing,
+            _ => Standing::Ok,
+        }
+    }
+
+    /// Whether logins fail, or at least every second call of the last hour did.
+    pub fn is_failing(&self) -> bool {
+        let half = self.errors_hour > 0 && self.errors_hour.saturating_mul(2) >= self.calls_hour;
+        !self.stale && (half || self.token == TokenState::BackingOff)
+    }
+}
+
 impl Admin {
     /// Every profile with an active credential, of one organization or of all.
     pub async fn status(
@@ -141,8 +160,10 @@ impl Admin {
             };
             let health = look.health.get(&version.id).copied();
             let mut item = self.profile(organization, version, health, now);
-            item.standing = look.standing(organization, version);
+            let urgency = look.standing(organization, version);
             item.stale = !running && item.written.is_some();
+            let horizon = i64::from(self.reminders.policy.horizon_days());
+            item.standing = item.standing(urgency, horizon);
             item.rotation = beside(version, &versions);
             items.push(item);
         }
@@ -224,10 +245,10 @@ impl Admin {
             provider: version.provider.clone(),
             version: version.version,
             issued: version.issued_at,
-            age_days: days_between(version.issued_at, now),
+            age_days: days_until(version.issued_at, now),
             due,
-            days_left: days_between(now, due),
-            standing: Urgency::Due,
+            days_left: days_until(now, due),
+            standing: Standing::Ok,
             rotation: Vec::new(),
             last_login: version
                 .verified_at

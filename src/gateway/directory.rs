@@ -306,7 +306,7 @@ fn route(
         provider: provider.name.clone(),
     });
     let health = match stored.state {
-        CredentialState::Retiring => Health::beside(&key, stored.id),
+        CredentialState::Retiring => health.beside(&key, stored.id),
         _ => health.of(&key, stored.id),
     };
     let credential = CredentialRef {

@@ -9,7 +9,7 @@ use super::rows::{
 };
 use super::{Store, StoreError, Write};
 use crate::domain::credential::CredentialVersionId;
-use crate::domain::health::{LastFailure, ProfileHealth, TokenState};
+use crate::domain::health::{LastFailure, ProfileHealth, TokenState, VersionLogin};
 use crate::domain::organization::OrganizationId;
 
 impl Store {
@@ -90,6 +90,22 @@ impl Write {
                 health.calls_hour,
                 health.errors_hour,
                 health.written_at.as_millisecond(),
+            ])
+        })
+        .await
+    }
+
+    /// A login for a call verifies a version as one by a command does, and stays with the version.
+    pub async fn put_logins(&mut self, all: &[VersionLogin]) -> Result<(), StoreError> {
+        let question = "UPDATE credential_versions SET verified_at = login.value ->> 2
+             FROM json_each(?) AS login
+             WHERE credential_versions.id = unhex(login.value ->> 0) AND organization_id = unhex(login.value ->> 1)
+               AND COALESCE(verified_at, 0) < login.value ->> 2";
+        put_many(&mut self.transaction, question, all, |login| {
+            json!([
+                login.version.0.simple(),
+                login.organization.0.simple(),
+                login.at.as_millisecond(),
             ])
         })
         .await

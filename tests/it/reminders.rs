@@ -3,6 +3,7 @@
 
 mod channels;
 mod forgetting;
+mod hostile;
 mod lists;
 mod program;
 

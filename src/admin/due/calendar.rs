@@ -6,10 +6,13 @@ use crate::domain::calendar::{self, CalendarEvent};
 use crate::domain::reminder::ReminderReason;
 
 impl Admin {
-    /// A calendar (RFC 5545) with the day of each credential and key.
+    /// A calendar (RFC 5545) with the day of each credential, key and token.
     pub async fn calendar(&self) -> Result<String, AdminError> {
         let found = self.findings().await?;
-        let dated = |reason| matches!(reason, ReminderReason::Rotation | ReminderReason::KeyExpiry);
+        let dated = |reason| {
+            use ReminderReason::{KeyExpiry, Rotation, TokenExpiry};
+            matches!(reason, Rotation | KeyExpiry | TokenExpiry)
+        };
         let events = found.iter().filter(|found| dated(found.item.reason));
         let events: Vec<CalendarEvent> = events.filter_map(event).collect();
         Ok(calendar::write(&events))
@@ -23,6 +26,7 @@ fn event(found: &Found) -> Option<CalendarEvent> {
         (Some(provider), Some(environment)) => {
             format!("Rotate the {provider} credential of {whose} ({environment})")
         }
+        _ if whose.is_empty() => format!("{} ends", item.what()),
         _ => format!("{} of {whose} ends", item.what()),
     };
     Some(CalendarEvent {

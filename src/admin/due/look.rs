@@ -9,8 +9,8 @@ use crate::domain::credential::{CredentialState, CredentialVersionId};
 use crate::domain::health::ProfileHealth;
 use crate::domain::notice::{DueItem, Urgency};
 use crate::domain::organization::{Organization, OrganizationId, OrganizationState};
-use crate::domain::reminder::{ReminderPolicy, ReminderReason, Schedule, days_between};
-use crate::store::{GatewayKeyRow, StoredCredential};
+use crate::domain::reminder::{ReminderPolicy, ReminderReason, Schedule, days_between, days_until};
+use crate::store::{AdminTokenRow, GatewayKeyRow, StoredCredential};
 
 /// A credential without any login is spoken of after this.
 const UNVERIFIED_AFTER_DAYS: u32 = 1;
@@ -30,12 +30,12 @@ impl Look<'_> {
         &self,
         organization: &Organization,
         version: &StoredCredential,
-    ) -> Urgency {
+    ) -> Option<Urgency> {
         let mut found = self.version(organization, version, true);
         found.retain(|one| one.item.reason == ReminderReason::Rotation || one.is_due_at(self.now));
         // Refused before never verified before the day.
         let first = found.into_iter().min_by_key(|one| one.item.reason);
-        first.map_or(Urgency::Due, |first| first.item.urgency)
+        first.map(|first| first.item.urgency)
     }
 
     pub(super) fn version(
@@ -65,7 +65,7 @@ impl Look<'_> {
             return found;
         }
         let due = self.policy.due(version.issued_at);
-        let urgency = match due <= self.now && days_between(due, self.now) > 0 {
+        let urgency = match days_until(self.now, due) < 0 {
             true => Urgency::Overdue,
             false => Urgency::Due,
         };
@@ -137,9 +137,9 @@ impl Look<'_> {
             version: Some(version.version),
             name: None,
             issued: version.issued_at,
-            age_days: days_between(version.issued_at, self.now),
+            age_days: days_until(version.issued_at, self.now),
             due,
-            days_left: due.map(|due| self.days_left(due)),
+            days_left: due.map(|due| days_until(self.now, due)),
             entered_by: version.entered_by.clone(),
             command,
         }
@@ -155,31 +155,22 @@ impl Look<'_> {
         let opened = grants.filter_map(|grant| known.get(&grant.organization).copied());
         let opened: Vec<&Organization> = opened.collect();
         let (first, whole) = (opened.first()?, opened.len() == key.grants.len());
-        let ended = |end: Timestamp| end <= self.now;
-        if key
-            .expires_at
-            .is_some_and(|end| days_between(end, self.now) > ENDED_DAYS)
-        {
-            return None;
-        }
+        let urgency = self.end(key.expires_at)?;
         let mut organizations: Vec<_> = opened.iter().map(|one| one.slug.to_string()).collect();
         organizations.sort();
         let item = DueItem {
             id: key.id.clone(),
             reason: ReminderReason::KeyExpiry,
-            urgency: match key.expires_at.is_some_and(ended) {
-                true => Urgency::Ended,
-                false => Urgency::Ends,
-            },
+            urgency,
             organizations,
             environment: None,
             provider: None,
             version: None,
             name: Some(key.name.clone()),
             issued: key.created_at,
-            age_days: days_between(key.created_at, self.now),
+            age_days: days_until(key.created_at, self.now),
             due: key.expires_at,
-            days_left: key.expires_at.map(|end| self.days_left(end)),
+            days_left: key.expires_at.map(|end| days_until(self.now, end)),
             entered_by: key.created_by.clone(),
             command: format!("locum key roll {} --grace 7d", key.id),
         };
@@ -194,11 +185,64 @@ impl Look<'_> {
         })
     }
 
-    /// Begun days do not count ahead, nor behind.
-    fn days_left(&self, due: Timestamp) -> i64 {
-        match due >= self.now {
-            true => days_between(self.now, due),
-            false => -days_between(due, self.now),
-        }
+    /// How a key or token stands that ends at a time; `None` when that is history.
+    fn end(&self, at: Option<Timestamp>) -> Option<Urgency> {
+        let Some(end) = at else {
+            return Some(Urgency::NeverEnds);
+        };
+        let is_history = days_between(end, self.now) > ENDED_DAYS;
+        let urgency = match end <= self.now {
+            true => Urgency::Ended,
+            false => Urgency::Ends,
+        };
+        (!is_history).then_some(urgency)
+    }
+
+    /// A token, if it is for all organizations or for one that is known here.
+    pub(super) fn token(
+        &self,
+        known: &HashMap<OrganizationId, &Organization>,
+        token: &AdminTokenRow,
+    ) -> Option<Found> {
+        let urgency = self.end(token.expires_at)?;
+        let organization = match token.organization {
+            Some(id) => Some(*known.get(&id)?),
+            None => None,
+        };
+        let slug = organization.map(|found| found.slug.to_string());
+        let place = slug.iter().map(|slug| format!(" --org {slug}"));
+        let (role, place, name) = (token.role, place.collect::<String>(), quoted(&token.name));
+        let create = format!("locum admin-token create --role {role}{place}{name} --expires 90d");
+        let item = DueItem {
+            id: token.id.clone(),
+            reason: ReminderReason::TokenExpiry,
+            urgency,
+            organizations: slug.into_iter().collect(),
+            environment: None,
+            provider: None,
+            version: None,
+            name: Some(token.name.clone()),
+            issued: token.created_at,
+            age_days: days_until(token.created_at, self.now),
+            due: token.expires_at,
+            days_left: token.expires_at.map(|end| days_until(self.now, end)),
+            entered_by: token.created_by.clone(),
+            command: format!("{create} && locum admin-token revoke {}", token.id),
+        };
+        Some(Found {
+            item,
+            schedule: token.expires_at.map(|due| Schedule::Ending { due }),
+            known_since: token.created_at,
+            organization: token.organization,
+            served: organization.is_none_or(|one| one.state == OrganizationState::Active),
+        })
+    }
+}
+
+/// A name as an option that a shell takes as it is.
+fn quoted(name: &str) -> String {
+    match name {
+        "" => String::new(),
+        name => format!(" --name '{}'", name.replace('\'', r"'\''")),
     }
 }

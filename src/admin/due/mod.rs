@@ -1,4 +1,4 @@
-//! What has to be done about credentials and keys: what is due, overdue, never verified, refused,
+//! What has to be done about credentials, keys and tokens: what is due, overdue, never verified, refused,
 //! and about to end.
 
 mod calendar;
@@ -12,16 +12,17 @@ use jiff::Timestamp;
 pub(super) use look::Look;
 
 use super::{Admin, AdminError};
+use crate::domain::actor::Right;
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::notice::{DueItem, Urgency};
 use crate::domain::organization::OrganizationId;
-use crate::domain::reminder::{ReminderReason, Schedule, Subject};
+use crate::domain::reminder::{ReminderReason, Schedule, Subject, days_until};
 use crate::store::StoredCredential;
 
 /// A due item, and what the outbox has to know of it.
 pub(super) struct Found {
     pub item: DueItem,
-    /// `None` for a key that never ends: nobody is reminded of it.
+    /// `None` for a key or token that never ends: nobody is reminded of it.
     pub schedule: Option<Schedule>,
     pub known_since: Timestamp,
     /// The one organization that it belongs to.
@@ -46,11 +47,24 @@ impl Found {
             _ => self.item.due.is_some_and(|due| due <= then),
         }
     }
+
+    /// Whether its day is that of a time, or before.
+    fn is_due_on(&self, then: Timestamp) -> bool {
+        let comes = |due| days_until(then, due) <= 0;
+        self.is_due_at(then) || self.item.due.is_some_and(comes)
+    }
+
+    /// Whether somebody entered it, or a token is theirs.
+    fn is_of(&self, who: &str) -> bool {
+        let item = &self.item;
+        let is_theirs = item.reason == ReminderReason::TokenExpiry;
+        item.entered_by == who || (is_theirs && item.name.as_deref() == Some(who))
+    }
 }
 
 impl Admin {
     /// What has to be done within a time, most urgent first, in the organizations that the actor
-    /// knows of. `set_by` asks for everything that somebody entered, however far its day is.
+    /// knows of. `set_by` asks for everything that somebody entered or has, however far its day is.
     pub async fn rotation_due(
         &self,
         within: Option<Duration>,
@@ -65,8 +79,8 @@ impl Admin {
         };
         let then = within.map(|within| now.checked_add(within).unwrap_or(Timestamp::MAX));
         let mut found = self.findings().await?;
-        found.retain(|found| then.is_none_or(|then| found.is_due_at(then)));
-        found.retain(|found| set_by.is_none_or(|who| found.item.entered_by == who));
+        found.retain(|found| then.is_none_or(|then| found.is_due_on(then)));
+        found.retain(|found| set_by.is_none_or(|who| found.is_of(who)));
         if then.is_none() {
             // Of a credential that is all right, its day alone.
             found.retain(|one| one.item.urgency != Urgency::NeverVerified || one.is_due_at(now));
@@ -111,6 +125,12 @@ impl Admin {
         let replaced: HashSet<_> = living().filter_map(|key| key.replaces.as_ref()).collect();
         for key in living().filter(|key| !replaced.contains(&key.id)) {
             found.extend(look.key(&known, key));
+        }
+        // Who administers is for owners to know.
+        if self.actor.may(Right::Own, None) {
+            let tokens = self.store.admin_tokens_after(None, usize::MAX).await?;
+            let living = tokens.iter().filter(|token| token.revoked_at.is_none());
+            found.extend(living.filter_map(|token| look.token(&known, token)));
         }
         Ok(found)
     }

@@ -1,8 +1,8 @@
 //! Forgets old rows of the outbox.
 //!
 //! A row is also the memory that keeps a reminder from being sent twice: as long as its subject may
-//! be spoken of again, it stays, however old. A credential version that was revoked or cancelled and
-//! a key that was revoked are never spoken of again, and none of them comes back.
+//! be spoken of again, it stays, however old. A credential version that was revoked or cancelled, and a
+//! key or token that was revoked are never spoken of again, and none of them comes back.
 
 use jiff::SignedDuration;
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -43,16 +44,29 @@ pub struct ChannelTest {
 }
 
 impl Admin {
-    /// Sends what is pending. A channel that fails is left alone until the next time.
+    /// Sends what is pending, by all channels at once: none waits for another.
     pub async fn send_reminders(&self) -> Result<Sendings, AdminError> {
-        let mut sendings = Sendings::default();
-        let mut batches: BTreeMap<(String, String), Vec<ReminderRow>> = BTreeMap::new();
-        for row in self.store.reminders_to_send(self.now()).await? {
-            let key = (row.row.channel.clone(), batch(&row.row.id).to_owned());
-            batches.entry(key).or_default().push(row);
+        let channels = self.reminders.notifier.channels().iter();
+        let each = channels.map(async |channel| {
+            let sending = self.send_reminders_by(channel).await?;
+            Ok::<_, AdminError>((channel.clone(), sending))
+        });
+        let sent = join_all(each).await.into_iter();
+        let by_channel = sent.collect::<Result<_, _>>()?;
+        Ok(Sendings { by_channel })
+    }
+
+    /// Sends what is pending by one channel. When it fails it is left alone until the next time.
+    pub async fn send_reminders_by(&self, channel: &str) -> Result<Sending, AdminError> {
+        let mut sending = Sending::default();
+        let mut batches: BTreeMap<String, Vec<ReminderRow>> = BTreeMap::new();
+        let pending = self.store.reminders_to_send(channel, self.now());
+        for row in pending.await? {
+            let batch = batch(&row.row.id).to_owned();
+            batches.entry(batch).or_default().push(row);
         }
         if batches.is_empty() {
-            return Ok(sendings);
+            return Ok(sending);
         }
         let found = self.reminded().await?;
         let items: HashMap<_, _> = found
@@ -60,24 +74,24 @@ impl Admin {
             .map(|found| ((found.item.id.clone(), found.item.reason), &found.item))
             .collect();
         let organizations = self.organizations().await?;
-        for ((channel, batch), rows) in batches {
-            let sending = sendings.by_channel.entry(channel.clone()).or_default();
-            if sending.failed > 0 {
-                continue;
-            }
+        for (batch, rows) in batches {
             let notice = notice(batch, &rows, &items, &organizations);
             if notice.is_test() {
                 // All of it was settled since it was planned.
                 self.note_settled(&rows).await?;
                 continue;
             }
-            let result = self.reminders.notifier.send(&channel, &notice, self.now());
-            self.note_result(&rows, result.await, sending).await?;
+            let notifier = &self.reminders.notifier;
+            let result = notifier.send(channel, &notice, self.now()).await;
+            self.note_result(&rows, result, &mut sending).await?;
+            if sending.failed > 0 {
+                break;
+            }
         }
-        Ok(sendings)
+        Ok(sending)
     }
 
-    /// Sends a test by every channel.
+    /// Sends a test by every channel, by all at once.
     pub async fn test_reminders(&self) -> Result<Vec<ChannelTest>, AdminError> {
         self.require(Right::Operate)?;
         let notifier = &self.reminders.notifier;
@@ -87,16 +101,20 @@ impl Admin {
             organization: None,
             items: Vec::new(),
         };
-        let mut tests = Vec::new();
-        for channel in notifier.channels() {
+        let each = notifier.channels().iter().map(async |channel| {
             let result = notifier.send(channel, &notice, self.now()).await;
-            tests.push(ChannelTest {
+            ChannelTest {
                 channel: channel.clone(),
                 ok: result.is_ok(),
                 message: result.map_or_else(|error| error.to_string(), |()| "sent".to_owned()),
-            });
-        }
-        Ok(tests)
+            }
+        });
+        Ok(join_all(each).await)
+    }
+
+    /// The names of the channels.
+    pub fn reminder_channels(&self) -> Vec<String> {
+        self.reminders.notifier.channels().to_vec()
     }
 
     async fn note_settled(&self, rows: &[ReminderRow]) -> Result<(), AdminError> {
