@@ -11,12 +11,10 @@ use crate::store::AuditQuery;
 impl Admin {
     pub async fn audit_search(&self, filter: &AuditFilter) -> Result<AuditSearch, AdminError> {
         let organizations = match (&filter.organization, self.actor.scope()) {
-            (Some(name), _) => self
-                .audited_organizations(name)
-                .await?
-                .into_iter()
-                .map(Some)
-                .collect(),
+            (Some(name), _) => {
+                let found = self.audited_organizations(name).await?;
+                found.into_iter().map(Some).collect()
+            }
             (None, Some(own)) => vec![Some(own)],
             (None, None) => {
                 self.require(Right::Read)?;
@@ -29,31 +27,10 @@ impl Admin {
             return Err(AdminError::field("until", "it is before `since`"));
         }
         self.require_known(filter).await?;
-        let query = |organization| {
-            let AuditFilter {
-                environment,
-                provider,
-                actor,
-                action,
-                outcome,
-                since,
-                until,
-                ..
-            } = filter.clone();
-            AuditQuery {
-                organization,
-                environment,
-                provider,
-                actor,
-                action,
-                outcome,
-                since,
-                until,
-            }
-        };
+        let of = |organization| filter.query(organization);
         Ok(AuditSearch {
             store: self.store.clone(),
-            queries: organizations.into_iter().map(query).collect(),
+            queries: organizations.into_iter().map(of).collect(),
         })
     }
 
@@ -126,10 +103,35 @@ impl Admin {
             organization: self.actor.scope(),
             ..query
         };
-        let name = || name.to_owned();
-        match self.store.has_audit_record(&query).await? {
-            true => Ok(()),
-            false => Err(AdminError::Unrecorded { what, name: name() }),
+        if self.store.has_audit_record(&query).await? {
+            return Ok(());
+        }
+        let name = name.to_owned();
+        Err(AdminError::Unrecorded { what, name })
+    }
+}
+
+impl AuditFilter {
+    fn query(&self, organization: Option<OrganizationId>) -> AuditQuery {
+        let Self {
+            environment,
+            provider,
+            actor,
+            action,
+            outcome,
+            since,
+            until,
+            ..
+        } = self.clone();
+        AuditQuery {
+            organization,
+            environment,
+            provider,
+            actor,
+            action,
+            outcome,
+            since,
+            until,
         }
     }
 }
