@@ -4,6 +4,7 @@
 //! shown. A secret goes in; none comes out, but a key at the moment it is issued.
 
 mod audit;
+mod audit_filter;
 mod authority;
 mod backup;
 mod credentials;
@@ -32,7 +33,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use audit::{AuditEntry, AuditFilter, AuditOrder, AuditPage, MAX_AUDIT_PAGE};
+pub use audit::{AuditEntry, AuditFilter, AuditOrder, AuditPage, AuditSearch, MAX_AUDIT_PAGE};
 pub use backup::{Backup, Contents, CopyStep, OnStep, examine};
 pub use credentials::{CredentialProfile, NewCredential, TestReport};
 pub use dotenv::{DotenvError, Variables, parse as parse_dotenv};

@@ -165,6 +165,7 @@ impl AppError {
             | Self::ProxyFile(_)
             | Self::NotifyFile(_)
             | Self::Smtp(_)
+            | Self::Audit(AuditError::KeyGone)
             | Self::Key { .. } => true,
             Self::Store(error) => matches!(
                 error,
@@ -207,6 +208,7 @@ impl App {
         let lock = DatabaseLock::shared(&database)?;
         let vault = Arc::new(vault_of(&database, &loaded, surroundings).await?);
         let store = Store::open(&database, false).await?;
+        Audit::catch_up(&store, &vault).await?;
         let audit = Audit::open(&store, &vault).await?;
         let credentials = Credentials::new(store.clone(), vault);
         let settings = net_settings(&loaded)?;
@@ -296,7 +298,7 @@ async fn vault_of(
 /// Refuses a key ring that does not open the check row of a database.
 fn fit(vault: &Vault, installation: &Installation) -> Result<(), VaultError> {
     let kek = KekId::parse(&installation.kek_id).ok_or(VaultError::Refused)?;
-    vault.verify_check(&kek, &installation.key_check)
+    vault.verify_check(&kek, &installation.key_check).map(drop)
 }
 
 fn key_source(loaded: &Loaded, surroundings: &Surroundings) -> KeySource {

@@ -100,7 +100,11 @@ impl App {
             tokio::spawn(bookkeeper::keep(gateway(), signal.clone())),
             tokio::spawn(recorder::keep(gateway(), signal.clone())),
             tokio::spawn(graces::end(admin.clone(), signal.clone())),
-            tokio::spawn(retention::keep(admin, retention, signal.clone())),
+            tokio::spawn(retention::keep(
+                (admin, retention::gauge(meters)),
+                retention,
+                signal.clone(),
+            )),
         ]
     }
 

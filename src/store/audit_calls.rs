@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
-use super::audit_log::{AuditQuery, Found, PageStart, QueriedOrganization, WINDOW};
+use super::audit_log::{AuditQuery, Found, PageStart, WINDOW};
 use super::{StoreError, Write};
 use crate::domain::audit::{AuditEvent, ChainMac, StoredRecord, canonical};
 
@@ -92,10 +92,7 @@ pub(super) async fn select(
         PageStart::After(seq) => (seq, UP),
         PageStart::Before(seq) => (seq, DOWN),
     };
-    let organization = match &asked.organization {
-        Some(QueriedOrganization::Id(id)) => Some(id.0.as_bytes().to_vec()),
-        _ => None,
-    };
+    let organization = asked.organization.map(|id| id.0.as_bytes().to_vec());
     let statement = format!(
         "SELECT first, last, mac, CASE WHEN (?2 IS NULL OR instr(organizations, ?2))
              AND (?3 IS NULL OR latest >= ?3) AND (?4 IS NULL OR earliest < ?4) THEN records END
@@ -202,6 +199,20 @@ fn split<'a>(mut bytes: &'a [u8], mac: &[u8]) -> Vec<&'a [u8]> {
         *last = &[];
     }
     records
+}
+
+/// All records of a batch. One that cannot be read has the number behind the one before it.
+pub(super) fn records_of(bytes: &[u8], mac: &[u8], first: i64) -> Vec<StoredRecord> {
+    let mut expected = first;
+    let records = split(bytes, mac).into_iter().map(|bytes| {
+        let record = read(bytes).unwrap_or_else(|| StoredRecord {
+            seq: expected,
+            ..StoredRecord::default()
+        });
+        expected = record.seq.saturating_add(1);
+        record
+    });
+    records.collect()
 }
 
 fn read(mut bytes: &[u8]) -> Option<StoredRecord> {

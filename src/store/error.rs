@@ -60,6 +60,10 @@ pub enum StoreError {
     OldSchema(PathBuf),
     #[error("the database holds {0}, which this version cannot read")]
     Content(&'static str),
+    #[error(
+        "the audit log has a record of the highest number there is, which somebody planted, and none can follow it: `locum audit verify` says more; restore a backup"
+    )]
+    AuditFull,
     #[error("{0} already exists")]
     Exists(&'static str),
     #[error("the disk of the database is full; nothing was changed: make room and try again")]

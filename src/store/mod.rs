@@ -8,6 +8,7 @@ mod admin_tokens;
 mod audit;
 mod audit_calls;
 mod audit_log;
+mod audit_rows;
 mod backup;
 mod credentials;
 mod error;
@@ -42,7 +43,8 @@ use sqlx::{Connection, Sqlite, Transaction};
 pub use admin_tokens::{AdminTokenRow, NewAdminToken};
 pub use audit::{ChainPlace, StoredAnchor, StoredChainKey};
 pub use audit_calls::CallBatch;
-pub use audit_log::{AuditQuery, AuditReader, PageStart, QueriedOrganization, StoredPage};
+pub use audit_log::{AuditQuery, AuditReader, PageStart, StoredPage};
+pub use audit_rows::{LogCursor, LogRow};
 pub use backup::{BackupError, Draft};
 pub use credentials::{
     NewCredential, SealedField, StoredCredential, StoredField, StoredKey, StoredSecret,
