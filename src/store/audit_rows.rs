@@ -19,7 +19,7 @@ const BYTES: usize = 1 << 20;
 
 /// A row of the log.
 pub enum LogRow {
-    Record(StoredRecord),
+    Record(Box<StoredRecord>),
     Batch(StoredBatch),
 }
 
@@ -131,7 +131,10 @@ impl LogCursor {
             (record, _) => record.is_some(),
         };
         match is_record {
-            true => self.records.pop_front().map(LogRow::Record),
+            true => self
+                .records
+                .pop_front()
+                .map(|record| LogRow::Record(Box::new(record))),
             false => self.batches.pop_front().map(LogRow::Batch),
         }
     }

@@ -127,14 +127,16 @@ async fn how_old_a_record_is_it_says_itself() {
             .await
             .unwrap();
         alter(&path, change).await;
-        let error = retain().await.unwrap_err();
-        let AdminError::Audit(AuditError::Damaged(found)) = error else {
-            panic!("{change}: {error:?}");
-        };
+        // It looks no further than to the first that is not old, and removes nothing that is not sound.
+        match retain().await {
+            Ok(removed) => assert_eq!(removed, 0, "{change}"),
+            Err(AdminError::Audit(AuditError::Damaged(found))) => assert_eq!(found.seq, seq),
+            Err(error) => panic!("{change}: {error:?}"),
+        }
+        let found = damage(&admin).await.unwrap();
         assert_eq!(found.seq, seq, "{change}");
         let mislabelled = matches!(found.kind, DamageKind::Mislabelled { .. });
         assert_eq!(mislabelled, beside, "{change}: {found:?}");
-        assert_eq!(damage(&admin).await, Some(found), "{change}");
         alter(
             &path,
             &format!(
@@ -235,7 +237,7 @@ async fn what_stands_beside_a_batch_cannot_hide_its_records() {
     for change in [
         "organizations = x''",
         "organizations = zeroblob(16)",
-        "organizations = organizations || zeroblob(16)",
+        "organizations = CAST(organizations || zeroblob(16) AS BLOB)",
         "earliest = earliest + 1",
         "latest = latest - 1",
         "latest = 0",

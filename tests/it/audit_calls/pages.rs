@@ -64,7 +64,7 @@ async fn pages_show_calls_and_changes_as_one_sequence() {
         ..AuditFilter::default()
     };
     let nothing = AuditFilter {
-        environment: Some("nowhere".to_owned()),
+        environment: Some("prod".to_owned()),
         ..AuditFilter::default()
     };
     type Wanted<'a> = &'a dyn Fn(&AuditEntry) -> bool;
