@@ -214,7 +214,14 @@ mod tests {
             let body = format!(r#"{{"number": {text}}}"#);
             assert_eq!(read(&body).unwrap(), Some(number), "{text}");
         }
-        for text in ["1.5", "1e30", "9223372036854775808", "-9223372036854775809", "\"1\"", "true"] {
+        for text in [
+            "1.5",
+            "1e30",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "\"1\"",
+            "true",
+        ] {
             let body = format!(r#"{{"number": {text}}}"#);
             assert!(read(&body).is_err(), "{text}");
         }
