@@ -7,12 +7,9 @@ use locum::admin::{
 use locum::domain::actor::{Actor, Role};
 use locum::domain::clock::Clock;
 use locum::domain::organization::OrganizationId;
-use serde_json::json;
 
 use crate::support::TestApp;
 use crate::support::app::org;
-use crate::support::database::open;
-use crate::support::process::soon;
 use crate::support::program::Program;
 
 async fn find(admin: &Admin, filter: &AuditFilter) -> Result<Vec<AuditEntry>, AdminError> {
@@ -88,7 +85,7 @@ async fn a_foreign_organization_is_as_unknown_as_one_that_is_none() {
         .await;
     let admin = app.admin();
     let north = auditor(&admin, admin.organization(&org("north")).await.unwrap().id);
-    let texts = ["south", "nopes"].map(async |name| {
+    let texts = ["south", "sooth"].map(async |name| {
         let error = find(&north, &of(name)).await.unwrap_err();
         (error.code(), error.to_string().replace(name, "X"))
     });
