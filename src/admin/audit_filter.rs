@@ -24,7 +24,7 @@ impl Admin {
         if let (Some(since), Some(until)) = (filter.since, filter.until)
             && since > until
         {
-            return Err(AdminError::field("until", "it is before `since`"));
+            return Err(AdminError::unfit("until", "it is before `since`"));
         }
         self.require_known(filter).await?;
         let of = |organization| filter.query(organization);

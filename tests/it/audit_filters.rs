@@ -73,7 +73,7 @@ async fn a_name_that_nothing_has_is_no_empty_answer() {
         ..AuditFilter::default()
     };
     let error = find(&admin, &backwards).await.unwrap_err();
-    assert!(matches!(error, AdminError::Field { .. }), "{error:?}");
+    assert!(matches!(error, AdminError::Unfit { .. }), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
