@@ -38,7 +38,8 @@
 //! - Leaves, each knowing the domain only: [`catalog`] (profiles → providers and tools), [`vault`]
 //!   (envelope encryption; bytes in, bytes out), [`store`] (SQLite), [`net`] (the only constructor
 //!   of HTTP clients), [`token`] (login flows and the token cache), [`upstream`] (REST requests),
-//!   [`notify`] (mail and webhooks), [`traces`] (spans to an OTLP collector).
+//!   [`notify`] (mail and webhooks), [`traces`] (spans to an OTLP collector), [`secret_file`] (who may
+//!   read a file with a secret).
 //! - [`credentials`]: seal and save, load and open, the lives of versions, and what is sealed brought
 //!   under another master key; with [`audit`] (the log: a chain of records) the only meeting point of
 //!   store and vault.
@@ -72,6 +73,7 @@ pub mod http;
 pub mod net;
 pub mod notify;
 pub mod sandbox;
+pub mod secret_file;
 pub mod store;
 pub mod token;
 pub mod traces;

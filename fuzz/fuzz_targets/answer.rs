@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -15,6 +15,7 @@ use locum::domain::call::{Arguments, AuthorizedCall};
 use locum::domain::credential::CredentialVersionId;
 use locum::domain::origin::{Origin, RequestId};
 use locum::domain::principal::Principal;
+use locum::domain::provider::HeaderPlace;
 use locum::domain::tenant::Tenant;
 use locum::domain::tool::{ResponseKind, Run};
 use locum::gateway::{CallOutcome, fuzzing as gateway};
@@ -72,8 +73,10 @@ fn outcome(entry: &Entry, reply: UpstreamReply) -> CallOutcome {
     let call = AuthorizedCall::authorize(principal, tenant, &entry.tool, Arguments::new(), &origin);
     let call = call.unwrap_or_else(|denied| panic!("{denied}"));
     let headers = SENT.map(|(name, secret)| AppliedHeader {
-        path: None,
-        name: HeaderName::from_static(name),
+        place: Arc::new(HeaderPlace {
+            path: None,
+            name: HeaderName::from_static(name),
+        }),
         value: HeaderValue::from_str(&format!("Bearer {secret}")).expect("a value"),
     });
     let token = TokenHeaders {

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -32,10 +32,10 @@ static SITE: LazyLock<LoginSite> = LazyLock::new(|| {
 
 static CREDENTIAL: LazyLock<OpenedCredential> = LazyLock::new(|| OpenedCredential {
     id: CredentialVersionId(Uuid::from_u128(2)),
-    key: ProfileKey {
+    key: Arc::new(ProfileKey {
         tenant: tenant(),
         provider: SITE.provider.name.clone(),
-    },
+    }),
     flow: None,
     fields: SENT
         .iter()

@@ -4,7 +4,7 @@
 #![no_main]
 
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use locum::catalog::{Catalog, Entry};
@@ -86,10 +86,10 @@ fn log_in(site: &LoginSite, flow: &str) -> Result<(Url, Vec<u8>), LoginError> {
     let field = |name: &String| (name.clone(), SecretString::from(FIELD));
     let credential = OpenedCredential {
         id: CredentialVersionId(Uuid::from_u128(2)),
-        key: ProfileKey {
+        key: Arc::new(ProfileKey {
             tenant: tenant(),
             provider: site.provider.name.clone(),
-        },
+        }),
         flow: Some(flow.to_owned()),
         fields: site.provider.credential.fields.keys().map(field).collect(),
     };

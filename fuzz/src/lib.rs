@@ -102,7 +102,7 @@ pub fn principal(tenant: &Tenant) -> Principal {
     };
     let grant = Grant {
         organization: tenant.organization,
-        environments: Scope::All,
+        environments: Arc::new(Scope::All),
         filter: Arc::new(filter),
     };
     Principal {

@@ -10,14 +10,16 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Admin, AdminError};
-use crate::audit::{Checkpoint, Verification};
+use crate::audit::{Checkpoint, Old, Verification};
 use crate::domain::actor::Right;
 use crate::domain::audit::{StoredRecord, mac_text};
-use crate::domain::organization::{OrganizationId, OrganizationSlug};
-use crate::store::{AuditQuery, PageStart, QueriedOrganization};
+use crate::store::{AuditQuery, PageStart, Store};
 
 /// A longer page is cut to this.
 pub const MAX_AUDIT_PAGE: u32 = 1_000;
+
+/// Records that became old within such a time are removed without being asked for.
+const STEP: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// Which records are asked for.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +77,28 @@ pub struct AuditPage {
     pub next: Option<i64>,
 }
 
+/// What a filter asks for, of what the actor may see. What it names is there, or was.
+pub struct AuditSearch {
+    pub(super) store: Store,
+    /// One for each organization, where the filter names any.
+    pub(super) queries: Vec<AuditQuery>,
+}
+
+impl AuditSearch {
+    pub async fn page(&self, order: AuditOrder, limit: u32) -> Result<AuditPage, AdminError> {
+        let start = match order {
+            AuditOrder::OldestFirst(seq) => PageStart::After(seq),
+            AuditOrder::NewestFirst(seq) => PageStart::Before(seq.unwrap_or(i64::MAX)),
+        };
+        let limit = limit.clamp(1, MAX_AUDIT_PAGE) as usize;
+        let page = self.store.audit_page(&self.queries, start, limit).await?;
+        Ok(AuditPage {
+            items: page.records.into_iter().map(entry).collect(),
+            next: page.next,
+        })
+    }
+}
+
 impl Admin {
     pub async fn audit_page(
         &self,
@@ -82,75 +106,7 @@ impl Admin {
         order: AuditOrder,
         limit: u32,
     ) -> Result<AuditPage, AdminError> {
-        let query = self.audit_query(filter).await?;
-        self.audit_records(&query, order, limit).await
-    }
-
-    pub(super) async fn audit_records(
-        &self,
-        query: &AuditQuery,
-        order: AuditOrder,
-        limit: u32,
-    ) -> Result<AuditPage, AdminError> {
-        let start = match order {
-            AuditOrder::OldestFirst(seq) => PageStart::After(seq),
-            AuditOrder::NewestFirst(seq) => PageStart::Before(seq.unwrap_or(i64::MAX)),
-        };
-        let limit = limit.clamp(1, MAX_AUDIT_PAGE) as usize;
-        let page = self.store.audit_page(query, start, limit).await?;
-        Ok(AuditPage {
-            items: page.records.into_iter().map(entry).collect(),
-            next: page.next,
-        })
-    }
-
-    /// What is asked for, of what the actor may see.
-    pub(super) async fn audit_query(&self, filter: &AuditFilter) -> Result<AuditQuery, AdminError> {
-        let organization = match (&filter.organization, self.actor.scope()) {
-            (Some(name), _) => Some(self.audited_organization(name).await?),
-            (None, Some(own)) => Some(QueriedOrganization::Id(own)),
-            (None, None) => None,
-        };
-        if organization.is_none() {
-            self.require(Right::Read)?;
-        }
-        let AuditFilter {
-            environment,
-            provider,
-            actor,
-            action,
-            outcome,
-            since,
-            until,
-            ..
-        } = filter.clone();
-        Ok(AuditQuery {
-            organization,
-            environment,
-            provider,
-            actor,
-            action,
-            outcome,
-            since,
-            until,
-        })
-    }
-
-    async fn audited_organization(&self, name: &str) -> Result<QueriedOrganization, AdminError> {
-        let uuid = Uuid::try_parse(name).ok().map(OrganizationId);
-        if let Some(own) = uuid.filter(|uuid| self.actor.may(Right::Read, Some(*uuid))) {
-            return Ok(QueriedOrganization::Id(own));
-        }
-        let slug = OrganizationSlug::parse(name)
-            .map_err(|error| AdminError::field("org", error.to_string()))?;
-        match self.organization(&slug).await {
-            Ok(found) => Ok(QueriedOrganization::Id(found.id)),
-            // One that is not there any more; who sees one organization only learns nothing of it.
-            Err(AdminError::NoOrganization { .. }) if self.actor.scope().is_none() => {
-                Ok(QueriedOrganization::Named(slug.to_string()))
-            }
-            Err(error) => Err(error),
-        }
+        self.audit_search(filter).await?.page(order, limit).await
     }
 
     /// Follows the whole log from record to record. A checkpoint of another database is refused.
@@ -168,17 +124,43 @@ impl Admin {
         Ok(self.audit.checkpoint(&self.store, self.now()).await?)
     }
 
-    /// Removes records that are older than this. Answers how many they were.
+    /// Removes records that are older than this, as time goes by: much that is old at once is the
+    /// clock's doing, or wants a word. Answers how many they were.
     pub async fn audit_retain(&self, retention: Duration) -> Result<u64, AdminError> {
+        let span = Some(STEP);
+        match self.end_of_retention(retention) {
+            Some(before) => self.forget_records(Old { before, span }).await,
+            None => Ok(0),
+        }
+    }
+
+    /// Removes all records from before a time that `retention` does not cover. Answers how many they
+    /// were.
+    pub async fn audit_retain_before(
+        &self,
+        before: Timestamp,
+        retention: Duration,
+    ) -> Result<u64, AdminError> {
+        let end = self.end_of_retention(retention);
+        if end.is_none_or(|end| before > end) {
+            let message = "later records are to be kept, as audit.retention says";
+            return Err(AdminError::unfit("before", message));
+        }
+        self.forget_records(Old { before, span: None }).await
+    }
+
+    /// Until when records are old.
+    fn end_of_retention(&self, retention: Duration) -> Option<Timestamp> {
+        let age = SignedDuration::try_from(retention).ok()?;
+        self.now().checked_sub(age).ok()
+    }
+
+    async fn forget_records(&self, old: Old) -> Result<u64, AdminError> {
         self.require(Right::Own)?;
-        let age = SignedDuration::try_from(retention).unwrap_or(SignedDuration::MAX);
-        let Ok(before) = self.now().checked_sub(age) else {
-            return Ok(0);
-        };
         let mut all = 0;
         loop {
             let event = self.event("audit.retention");
-            match self.audit.forget(&self.store, before, event).await? {
+            match self.audit.forget(&self.store, old, event).await? {
                 0 => return Ok(all),
                 removed => all += removed,
             }

@@ -6,7 +6,7 @@ use super::{Admin, AdminError};
 use crate::domain::actor::{Actor, Right};
 use crate::domain::audit::AuditEvent;
 use crate::domain::credential::{CredentialVersionId, ProfileKey};
-use crate::domain::organization::Organization;
+use crate::domain::organization::{Organization, OrganizationId, OrganizationSlug};
 use crate::domain::units::{parse_end, parse_time};
 use crate::store::Write;
 
@@ -40,6 +40,18 @@ impl Admin {
         self.actor.may(Right::Read, Some(organization.id))
     }
 
+    /// The one organization that a list is of: the one asked for, or else the only one that the actor
+    /// knows of. `None` is all of them.
+    pub(super) async fn scope_of(
+        &self,
+        slug: Option<&OrganizationSlug>,
+    ) -> Result<Option<OrganizationId>, AdminError> {
+        match slug {
+            Some(slug) => Ok(Some(self.organization(slug).await?.id)),
+            None => Ok(self.actor.scope()),
+        }
+    }
+
     /// Starts a change of an organization, which has to be as the actor expects it.
     pub(super) async fn begin(&self, organization: &Organization) -> Result<Write, AdminError> {
         let mut write = self.store.write().await?;
@@ -59,10 +71,20 @@ impl Admin {
     }
 
     /// Puts on record that the actor tried what it may not do.
-    pub async fn record_refusal(&self, what: &str) -> Result<(), AdminError> {
-        let write = self.store.write().await?;
-        let event = self.event("admin.refused").on(what).ended("forbidden");
-        self.commit(write, [event]).await
+    /// `what` is a kind of change: what somebody may not do is not repeated in their own words.
+    pub async fn record_refusal(
+        &self,
+        what: &str,
+        organization: Option<&OrganizationSlug>,
+    ) -> Result<(), AdminError> {
+        let mut event = self.event("admin.refused").on(what).ended("forbidden");
+        if let Some(slug) = organization {
+            event = event.of_organization(&self.organization(slug).await?);
+        }
+        let mut write = self.store.write().await?;
+        self.audit.append(&mut write, event).await?;
+        // Nothing has changed that a running server goes by.
+        Ok(write.commit_unnoticed().await?)
     }
 
     /// When something is to end, as the actor says it: a time, or a duration from now.

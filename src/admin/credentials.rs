@@ -1,5 +1,7 @@
 //! Credentials: set, list, test by a real login.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -13,6 +15,7 @@ use crate::domain::credential::{
     ProfileKey, SecretFields,
 };
 use crate::domain::organization::{Organization, OrganizationSlug};
+use crate::domain::page::AfterVersion;
 use crate::domain::tenant::Environment;
 use crate::store::{StoredCredential, StoredField};
 use crate::token::LoginError;
@@ -137,11 +140,42 @@ impl Admin {
         };
         let mut all = Vec::new();
         for organization in organizations {
-            for stored in self.store.credentials_of(organization.id).await? {
-                all.push(self.metadata(&organization, stored).await?);
-            }
+            let (over, limit) = (true, usize::MAX);
+            all.extend(
+                self.versions_after(&organization, over, None, limit)
+                    .await?,
+            );
         }
         Ok(all)
+    }
+
+    /// Up to `limit` versions of one organization that come after one, newest first within each
+    /// profile; with `over`, revoked and cancelled ones too.
+    pub async fn credentials_after(
+        &self,
+        organization: &OrganizationSlug,
+        over: bool,
+        after: Option<&AfterVersion>,
+        limit: usize,
+    ) -> Result<Vec<CredentialMetadata>, AdminError> {
+        let organization = self.organization(organization).await?;
+        self.versions_after(&organization, over, after, limit).await
+    }
+
+    async fn versions_after(
+        &self,
+        organization: &Organization,
+        over: bool,
+        after: Option<&AfterVersion>,
+        limit: usize,
+    ) -> Result<Vec<CredentialMetadata>, AdminError> {
+        let id = organization.id;
+        let some = self.store.credentials_after(id, over, after, limit).await?;
+        let mut shown = Vec::with_capacity(some.len());
+        for stored in some {
+            shown.push(self.metadata(organization, stored).await?);
+        }
+        Ok(shown)
     }
 
     /// One credential profile: the version in use, or else the newest, and all versions.
@@ -168,7 +202,7 @@ impl Admin {
         }
     }
 
-    /// Logs in with an active credential and notes how that went.
+    /// Logs in with an active credential and notes how that went, whatever came of it.
     pub async fn test_credential(
         &self,
         organization: &OrganizationSlug,
@@ -183,9 +217,7 @@ impl Admin {
         let active = present.into_iter().find(is_active);
         let active = active.ok_or_else(|| place.no_credential())?;
         let tried = self.log_in(&place.profile, &active).await;
-        if let Ok(tried) = &tried {
-            self.note_test(&place.profile, active.id, tried).await?;
-        }
+        self.note_test(&place.profile, active.id, &tried).await?;
         let message = match &tried {
             Ok(Ok(())) => "Authentication successful".to_owned(),
             Ok(Err(error)) => error.to_string(),
@@ -212,7 +244,7 @@ impl Admin {
         };
         let credential = CredentialRef {
             id: metadata.id,
-            key,
+            key: Arc::new(key),
             flow: metadata.flow.clone(),
         };
         self.credentials.open(&credential).await?;
@@ -228,35 +260,38 @@ impl Admin {
         let site = self.site(profile)?;
         let credential = CredentialRef {
             id: version.id,
-            key: profile.clone(),
+            key: Arc::new(profile.clone()),
             flow: version.flow.clone(),
         };
         let opened = self.credentials.open(&credential).await?;
         Ok(self.login.log_in(&site, &opened, None).await.map(drop))
     }
 
-    /// A login that was neither granted nor refused says nothing about the credential.
+    /// A login that was neither granted nor refused says nothing about the credential, and is on
+    /// record all the same: its secret was used.
     async fn note_test(
         &self,
         profile: &ProfileKey,
         version: CredentialVersionId,
-        tried: &Result<(), LoginError>,
+        tried: &Result<Result<(), LoginError>, AdminError>,
     ) -> Result<(), AdminError> {
-        let refusal = tried.as_ref().err().map(|error| (error, error.refusal()));
-        if matches!(refusal, Some((_, None))) {
-            return Ok(());
-        }
         let (tenant, now) = (&profile.tenant, self.now());
-        let mut event = self.event_about("credential.test", profile, version);
+        let event = self.event_about("credential.test", profile, version);
         let mut write = self.store.write().await?;
-        match refusal {
-            Some((error, Some(words))) => {
-                write.set_refused(tenant, version, now, &words).await?;
-                event = event.ended(error.code());
+        let outcome = match tried {
+            Ok(Ok(())) => {
+                write.set_verified(tenant, version, now).await?;
+                "ok"
             }
-            _ => write.set_verified(tenant, version, now).await?,
-        }
-        self.commit(write, [event]).await
+            Ok(Err(error)) => {
+                if let Some(words) = error.refusal() {
+                    write.set_refused(tenant, version, now, &words).await?;
+                }
+                error.code()
+            }
+            Err(error) => error.code(),
+        };
+        self.commit(write, [event.ended(outcome)]).await
     }
 
     async fn metadata(

@@ -16,6 +16,9 @@ pub enum AdminError {
     OrganizationExists(String),
     #[error("there is no provider `{name}`{hint}")]
     NoProvider { name: String, hint: String },
+    /// Neither there now nor in the audit log.
+    #[error("there is no {what} `{name}`, and no record of the audit log is about one")]
+    Unrecorded { what: &'static str, name: String },
     #[error("provider `{provider}` has no environment `{environment}`{hint}")]
     NoEnvironment {
         provider: String,
@@ -171,6 +174,10 @@ impl AdminError {
             Self::NoOrganization { .. } => (ErrorKind::NotFound, "organization_not_found"),
             Self::OrganizationExists(_) => (ErrorKind::Conflict, "organization_exists"),
             Self::NoProvider { .. } => (ErrorKind::NotFound, "provider_not_found"),
+            Self::Unrecorded {
+                what: "provider", ..
+            } => (ErrorKind::NotFound, "provider_not_found"),
+            Self::Unrecorded { .. } => (ErrorKind::NotFound, "environment_not_found"),
             Self::NoEnvironment { .. } => (ErrorKind::NotFound, "environment_not_found"),
             Self::NoFlow { .. } => (ErrorKind::Conflict, "flow_unknown"),
             Self::NoCredential { .. } => (ErrorKind::NotFound, "credential_not_found"),

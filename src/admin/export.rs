@@ -1,7 +1,6 @@
 //! The audit log as text, a piece at a time: CSV for spreadsheets, JSON lines for programs.
 
-use super::{Admin, AdminError, AuditEntry, AuditFilter, AuditOrder, MAX_AUDIT_PAGE};
-use crate::store::AuditQuery;
+use super::{Admin, AdminError, AuditEntry, AuditFilter, AuditOrder, AuditSearch, MAX_AUDIT_PAGE};
 
 const COLUMNS: &str = "seq,at,actor,action,outcome,organization,organization_uuid,environment,\
      provider,target,version,duration_us,request_id,mac\r\n";
@@ -16,8 +15,7 @@ pub enum ExportFormat {
 
 /// An export that has begun. However long the log, one page of it is in memory.
 pub struct AuditExport {
-    admin: Admin,
-    query: AuditQuery,
+    search: AuditSearch,
     format: ExportFormat,
     /// The last record that was looked at; `None` at the end.
     place: Option<i64>,
@@ -32,8 +30,7 @@ impl Admin {
         format: ExportFormat,
     ) -> Result<AuditExport, AdminError> {
         Ok(AuditExport {
-            admin: self.clone(),
-            query: self.audit_query(filter).await?,
+            search: self.audit_search(filter).await?,
             format,
             place: Some(0),
             begun: false,
@@ -51,8 +48,7 @@ impl AuditExport {
         self.begun = true;
         while let Some(place) = self.place {
             let order = AuditOrder::OldestFirst(place);
-            let page = self.admin.audit_records(&self.query, order, MAX_AUDIT_PAGE);
-            let page = page.await?;
+            let page = self.search.page(order, MAX_AUDIT_PAGE).await?;
             self.place = page.next;
             for entry in &page.items {
                 match self.format {

@@ -12,6 +12,7 @@ use crate::domain::audit::AuditEvent;
 use crate::domain::bearer_secret::{IssuedSecret, PresentedKey, SecretKind};
 use crate::domain::document::suggestion;
 use crate::domain::organization::{Organization, OrganizationId, OrganizationSlug};
+use crate::domain::page::AfterId;
 use crate::domain::principal::{Grant, Scope};
 use crate::domain::tenant::Environment;
 use crate::domain::tool::ToolName;
@@ -134,11 +135,25 @@ impl Admin {
 
     /// The keys that open an organization which the actor knows of, oldest first, revoked ones too.
     pub async fn keys(&self) -> Result<Vec<KeySummary>, AdminError> {
-        let organizations = self.organizations().await?;
+        self.keys_after(None, None, usize::MAX).await
+    }
+
+    /// Up to `limit` of them that come after one; `slug` asks for those that open one organization.
+    pub async fn keys_after(
+        &self,
+        slug: Option<&OrganizationSlug>,
+        after: Option<&AfterId>,
+        limit: usize,
+    ) -> Result<Vec<KeySummary>, AdminError> {
+        let opened = self.scope_of(slug).await?;
+        let keys = self.store.gateway_keys_after(after, opened, limit).await?;
+        let grants = keys.iter().flat_map(|key| &key.grants);
+        let named = grants.map(|grant| grant.organization);
+        let mut organizations = self.store.organizations_with(named).await?;
+        organizations.retain(|organization| self.sees(organization));
         let known = by_id(&organizations);
-        let keys = self.store.gateway_keys().await?.into_iter();
-        let keys = keys.map(|row| self.summary(row, &known));
-        Ok(keys.filter(|key| !key.grants.is_empty()).collect())
+        let keys = keys.into_iter();
+        Ok(keys.map(|row| self.summary(row, &known)).collect())
     }
 
     pub async fn revoke_key(&self, id: &str) -> Result<(), AdminError> {

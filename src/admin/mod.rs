@@ -4,6 +4,7 @@
 //! shown. A secret goes in; none comes out, but a key at the moment it is issued.
 
 mod audit;
+mod audit_filter;
 mod authority;
 mod backup;
 mod credentials;
@@ -32,7 +33,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use audit::{AuditEntry, AuditFilter, AuditOrder, AuditPage, MAX_AUDIT_PAGE};
+pub use audit::{AuditEntry, AuditFilter, AuditOrder, AuditPage, AuditSearch, MAX_AUDIT_PAGE};
 pub use backup::{Backup, Contents, CopyStep, OnStep, examine};
 pub use credentials::{CredentialProfile, NewCredential, TestReport};
 pub use dotenv::{DotenvError, Variables, parse as parse_dotenv};
@@ -47,7 +48,7 @@ pub use organizations::{OrganizationChange, OrganizationDetail};
 pub use outbox::{
     ChannelTest, OutboxCounts, Planned, ReminderSummary, Reminders, Sending, Sendings,
 };
-pub use removal::{Receipt, RemovedCounts};
+pub use removal::{Patience, Receipt, RemovedCounts};
 pub use rotation::{Retiring, Rotation};
 pub use status::{
     EnvironmentUsage, OrganizationUsage, OtherVersion, ProfileStatus, ServerStatus, StatusReport,
@@ -142,7 +143,7 @@ impl Admin {
     }
 
     /// The time as the store keeps it: in milliseconds.
-    fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         let now = self.clock.now();
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }

@@ -73,11 +73,11 @@ impl Admin {
     /// Up to `limit` of them, in the order of their ids, that come after one.
     pub async fn organizations_after(
         &self,
-        id: &str,
+        after: Option<&OrganizationSlug>,
         limit: usize,
     ) -> Result<Vec<Organization>, AdminError> {
         let own = self.actor.scope();
-        let mut some = self.store.organizations_after(id, own, limit).await?;
+        let mut some = self.store.organizations_after(after, own, limit).await?;
         some.retain(|organization| self.sees(organization));
         Ok(some)
     }

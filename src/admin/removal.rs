@@ -9,6 +9,12 @@ use crate::domain::actor::Right;
 use crate::domain::organization::{OrganizationId, OrganizationSlug};
 use crate::store::Removed;
 
+/// How often it is tried to empty the log, and how to wait in between.
+pub struct Patience<P> {
+    pub attempts: u32,
+    pub pause: P,
+}
+
 /// What was deleted, by whom, and where the proof of it is.
 #[derive(Debug, Serialize)]
 pub struct Receipt {
@@ -27,7 +33,7 @@ pub struct Receipt {
     /// Admin tokens that were for this organization.
     pub revoked_tokens: Vec<String>,
     /// Whether the database's write-ahead log was emptied: if not, it still has bytes of what was
-    /// removed, until the server stops.
+    /// removed, until a running server has emptied it or the last one stopped.
     pub log_emptied: bool,
     pub note: &'static str,
 }
@@ -50,10 +56,12 @@ const NOTE: &str = "Backups made before this still hold the organization's wrapp
      the providers: revoke them there.";
 
 impl Admin {
-    /// Deletes an organization for good. The audit log stays.
-    pub async fn delete_organization(
+    /// Deletes an organization for good. The audit log stays. Waits for those who read in the
+    /// database's write-ahead log as long as the patience lasts.
+    pub async fn delete_organization<W: Future<Output = ()>>(
         &self,
         slug: &OrganizationSlug,
+        patience: Patience<impl Fn() -> W>,
     ) -> Result<Receipt, AdminError> {
         let organization = self.organization(slug).await?;
         self.require(Right::Own)?;
@@ -79,7 +87,7 @@ impl Admin {
             removed: RemovedCounts::from(&removed),
             revoked_keys: removed.revoked_keys,
             revoked_tokens: removed.revoked_tokens,
-            log_emptied: self.empty_log().await,
+            log_emptied: self.empty_log_within(patience).await,
             note: NOTE,
             organization: organization.slug,
             uuid: organization.id,
@@ -87,8 +95,22 @@ impl Admin {
         })
     }
 
+    async fn empty_log_within<W: Future<Output = ()>>(
+        &self,
+        patience: Patience<impl Fn() -> W>,
+    ) -> bool {
+        for _ in 1..patience.attempts {
+            if self.empty_log().await {
+                return true;
+            }
+            (patience.pause)().await;
+        }
+        self.empty_log().await
+    }
+
     /// Tries to leave nothing of what was deleted in the database's write-ahead log; `false` while
-    /// somebody is reading in it. What is deleted is deleted, however this ends.
+    /// somebody is reading in it. What is deleted is deleted, however this ends: a running server
+    /// tries again.
     pub async fn empty_log(&self) -> bool {
         let emptied = self.store.empty_log().await;
         emptied.unwrap_or_else(|error| {

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::keys::{by_id, for_each};
 use super::{Admin, AdminError, IssuedKey, KeySummary};
 use crate::domain::bearer_secret::{IssuedSecret, SecretKind};
+use crate::domain::credential::LONGEST_GRACE;
 use crate::store::{GatewayKeyRow, NewGatewayKey, NewGrant, Write};
 use crate::vault::random_bytes;
 
@@ -20,6 +21,9 @@ impl Admin {
         expires: Option<Timestamp>,
     ) -> Result<IssuedKey, AdminError> {
         let organizations = self.key_to_change(id).await?;
+        if grace > LONGEST_GRACE {
+            return Err(AdminError::field("grace", "is longer than a year"));
+        }
         let now = self.now();
         if expires.is_some_and(|end| end <= now) {
             return Err(AdminError::unfit("expires", "is in the past"));

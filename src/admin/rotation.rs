@@ -250,6 +250,27 @@ impl Admin {
         open.ok_or_else(|| AdminError::NoOpenRotation(place.profile))
     }
 
+    /// The rotation that a cancellation is about: what is staged, else refused, else what was
+    /// cancelled last, if nothing came after it.
+    pub async fn rotation_to_cancel(
+        &self,
+        organization: &OrganizationSlug,
+        environment: &Environment,
+        provider: &str,
+    ) -> Result<CredentialVersionId, AdminError> {
+        let profile = self.credential(organization, environment, provider).await?;
+        let place = self.place(organization, environment, provider).await?;
+        let states = [CredentialState::Staged, CredentialState::Refused];
+        let open = states.into_iter().find_map(|state| {
+            let mut versions = profile.versions.iter();
+            versions.find(|version| version.state == state)
+        });
+        let newest = profile.versions.first();
+        let cancelled = newest.filter(|newest| newest.state == CredentialState::Cancelled);
+        let found = open.or(cancelled).map(|version| version.id);
+        found.ok_or_else(|| AdminError::NoOpenRotation(place.profile))
+    }
+
     /// The rotation that a rollback is about: the promotion that can be taken back, or one that was.
     pub async fn promoted_rotation(
         &self,

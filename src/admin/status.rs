@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::due::Look;
 use super::{Admin, AdminError};
 use crate::domain::credential::{CredentialState, CredentialVersionId};
-use crate::domain::health::{LastFailure, ProfileHealth, TokenState};
+use crate::domain::health::{LastFailure, ProfileHealth, Standing, TokenState};
 use crate::domain::notice::Urgency;
 use crate::domain::organization::{Organization, OrganizationSlug, OrganizationState};
-use crate::domain::reminder::{ReminderReason, days_between};
+use crate::domain::page::AfterProfile;
+use crate::domain::provider::ProviderName;
+use crate::domain::reminder::days_until;
 use crate::domain::tenant::Environment;
-use crate::domain::usage::{Day, Month};
-use crate::store::StoredCredential;
+use crate::domain::usage::Month;
+use crate::store::{StoredCredential, StoredUsage};
 
 /// A server that has not said for longer that it runs does not.
 const SILENCE: SignedDuration = SignedDuration::from_secs(90);
@@ -38,14 +41,14 @@ pub struct ProfileStatus {
     pub organization: OrganizationSlug,
     pub organization_state: OrganizationState,
     pub environment: Environment,
-    pub provider: String,
+    pub provider: ProviderName,
     pub version: i64,
     pub issued: Timestamp,
     pub age_days: i64,
     pub due: Timestamp,
     pub days_left: i64,
-    /// The most urgent thing to say of it.
-    pub standing: Urgency,
+    /// The worst thing to say of it.
+    pub standing: Standing,
     /// Versions beside the active one.
     pub rotation: Vec<OtherVersion>,
     /// The last login that succeeded.
@@ -87,46 +90,83 @@ pub struct EnvironmentUsage {
     pub requests: u64,
 }
 
+impl OrganizationUsage {
+    fn add(&mut self, used: &StoredUsage) {
+        let (calls, requests) = (used.usage.calls, used.usage.requests);
+        self.calls += calls;
+        self.requests += requests;
+        let usage = EnvironmentUsage { calls, requests };
+        self.environments
+            .insert(used.environment.to_string(), usage);
+    }
+}
+
+impl ProfileStatus {
+    fn standing(&self, urgency: Option<Urgency>, horizon_days: i64) -> Standing {
+        match urgency {
+            Some(Urgency::Refused) => Standing::Refused,
+            _ if self.days_left < 0 => Standing::Overdue,
+            Some(Urgency::NeverVerified) => Standing::NeverVerified,
+            _ if self.days_left <= horizon_days => Standing::Due,
+            _ if self.is_failing() => Standing::Failing,
+            _ => Standing::Ok,
+        }
+    }
+
+    /// Whether logins fail, or at least every second call of the last hour did.
+    pub fn is_failing(&self) -> bool {
+        let half = self.errors_hour > 0 && self.errors_hour.saturating_mul(2) >= self.calls_hour;
+        !self.stale && (half || self.token == TokenState::BackingOff)
+    }
+}
+
 impl Admin {
     /// Every profile with an active credential, of one organization or of all.
     pub async fn status(
         &self,
         slug: Option<&OrganizationSlug>,
     ) -> Result<StatusReport, AdminError> {
+        self.status_after(slug, None, usize::MAX).await
+    }
+
+    /// Up to `limit` of them that come after one, by organization, environment and provider.
+    pub async fn status_after(
+        &self,
+        slug: Option<&OrganizationSlug>,
+        after: Option<&AfterProfile>,
+        limit: usize,
+    ) -> Result<StatusReport, AdminError> {
         let now = self.now();
-        let organizations = self.these_organizations(slug).await?;
+        let only = self.scope_of(slug).await?;
         let seen = self.store.heartbeat().await?;
         let running = seen.is_some_and(|seen| now.duration_since(seen).abs() <= SILENCE);
-        let health = self.store.profile_health().await?;
-        let health: HashMap<_, _> = health.into_iter().map(|one| (one.version, one)).collect();
-        let standings = self.standings().await?;
-        let versions = self.store.living_credentials().await?;
+        let page = self.store.active_credentials_after(after, only, limit);
+        let page = page.await?;
+        let ids = || page.iter().map(|version| version.organization);
+        let organizations = self.store.organizations_with(ids()).await?;
         let known: HashMap<_, _> = organizations.iter().map(|one| (one.id, one)).collect();
-        let is_active = |one: &&StoredCredential| one.state == CredentialState::Active;
+        let versions = self.store.living_credentials_of(ids()).await?;
+        let health = self.store.profile_health_of(ids()).await?;
+        let look = Look {
+            policy: &self.reminders.policy,
+            now,
+            health: health.iter().map(|one| (one.version, one)).collect(),
+        };
         let mut items = Vec::new();
-        for version in versions.iter().filter(is_active) {
+        for version in &page {
+            // Deleted this very moment.
             let Some(organization) = known.get(&version.organization) else {
                 continue;
             };
-            let mut item = self.profile(organization, version, health.get(&version.id), now);
-            item.standing = standings
-                .get(&version.id.to_string())
-                .copied()
-                .unwrap_or(item.standing);
+            let health = look.health.get(&version.id).copied();
+            let mut item = self.profile(organization, version, health, now);
+            let urgency = look.standing(organization, version);
             item.stale = !running && item.written.is_some();
+            let horizon = i64::from(self.reminders.policy.horizon_days());
+            item.standing = item.standing(urgency, horizon);
             item.rotation = beside(version, &versions);
             items.push(item);
         }
-        items.sort_by(|one, other| {
-            let place = |item: &ProfileStatus| {
-                (
-                    item.organization.clone(),
-                    item.environment.clone(),
-                    item.provider.clone(),
-                )
-            };
-            place(one).cmp(&place(other))
-        });
         Ok(StatusReport {
             server: ServerStatus { running, seen },
             items,
@@ -139,60 +179,46 @@ impl Admin {
         slug: Option<&OrganizationSlug>,
         month: Option<Month>,
     ) -> Result<Vec<OrganizationUsage>, AdminError> {
+        self.usage_after(slug, month, None, usize::MAX).await
+    }
+
+    /// Up to `limit` of them that come after one, by organization.
+    pub async fn usage_after(
+        &self,
+        slug: Option<&OrganizationSlug>,
+        month: Option<Month>,
+        after: Option<&OrganizationSlug>,
+        limit: usize,
+    ) -> Result<Vec<OrganizationUsage>, AdminError> {
         let month = month.unwrap_or_else(|| Month::of(self.now()));
-        let organizations = self.these_organizations(slug).await?;
-        let (from, to): (Day, Day) = month.days();
-        let used = self.store.usage_between(from, to).await?;
-        let mut lines = Vec::new();
-        for organization in organizations {
-            let of_this = used
-                .iter()
-                .filter(|used| used.organization == organization.id);
+        let (days, only) = (month.days(), self.actor.scope());
+        let organizations = match slug {
+            // One that is asked for by name has a line, also when it used nothing.
+            Some(slug) => vec![self.organization(slug).await?],
+            None => {
+                let some = self
+                    .store
+                    .organizations_used_after(after, only, days, limit);
+                some.await?
+            }
+        };
+        let ids = organizations.iter().map(|found| found.id);
+        let used = self.store.usage_of(ids, days).await?;
+        let line = |organization: Organization| {
+            let of_this = |used: &&StoredUsage| used.organization == organization.id;
             let mut line = OrganizationUsage {
-                organization: organization.slug,
                 month,
                 calls: 0,
                 requests: 0,
                 environments: BTreeMap::new(),
+                organization: organization.slug.clone(),
             };
-            for used in of_this {
-                let (calls, requests) = (used.usage.calls, used.usage.requests);
-                line.calls += calls;
-                line.requests += requests;
-                let usage = EnvironmentUsage { calls, requests };
-                line.environments
-                    .insert(used.environment.to_string(), usage);
+            for used in used.iter().filter(of_this) {
+                line.add(used);
             }
-            if slug.is_some() || !line.environments.is_empty() {
-                lines.push(line);
-            }
-        }
-        Ok(lines)
-    }
-
-    async fn these_organizations(
-        &self,
-        slug: Option<&OrganizationSlug>,
-    ) -> Result<Vec<Organization>, AdminError> {
-        match slug {
-            Some(slug) => Ok(vec![self.organization(slug).await?]),
-            None => self.organizations().await,
-        }
-    }
-
-    /// The most urgent thing to say of each version of which there is something to say now.
-    async fn standings(&self) -> Result<HashMap<String, Urgency>, AdminError> {
-        let now = self.now();
-        let mut standings = HashMap::new();
-        let mut found = self.findings().await?;
-        found.retain(|found| found.item.reason != ReminderReason::KeyExpiry);
-        found.retain(|one| one.item.reason == ReminderReason::Rotation || one.is_due_at(now));
-        // Refused before never verified before the day.
-        found.sort_by_key(|found| std::cmp::Reverse(found.item.reason));
-        for found in found {
-            standings.insert(found.item.id, found.item.urgency);
-        }
-        Ok(standings)
+            line
+        };
+        Ok(organizations.into_iter().map(line).collect())
     }
 
     fn profile(
@@ -216,13 +242,13 @@ impl Admin {
             organization: organization.slug.clone(),
             organization_state: organization.state,
             environment: version.environment.clone(),
-            provider: version.provider.to_string(),
+            provider: version.provider.clone(),
             version: version.version,
             issued: version.issued_at,
-            age_days: days_between(version.issued_at, now),
+            age_days: days_until(version.issued_at, now),
             due,
-            days_left: days_between(now, due),
-            standing: Urgency::Due,
+            days_left: days_until(now, due),
+            standing: Standing::Ok,
             rotation: Vec::new(),
             last_login: version
                 .verified_at

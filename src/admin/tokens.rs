@@ -10,6 +10,7 @@ use super::{Admin, AdminError};
 use crate::domain::actor::{Actor, Right, Role};
 use crate::domain::bearer_secret::{IssuedSecret, PresentedKey, SecretKind};
 use crate::domain::organization::{OrganizationId, OrganizationSlug};
+use crate::domain::page::AfterId;
 use crate::store::{AdminTokenRow, NewAdminToken};
 use crate::vault::random_bytes;
 
@@ -89,10 +90,21 @@ impl Admin {
 
     /// All tokens, oldest first, revoked ones too.
     pub async fn tokens(&self) -> Result<Vec<TokenSummary>, AdminError> {
+        self.tokens_after(None, usize::MAX).await
+    }
+
+    /// Up to `limit` of them that come after one.
+    pub async fn tokens_after(
+        &self,
+        after: Option<&AfterId>,
+        limit: usize,
+    ) -> Result<Vec<TokenSummary>, AdminError> {
         self.require(Right::Own)?;
-        let organizations = self.store.organizations().await?.into_iter();
+        let tokens = self.store.admin_tokens_after(after, limit).await?;
+        let named = tokens.iter().filter_map(|row| row.organization);
+        let organizations = self.store.organizations_with(named).await?.into_iter();
         let slugs: HashMap<_, _> = organizations.map(|found| (found.id, found.slug)).collect();
-        let tokens = self.store.admin_tokens().await?.into_iter();
+        let tokens = tokens.into_iter();
         Ok(tokens.map(|row| self.token_summary(row, &slugs)).collect())
     }
 

@@ -1,6 +1,7 @@
 //! What the listeners serve, and how: made of the configuration.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderName;
 
@@ -23,6 +24,9 @@ use crate::http::server::ServerSettings;
 /// More connections wait until one of these ends, whatever the system allows.
 const MAX_CONNECTIONS: usize = 50_000;
 const MAX_ADMIN_CONNECTIONS: usize = 256;
+/// After the stop a call may end by its own time, and its answer be taken.
+const SHORTEST_GRACE: Duration = Duration::from_secs(30);
+const AFTER_A_CALL: Duration = Duration::from_secs(5);
 
 /// What clients and operators talk to.
 pub(super) fn routes(
@@ -77,6 +81,7 @@ pub(super) fn settings(loaded: &Loaded, meters: &Meters) -> (ServerSettings, Ser
         head_timeout: config.limits.head_timeout,
         write_timeout: config.limits.write_timeout,
         idle_timeout: config.limits.idle_timeout,
+        grace: config.limits.call_timeout.max(SHORTEST_GRACE) + AFTER_A_CALL,
         open: connections(meters, "mcp"),
     };
     let admin = ServerSettings {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::{AppError, new_database_id};
+use crate::audit::Audit;
 use crate::config::Loaded;
 use crate::domain::actor::Role;
 use crate::domain::bearer_secret::{IssuedSecret, SecretKind};
@@ -139,6 +140,7 @@ async fn make_database(
     };
     let mut write = store.write().await?;
     write.insert_installation(&installation, now).await?;
+    Audit::begin(&mut write, vault, &kek).await?;
     write.insert_admin_token(&row).await?;
     write.commit().await?;
     store.close().await;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{AppError, Surroundings, key_source};
+use super::{AppError, Surroundings, fit, key_source};
 use crate::config::Loaded;
 use crate::store::{self, StoredKekUse};
-use crate::vault::{KekId, RingOrigin, Vault, draft_of};
+use crate::vault::{RingOrigin, Vault, draft_of};
 
 /// The key ring beside the database.
 #[derive(Debug, Serialize)]
@@ -66,8 +66,6 @@ pub async fn key_ring_status(
     let uses = store::peek_kek_uses(&path).await?;
     let source = key_source(loaded, surroundings);
     let (vault, origin) = Vault::from_source(source, installation.database_id)?;
-    let check = KekId::parse(&installation.kek_id)
-        .is_some_and(|kek| vault.verify_check(&kek, &installation.key_check).is_ok());
     let active = vault.ring().active();
     let draft = match &origin {
         RingOrigin::File(path) => Some(draft_of(path)),
@@ -78,7 +76,7 @@ pub async fn key_ring_status(
         rewritable: matches!(origin, RingOrigin::File(_)),
         complete: uses.iter().all(|used| used.kek_id == active.as_str()),
         keys: keys(&vault, uses),
-        fits: check,
+        fits: fit(&vault, &installation).is_ok(),
         draft: draft.filter(|draft| draft.symlink_metadata().is_ok()),
     })
 }

@@ -53,7 +53,7 @@ use crate::net::{
     self, CaFileError, Net, NetSettings, ProxyFileError, ProxySettings, Resolver, SystemResolver,
 };
 use crate::notify::{NotifyFileError, SmtpError};
-use crate::store::{self, BackupError, DatabaseLock, Store, StoreError};
+use crate::store::{self, BackupError, DatabaseLock, Installation, Store, StoreError};
 use crate::token::Login;
 use crate::traces::HeadersFileError;
 use crate::vault::{KekId, KeyFileError, KeySource, RingOrigin, Vault, VaultError};
@@ -165,10 +165,12 @@ impl AppError {
             | Self::ProxyFile(_)
             | Self::NotifyFile(_)
             | Self::Smtp(_)
+            | Self::Audit(AuditError::KeyGone)
             | Self::Key { .. } => true,
             Self::Store(error) => matches!(
                 error,
                 StoreError::NoDatabase(_)
+                    | StoreError::NotADatabase(_)
                     | StoreError::Unreachable { .. }
                     | StoreError::Url(_)
                     | StoreError::Uninitialized(_)
@@ -206,6 +208,7 @@ impl App {
         let lock = DatabaseLock::shared(&database)?;
         let vault = Arc::new(vault_of(&database, &loaded, surroundings).await?);
         let store = Store::open(&database, false).await?;
+        Audit::catch_up(&store, &vault).await?;
         let audit = Audit::open(&store, &vault).await?;
         let credentials = Credentials::new(store.clone(), vault);
         let settings = net_settings(&loaded)?;
@@ -285,14 +288,17 @@ async fn vault_of(
              read: for development only"
         );
     }
-    KekId::parse(&installation.kek_id)
-        .ok_or(VaultError::Refused)
-        .and_then(|kek| vault.verify_check(&kek, &installation.key_check))
-        .map_err(|source| AppError::Key {
-            path: database.to_owned(),
-            source,
-        })?;
+    fit(&vault, &installation).map_err(|source| AppError::Key {
+        path: database.to_owned(),
+        source,
+    })?;
     Ok(vault)
+}
+
+/// Refuses a key ring that does not open the check row of a database.
+fn fit(vault: &Vault, installation: &Installation) -> Result<(), VaultError> {
+    let kek = KekId::parse(&installation.kek_id).ok_or(VaultError::Refused)?;
+    vault.verify_check(&kek, &installation.key_check).map(drop)
 }
 
 fn key_source(loaded: &Loaded, surroundings: &Surroundings) -> KeySource {

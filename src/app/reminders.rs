@@ -2,17 +2,20 @@
 //!
 //! One run at a time, in one process: the server. Commands only look at the outbox, and test.
 
-use std::collections::BTreeMap;
+mod meters;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::{Mutex, watch};
 
+pub(super) use meters::ReminderMeters;
+
 use super::{App, AppError, Surroundings};
-use crate::admin::{Admin, AdminError, OutboxCounts, Planned, Reminders, Sendings};
+use crate::admin::{Admin, AdminError, Planned, Reminders, Sendings};
 use crate::config::{Loaded, SmtpTls};
-use crate::domain::meter::{Counter, Gauge, Meters};
-use crate::domain::notice::{DueItem, Urgency};
 use crate::net::{Net, NetSettings};
 use crate::notify::{self, MailSecurity, Notifier, Smtp, SmtpSettings, Webhook, WebhookSettings};
 
@@ -28,8 +31,13 @@ pub(super) fn open(
     surroundings: &Surroundings,
     net: &NetSettings,
 ) -> Result<Reminders, AppError> {
+    let mounted = |path: &Path| {
+        let by_systemd = surroundings.credentials_directory.as_deref();
+        loaded.config.reminders.mounted_secrets || by_systemd.is_some_and(|at| path.starts_with(at))
+    };
     let smtp = loaded.smtp().map(|section| {
         let login = section.credentials_file.as_deref();
+        let login = login.map(|path| notify::read_mail_login(path, mounted(path)));
         let settings = SmtpSettings {
             port: section.port(),
             security: match section.tls {
@@ -37,7 +45,7 @@ pub(super) fn open(
                 SmtpTls::Implicit => MailSecurity::Implicit,
                 SmtpTls::None => MailSecurity::Loopback,
             },
-            login: login.map(notify::read_mail_login).transpose()?,
+            login: login.transpose()?,
             host: section.host,
             from: section.from,
             to: section.to,
@@ -52,8 +60,9 @@ pub(super) fn open(
             destinations: loaded.webhook_destinations(&section.url),
             ..net.clone()
         };
+        let file = section.secret_file.as_path();
         let settings = WebhookSettings {
-            secret: notify::read_webhook_secret(&section.secret_file)?,
+            secret: notify::read_webhook_secret(file, mounted(file))?,
             name: section.name,
             url: section.url,
         };
@@ -81,10 +90,23 @@ impl Sender {
         }
     }
 
-    async fn run(&self) -> Result<Sendings, AdminError> {
+    async fn plan(&self) -> Result<(), AdminError> {
         let mut planned = self.planned.lock().await;
         *planned = Some(self.admin.plan_reminders(*planned).await?);
-        self.admin.send_reminders().await
+        Ok(())
+    }
+
+    async fn measure(&self, meters: &ReminderMeters) -> Result<(), AdminError> {
+        meters.outbox(self.admin.count_reminders().await?);
+        let due = self.admin.rotation_due(Some(Duration::MAX), None).await?;
+        meters.due(&due, self.admin.now());
+        Ok(())
+    }
+
+    async fn send_by(&self, channel: &str, meters: &ReminderMeters) -> Result<(), AdminError> {
+        meters.count(channel, self.admin.send_reminders_by(channel).await?);
+        meters.outbox(self.admin.count_reminders().await?);
+        Ok(())
     }
 }
 
@@ -92,161 +114,73 @@ impl App {
     /// Brings the outbox of reminders up to date and sends what is pending, as a running server
     /// does once a minute.
     pub async fn remind(&self) -> Result<Sendings, AdminError> {
-        self.sender.run().await
+        self.sender.plan().await?;
+        self.sender.admin.send_reminders().await
     }
 }
 
-/// Reminds until `stop` turns true.
+/// Reminds until `stop` turns true. One plans and measures once a minute; after that each channel
+/// sends in its own time, so that one that hangs holds up nothing but itself.
 pub(super) async fn keep(
     sender: Arc<Sender>,
     meters: ReminderMeters,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut failures: u32 = 0;
+    let (planned, _) = watch::channel(());
+    let channels = sender.admin.reminder_channels();
+    let sending = channels.iter().map(|channel| {
+        let planned = planned.subscribe();
+        send(&sender, channel, &meters, planned)
+    });
+    let sending = join_all(sending);
+    let all = async { tokio::join!(plan(&sender, &meters, &planned), sending) };
+    // Stopped in the middle, a message may be sent once more by the next server.
+    tokio::select! {
+        _ = Box::pin(all) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+async fn plan(sender: &Sender, meters: &ReminderMeters, planned: &watch::Sender<()>) {
+    let (mut plans, mut measures) = (Failures::default(), Failures::default());
     loop {
-        let run = async {
-            meters.count(&sender.run().await?);
-            let due = sender.admin.rotation_due(Some(Duration::MAX), None).await?;
-            let outbox = sender.admin.count_reminders().await?;
-            meters.take(&due, outbox);
-            Ok::<_, AdminError>(())
-        };
-        // Stopped in the middle, a message may be sent once more by the next server.
-        let result = tokio::select! {
-            result = run => result,
-            _ = stop.wait_for(|stop| *stop) => return,
-        };
-        match result {
-            Ok(()) => failures = 0,
-            Err(error) => {
-                if failures.is_multiple_of(REPEAT) {
-                    tracing::error!(%error, "reminders cannot be looked after; it is tried again");
-                }
-                failures = failures.wrapping_add(1);
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(PERIOD) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
+        plans.note(sender.plan().await, "reminders cannot be planned");
+        measures.note(
+            sender.measure(meters).await,
+            "what is due cannot be counted",
+        );
+        planned.send_replace(());
+        tokio::time::sleep(PERIOD).await;
     }
 }
 
-/// What is due, and what became of reminders.
-pub(super) struct ReminderMeters {
-    sites: BTreeMap<(String, String), SiteMeters>,
-    results: BTreeMap<&'static str, [Counter; 3]>,
-    pending: Gauge,
-    dead: Gauge,
+async fn send(
+    sender: &Sender,
+    channel: &str,
+    meters: &ReminderMeters,
+    mut planned: watch::Receiver<()>,
+) {
+    let mut failures = Failures::default();
+    // It ends when nobody plans any more.
+    while planned.changed().await.is_ok() {
+        let sent = sender.send_by(channel, meters).await;
+        failures.note(sent, "reminders cannot be sent");
+    }
 }
 
-struct SiteMeters {
-    next_due_days: Gauge,
-    standings: [(Urgency, Gauge); 4],
-    /// What is due later is not due yet.
-    horizon_days: i64,
-}
+/// Failures in a row of one thing.
+#[derive(Default)]
+struct Failures(u32);
 
-/// Labels of channels: webhooks are one.
-const CHANNELS: [&str; 3] = ["log", "smtp", "webhook"];
-
-impl ReminderMeters {
-    pub(super) fn new(meters: &Meters, app: &App) -> Self {
-        let horizon_days = i64::from(app.loaded.reminder_policy().horizon_days());
-        let providers = app.catalog.providers();
-        let sites = providers.flat_map(|provider| {
-            let name = provider.name.as_str();
-            provider.environments.keys().map(move |environment| {
-                let labels = [("provider", name), ("environment", environment.as_str())];
-                let key = (name.to_owned(), environment.to_string());
-                (key, SiteMeters::new(meters, labels, horizon_days))
-            })
-        });
-        let results = CHANNELS.map(|channel| {
-            let counter = |result| {
-                let help = "Attempts to send reminders; dead ones were given up";
-                let labels = [("channel", channel), ("result", result)];
-                meters.counter("locum_reminders_total", help, &labels)
-            };
-            (channel, ["sent", "failed", "dead"].map(counter))
-        });
-        let outbox = |state| {
-            let help = "Reminders that wait to be sent, and those that were given up";
-            meters.gauge("locum_reminders_outbox", help, &[("state", state)])
+impl Failures {
+    fn note(&mut self, result: Result<(), AdminError>, what: &str) {
+        let Err(error) = result else {
+            self.0 = 0;
+            return;
         };
-        Self {
-            sites: sites.collect(),
-            results: results.into_iter().collect(),
-            pending: outbox("pending"),
-            dead: outbox("dead"),
+        if self.0.is_multiple_of(REPEAT) {
+            tracing::error!(%error, "{what}; it is tried again");
         }
-    }
-
-    fn count(&self, sendings: &Sendings) {
-        for (channel, sending) in &sendings.by_channel {
-            let kind = channel.split(':').next().unwrap_or(channel);
-            if let Some([sent, failed, dead]) = self.results.get(kind) {
-                sent.add(sending.sent);
-                failed.add(sending.failed);
-                dead.add(sending.dead);
-            }
-        }
-    }
-
-    fn take(&self, due: &[DueItem], outbox: OutboxCounts) {
-        self.pending.set(outbox.pending);
-        self.dead.set(outbox.dead);
-        let place = |item: &DueItem| Some((item.provider.clone()?, item.environment.clone()?));
-        for (site, meters) in &self.sites {
-            let here = due.iter().filter(|item| place(item).as_ref() == Some(site));
-            meters.take(&here.collect::<Vec<_>>());
-        }
-    }
-}
-
-impl SiteMeters {
-    fn new(meters: &Meters, labels: [(&'static str, &str); 2], horizon_days: i64) -> Self {
-        let [provider, environment] = labels;
-        let standing = |(urgency, word)| {
-            let help = "Credentials that somebody has to look after, by what is wrong";
-            let labels = [provider, environment, ("standing", word)];
-            (
-                urgency,
-                meters.gauge("locum_credentials_due", help, &labels),
-            )
-        };
-        let standings = [
-            (Urgency::Due, "due"),
-            (Urgency::Overdue, "overdue"),
-            (Urgency::NeverVerified, "unverified"),
-            (Urgency::Refused, "refused"),
-        ];
-        Self {
-            next_due_days: meters.gauge(
-                "locum_credential_next_due_days",
-                "Days until the next credential is due, below zero when it is overdue; \
-                 0 where there is none",
-                &labels,
-            ),
-            standings: standings.map(standing),
-            horizon_days,
-        }
-    }
-
-    fn take(&self, here: &[&DueItem]) {
-        let dated = |item: &&&DueItem| matches!(item.urgency, Urgency::Due | Urgency::Overdue);
-        let days = here.iter().filter(dated).filter_map(|item| item.days_left);
-        self.next_due_days.set(days.min().unwrap_or(0));
-        for (urgency, gauge) in &self.standings {
-            let left = |item: &&&DueItem| item.days_left.unwrap_or(0);
-            let is_now = |item: &&&DueItem| match urgency {
-                // It was entered within the last day.
-                Urgency::NeverVerified => item.age_days > 0 || left(item) < 0,
-                _ => left(item) <= self.horizon_days,
-            };
-            let of = here.iter().filter(|item| item.urgency == *urgency);
-            let count = of.filter(is_now).count();
-            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
-        }
+        self.0 = self.0.wrapping_add(1);
     }
 }

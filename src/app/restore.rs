@@ -68,6 +68,7 @@ async fn prepare(
     event: AuditEvent,
     on_step: OnStep<'_>,
 ) -> Result<Contents, AppError> {
+    Audit::catch_up(store, vault).await?;
     let contents = examine(store, vault, on_step).await?;
     let audit = Audit::open(store, vault).await?;
     let mut write = store.write().await?;

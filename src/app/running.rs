@@ -17,13 +17,17 @@ use crate::domain::meter::Meters;
 use crate::domain::span::Tracer;
 use crate::gateway::{AdmissionSettings, Gateway, GatewayParts, RecorderSettings};
 use crate::net::{Net, NetSettings, SystemResolver};
-use crate::store::StoreError;
+use crate::store::{DatabaseLock, StoreError};
 use crate::token::{Login, Tokens};
 use crate::traces::{TraceSettings, Traces, read_headers};
 use crate::upstream::Rest;
 
 /// A trace collector has to take a batch within this.
 const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A server that was killed holds its lock until the system has tidied up.
+const FORMER_SERVER_CHECKS: u32 = 20;
+const FORMER_SERVER_PAUSE: Duration = Duration::from_millis(100);
 
 /// A gateway that serves until it is stopped.
 pub struct Running {
@@ -34,11 +38,13 @@ pub struct Running {
     stop: watch::Sender<bool>,
     traces: Option<Arc<Traces>>,
     tasks: Vec<JoinHandle<()>>,
+    _serving: DatabaseLock,
 }
 
 impl App {
     /// Opens the listeners and serves. No upstream is contacted before the first call.
     pub async fn start(self) -> Result<Running, AppError> {
+        let serving = self.serving_lock().await?;
         let listeners = self.listeners().await?;
         let (mcp, admin) = (listeners.mcp.address, listeners.admin.address);
         let meters = Meters::default();
@@ -60,7 +66,20 @@ impl App {
             stop,
             traces,
             tasks,
+            _serving: serving,
         })
+    }
+
+    /// Keeps other servers from the database; waits a little for one that is ending.
+    async fn serving_lock(&self) -> Result<DatabaseLock, AppError> {
+        let database = self.loaded.database()?;
+        for _ in 0..FORMER_SERVER_CHECKS {
+            match DatabaseLock::serving(&database) {
+                Err(StoreError::Served(_)) => tokio::time::sleep(FORMER_SERVER_PAUSE).await,
+                other => return Ok(other?),
+            }
+        }
+        Ok(DatabaseLock::serving(&database)?)
     }
 
     /// What goes on beside the serving.
@@ -81,7 +100,11 @@ impl App {
             tokio::spawn(bookkeeper::keep(gateway(), signal.clone())),
             tokio::spawn(recorder::keep(gateway(), signal.clone())),
             tokio::spawn(graces::end(admin.clone(), signal.clone())),
-            tokio::spawn(retention::keep(admin, retention, signal.clone())),
+            tokio::spawn(retention::keep(
+                (admin, retention::gauge(meters)),
+                retention,
+                signal.clone(),
+            )),
         ]
     }
 

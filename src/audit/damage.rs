@@ -32,12 +32,21 @@ pub enum DamageKind {
     Inserted,
     /// What was written here stands at another place.
     Reordered { at: i64 },
+    /// The row that has the records from here up to this one says something else about them than
+    /// they do.
+    Mislabelled { to: i64 },
     /// What vouches for the records that retention removed is not what was written.
     Anchor,
     /// A checkpoint knows of another record here.
     Rewritten,
     /// A checkpoint knows of records up to this one, which are gone.
     Cut { to: i64 },
+}
+
+impl DamageKind {
+    pub(super) fn at(self, seq: i64) -> Damage {
+        Damage { seq, kind: self }
+    }
 }
 
 impl fmt::Display for Damage {
@@ -51,6 +60,11 @@ impl fmt::Display for Damage {
             DamageKind::Reordered { at } => write!(
                 f,
                 "records were reordered: what was written as {seq} stands at {at}"
+            ),
+            DamageKind::Mislabelled { to } => write!(
+                f,
+                "what stands beside the records {seq} to {to} of calls was changed: it says other \
+                 numbers, times or organizations than they do, so that readers pass over them"
             ),
             DamageKind::Anchor => write!(
                 f,
@@ -87,7 +101,7 @@ impl Audit {
 
     /// What happened after `before`: `rows` begin with a record that does not follow it.
     pub(super) fn damage(&self, before: &ChainPlace, rows: &[StoredRecord]) -> Damage {
-        let seq = before.seq + 1;
+        let seq = before.seq.saturating_add(1);
         let kind = match rows.split_first() {
             None => DamageKind::Changed,
             Some((first, _)) if first.seq < seq => DamageKind::Inserted,
@@ -110,7 +124,7 @@ impl Audit {
             // An inserted record fits nowhere; one that was moved follows its former neighbour.
             let is_neighbour = |row: &StoredRecord| {
                 let written_at = if row.seq == belongs.seq { seq } else { row.seq };
-                self.fits(&row.mac, written_at + 1, first)
+                self.fits(&row.mac, written_at.saturating_add(1), first)
             };
             return match first.seq == seq && !rest.iter().any(is_neighbour) {
                 true => DamageKind::Inserted,
@@ -137,7 +151,7 @@ impl Audit {
             return DamageKind::Changed;
         }
         let gone = (1_i64..=LOOKED_AT as i64)
-            .find(|gone| self.fits(&first.mac, second.seq + gone, second));
+            .find(|gone| self.fits(&first.mac, second.seq.saturating_add(*gone), second));
         gone.map_or(DamageKind::Changed, |gone| DamageKind::Removed {
             to: seq + gone - 1,
         })

@@ -9,17 +9,21 @@
 //! have the master key too. Records arrive in the transaction of the change that they speak of:
 //! no record, no change.
 
+mod beginning;
 mod checkpoint;
 mod damage;
+mod follow;
 mod retention;
 mod verify;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use damage::{Damage, DamageKind};
+pub use retention::Old;
 pub use verify::{CheckpointVerdict, Verification};
 
 use crate::domain::audit::{AuditEvent, AuditRecord, GENESIS, canonical};
@@ -33,8 +37,20 @@ pub enum AuditError {
     Store(#[from] StoreError),
     #[error("the key of the audit log does not open: {0}")]
     Key(#[from] VaultError),
+    #[error(
+        "the key of the audit log is gone from the database, although the log had one: somebody removed it, and without it no record can be verified or added; find out who can write the database, and restore a backup"
+    )]
+    KeyGone,
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    #[error(
+        "the audit log is not as it was written, and stays as it is: {0} (`locum audit verify`)"
+    )]
+    Damaged(Damage),
+    #[error(
+        "the oldest record is of {oldest}, and so much is not old at once by the course of time: did the clock jump, was the server off for long, or audit.retention shortened? Nothing was removed; `locum audit retain --before DAY` does it"
+    )]
+    MuchIsOld { oldest: Timestamp },
 }
 
 /// The audit log of one installation.
@@ -45,12 +61,9 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Opens the chain's key; an installation that has none yet gets one.
+    /// Opens the chain's key.
     pub async fn open(store: &Store, vault: &Vault) -> Result<Self, AuditError> {
-        let stored = match store.chain_key().await? {
-            Some(stored) => stored,
-            None => make_key(store, vault).await?,
-        };
+        let stored = store.chain_key().await?.ok_or(AuditError::KeyGone)?;
         let kek = KekId::parse(&stored.kek_id).ok_or(VaultError::Refused)?;
         let key = Arc::new(vault.open_chain_key(&kek, &stored.sealed)?);
         let database = vault.database();
@@ -96,12 +109,12 @@ impl Audit {
     ) -> Result<i64, StoreError> {
         let mut head = write.audit_head().await?.unwrap_or(BEGINNING);
         let records = events.into_iter().map(|event| {
-            let seq = head.seq + 1;
+            let seq = next(head.seq)?;
             let mac = self.key.link(&head.mac, &canonical::bytes(seq, &event));
             head = ChainPlace { seq, mac };
-            AuditRecord { seq, event, mac }
+            Ok(AuditRecord { seq, event, mac })
         });
-        let records = records.collect();
+        let records = records.collect::<Result<_, StoreError>>()?;
         write.insert_audit_records(records).await?;
         Ok(head.seq)
     }
@@ -125,13 +138,14 @@ pub struct Calls<'a> {
 
 impl Calls<'_> {
     /// Adds a record to the end.
-    pub fn append(&mut self, event: &AuditEvent) {
+    pub fn append(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
         let ChainPlace { seq, mac } = &mut self.head;
-        *seq += 1;
+        *seq = next(*seq)?;
         self.batch.push(*seq, event, |bytes| {
             *mac = self.key.link(mac, bytes);
             *mac
         });
+        Ok(())
     }
 
     /// Nothing may have been added to the log in between.
@@ -146,17 +160,7 @@ const BEGINNING: ChainPlace = ChainPlace {
     mac: GENESIS,
 };
 
-async fn make_key(store: &Store, vault: &Vault) -> Result<StoredChainKey, AuditError> {
-    let mut write = store.write().await?;
-    // Another process may have been faster.
-    if let Some(stored) = write.chain_key().await? {
-        return Ok(stored);
-    }
-    let kek_id = write.kek_in_use().await?;
-    let kek = KekId::parse(&kek_id).ok_or(VaultError::Refused)?;
-    let (_, sealed) = vault.create_chain_key(&kek)?;
-    let stored = StoredChainKey { kek_id, sealed };
-    write.insert_chain_key(&stored).await?;
-    write.commit_unnoticed().await?;
-    Ok(stored)
+/// The number behind another.
+fn next(seq: i64) -> Result<i64, StoreError> {
+    seq.checked_add(1).ok_or(StoreError::AuditFull)
 }

@@ -3,12 +3,9 @@
 
 use serde::Serialize;
 
-use super::damage::LOOKED_AT;
 use super::{Audit, AuditError, BEGINNING, Checkpoint, Damage, DamageKind};
-use crate::domain::audit::{StoredRecord, mac_text};
-use crate::store::{AuditReader, ChainPlace, Store, StoreError, StoredAnchor};
-
-const PAGE: usize = 2_000;
+use crate::domain::audit::mac_text;
+use crate::store::{AuditReader, ChainPlace, LogCursor, Store, StoreError};
 
 /// What verifying came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,8 +31,11 @@ pub struct Verification {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckpointVerdict {
-    /// The log was as it is now.
+    /// Up to the record that it saw, what there is was so then.
     Agrees,
+    /// Retention removed what it saw, up to the very record; the anchor is over that one. What the
+    /// removed records said, nobody can tell any more.
+    Anchor,
     Disagrees,
     /// Retention removed what it saw: it says nothing any more.
     Older,
@@ -65,19 +65,12 @@ impl Audit {
         let anchor = reader.anchor().await?;
         let start = anchor.as_ref().map_or(BEGINNING, |anchor| anchor.place);
         let mut walk = Walk::begin(start, checkpoint);
-        let damage = match anchor.filter(|anchor| !self.vouches(anchor)) {
-            Some(_) => Some(DamageKind::Anchor.at(start.seq)),
-            None => match walk.meet(start) {
-                None => self.walk(&mut reader, &mut walk).await?,
-                damage => damage,
-            },
+        let damage = self.damage_of_anchor(anchor.as_ref());
+        let damage = match damage.or_else(|| walk.meet_anchor(anchor.is_some())) {
+            None => self.walk(&mut reader, &mut walk).await?,
+            damage => damage,
         };
         Ok(walk.end(start.seq, damage))
-    }
-
-    fn vouches(&self, anchor: &StoredAnchor) -> bool {
-        let ChainPlace { seq, mac } = &anchor.place;
-        self.key.is_anchor(*seq, mac, &anchor.seal)
     }
 
     async fn walk(
@@ -86,34 +79,18 @@ impl Audit {
         walk: &mut Walk<'_>,
     ) -> Result<Option<Damage>, StoreError> {
         // From the very first row: one before the anchor is one too many.
-        let mut page = reader.after(i64::MIN, PAGE).await?;
-        while !page.is_empty() {
-            for record in &page {
-                let Some(place) = self.follow(&walk.place, record) else {
-                    let rows = reader.after(record.seq - 1, LOOKED_AT).await?;
-                    return Ok(Some(self.damage(&walk.place, &rows)));
-                };
+        let (mut place, mut cursor) = (walk.place, LogCursor::default());
+        while let Some(row) = reader.next_row(&mut cursor).await? {
+            let told = |place| {
                 walk.step(place);
-                if let Some(damage) = walk.meet(place) {
-                    return Ok(Some(damage));
-                }
+                walk.meet(place)
+            };
+            let damage = self.follow_row(reader, &mut place, &row, told).await?;
+            if damage.is_some() {
+                return Ok(damage);
             }
-            page = reader.after(walk.place.seq, PAGE).await?;
         }
         Ok(None)
-    }
-
-    /// The place of a record that follows another's.
-    fn follow(&self, before: &ChainPlace, record: &StoredRecord) -> Option<ChainPlace> {
-        let seq = before.seq + 1;
-        let mac = self.mac_at(&before.mac, seq, record);
-        (record.seq == seq && *record.mac == mac).then_some(ChainPlace { seq, mac })
-    }
-}
-
-impl DamageKind {
-    fn at(self, seq: i64) -> Damage {
-        Damage { seq, kind: self }
     }
 }
 
@@ -137,6 +114,15 @@ impl<'a> Walk<'a> {
         self.records += 1;
     }
 
+    /// The same for the place at which the walk begins.
+    fn meet_anchor(&mut self, is_there: bool) -> Option<Damage> {
+        let damage = self.meet(self.place);
+        if is_there && self.verdict == Some(CheckpointVerdict::Agrees) {
+            self.verdict = Some(CheckpointVerdict::Anchor);
+        }
+        damage
+    }
+
     /// Compares a place with the one that the checkpoint saw.
     fn meet(&mut self, place: ChainPlace) -> Option<Damage> {
         let seen = self.checkpoint.filter(|seen| seen.seq == place.seq)?;
@@ -154,7 +140,7 @@ impl<'a> Walk<'a> {
         let damage = damage.or_else(|| {
             let to = cut?.seq;
             self.verdict = Some(CheckpointVerdict::Disagrees);
-            Some(DamageKind::Cut { to }.at(last + 1))
+            Some(DamageKind::Cut { to }.at(last.saturating_add(1)))
         });
         Verification {
             ok: damage.is_none(),

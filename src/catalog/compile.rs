@@ -14,8 +14,8 @@ use crate::domain::document::{Complaint, Document, Step, suggestion};
 use crate::domain::jq::Program;
 use crate::domain::origin::REQUEST_ID;
 use crate::domain::provider::{
-    CredentialShape, ErrorShape, FieldShape, HeaderRule, ImportShape, Login, LoginFlow,
-    LoginRequest, LoginResponse, Provider, ProviderName, ResultShape, Upstream,
+    CredentialShape, ErrorShape, FieldShape, HeaderPlace, HeaderRule, ImportShape, Login,
+    LoginFlow, LoginRequest, LoginResponse, Provider, ProviderName, ResultShape, Upstream,
 };
 use crate::domain::template::{JsonTemplate, TextTemplate};
 use crate::domain::tenant::Environment;
@@ -299,8 +299,10 @@ fn headers(
                     .complain("the beginning of a path starts with /"));
             }
             Ok(HeaderRule {
-                path: header.path.clone(),
-                name: header_name(&place.at("name"), &header.name)?,
+                place: Arc::new(HeaderPlace {
+                    path: header.path.clone(),
+                    name: header_name(&place.at("name"), &header.name)?,
+                }),
                 value: text(&place.at("value"), &header.value, &known)?,
             })
         })

@@ -33,6 +33,12 @@ pub(super) enum Command {
     },
     /// Write records to a file or to standard output
     Export(ExportArgs),
+    /// Remove records that `audit.retention` does not cover, however many are old at once
+    Retain {
+        /// Those from before this date or time
+        #[arg(long, value_parser = parse_time, value_name = "TIME")]
+        before: Timestamp,
+    },
     /// Sign the end of the log; keep the result elsewhere
     Checkpoint {
         /// Where to write it; standard output when left out
@@ -124,6 +130,10 @@ pub(super) async fn run(
         Command::Tail(args) => tail(args, &admin, output).await,
         Command::Verify { checkpoint } => verify(checkpoint.as_deref(), &admin, output).await,
         Command::Export(args) => export(args, &admin, output).await,
+        Command::Retain { before } => {
+            let retention = app.loaded.config.audit.retention;
+            retain(before, retention, &admin, output).await
+        }
         Command::Checkpoint { output: file } => {
             let checkpoint = admin.audit_checkpoint().await?;
             let text = serde_json::to_string_pretty(&checkpoint).unwrap_or_default() + "\n";
@@ -138,23 +148,20 @@ async fn tail(args: TailArgs, admin: &Admin, output: &Output) -> Result<(), CliE
     let filter = AuditFilter::from(args.filter);
     let wanted = usize::try_from(args.lines).unwrap_or(usize::MAX);
     // Before the records are read: none is missed between.
-    let last = admin
-        .audit_page(
-            &AuditFilter {
-                organization: filter.organization.clone(),
-                ..AuditFilter::default()
-            },
-            AuditOrder::NewestFirst(None),
-            1,
-        )
-        .await?;
+    let of_organization = AuditFilter {
+        organization: filter.organization.clone(),
+        ..AuditFilter::default()
+    };
+    let last = admin.audit_search(&of_organization).await?;
+    let last = last.page(AuditOrder::NewestFirst(None), 1).await?;
+    let search = admin.audit_search(&filter).await?;
     let mut seen = last.items.first().map_or(0, |entry| entry.seq);
     let mut found = Vec::new();
     let mut place = Some(seen.saturating_add(1));
     while let Some(before) = place.filter(|_| found.len() < wanted) {
         let missing = u32::try_from(wanted - found.len()).unwrap_or(MAX_AUDIT_PAGE);
         let order = AuditOrder::NewestFirst(Some(before));
-        let page = admin.audit_page(&filter, order, missing).await?;
+        let page = search.page(order, missing).await?;
         place = page.next;
         found.extend(page.items);
     }
@@ -168,7 +175,7 @@ async fn tail(args: TailArgs, admin: &Admin, output: &Output) -> Result<(), CliE
         tokio::time::sleep(PERIOD).await;
         loop {
             let order = AuditOrder::OldestFirst(seen);
-            let page = admin.audit_page(&filter, order, MAX_AUDIT_PAGE).await?;
+            let page = search.page(order, MAX_AUDIT_PAGE).await?;
             page.items.iter().for_each(|entry| line(entry, output));
             seen = page.items.last().map_or(seen, |entry| entry.seq);
             match page.next {
@@ -219,6 +226,18 @@ async fn verify(checkpoint: Option<&Path>, admin: &Admin, output: &Output) -> Re
     }
 }
 
+async fn retain(
+    before: Timestamp,
+    retention: Duration,
+    admin: &Admin,
+    output: &Output,
+) -> Result<(), CliError> {
+    let removed = admin.audit_retain_before(before, retention).await?;
+    output.data(&serde_json::json!({ "removed": removed }));
+    output.say(&format!("Audit records removed: {removed}."));
+    Ok(())
+}
+
 fn read_checkpoint(path: &Path) -> Result<Checkpoint, CliError> {
     let failed = |error: &dyn std::fmt::Display| {
         CliError::Failed(format!("the checkpoint {}: {error}", path.display()))
@@ -241,6 +260,10 @@ fn sentence(found: &Verification) -> String {
     }
     match found.checkpoint {
         Some(CheckpointVerdict::Agrees) => text += " The checkpoint agrees.",
+        Some(CheckpointVerdict::Anchor) => {
+            text += " The checkpoint saw the last record that was removed: nothing was cut before \
+                     it, but what the removed records said cannot be told any more.";
+        }
         Some(CheckpointVerdict::Older) => {
             text += " The checkpoint is older than all of them: it says nothing of this log.";
         }

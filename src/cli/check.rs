@@ -68,6 +68,7 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         problem,
         "integrity check passed",
     ));
+    findings.push(audit_log(&admin).await?);
     findings.extend(listeners(&app));
     for version in admin.credentials(None).await? {
         if !version.state.is_over() {
@@ -89,6 +90,13 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     } else {
         Ok(())
     }
+}
+
+/// Whether every record follows the one before it.
+async fn audit_log(admin: &Admin) -> Result<Finding, CliError> {
+    let found = admin.audit_verify(None).await?;
+    let well = format!("as it was written: {} records", found.records);
+    Ok(Finding::of("audit log".to_owned(), found.message, &well))
 }
 
 /// What the gateway would show to a network.

@@ -1,7 +1,7 @@
 //! What a command gets from the process: environment, configuration file, clock. The environment
 //! is read here and nowhere else.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,8 +19,17 @@ use crate::domain::clock::{SharedClock, SystemClock};
 /// A file of secrets is never larger.
 const MAX_SECRET_FILE: u64 = 1 << 20;
 
+/// A terminal's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Screen {
+    pub columns: usize,
+    pub lines: usize,
+}
+
 pub(super) struct Context {
     pub config: PathBuf,
+    /// What standard output is shown on; `None` when it goes to a file or a program.
+    pub screen: Option<Screen>,
     pub clock: SharedClock,
     /// Who enters things, for the record: the operating system's user.
     user: String,
@@ -39,11 +48,12 @@ impl Context {
         let text = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
         Self {
             config,
+            screen: screen(|name| text(name)?.parse().ok()),
             clock: Arc::new(SystemClock),
             user: text("LOCUM_USER")
                 .or_else(|| text("USER"))
                 .or_else(|| text("LOGNAME"))
-                .unwrap_or_else(|| format!("uid {}", rustix::process::geteuid().as_raw())),
+                .unwrap_or_else(user_of_process),
             manager: Manager::new(std::env::var_os("NOTIFY_SOCKET")),
             variables: std::env::vars_os()
                 .filter_map(|(name, value)| {
@@ -113,6 +123,42 @@ impl Context {
     }
 }
 
+/// The size that the terminal says; where it says none, that of the variables, or the usual one.
+fn screen(variable: impl Fn(&str) -> Option<usize>) -> Option<Screen> {
+    let output = std::io::stdout();
+    if !output.is_terminal() {
+        return None;
+    }
+    let size = rustix::termios::tcgetwinsize(&output);
+    let size = size.map(|size| (usize::from(size.ws_col), usize::from(size.ws_row)));
+    let (columns, lines) = size.unwrap_or_default();
+    let known = |said: usize, name, usual| match said {
+        0 => variable(name).unwrap_or(usual),
+        said => said,
+    };
+    Some(Screen {
+        columns: known(columns, "COLUMNS", 80),
+        lines: known(lines, "LINES", 24),
+    })
+}
+
+/// The name of the process's user where no variable has it, as in containers and under systemd.
+fn user_of_process() -> String {
+    let id = rustix::process::geteuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    user_named(&users, id).unwrap_or_else(|| format!("uid {id}"))
+}
+
+/// The name of a user in the format of passwd(5).
+fn user_named(users: &str, id: u32) -> Option<String> {
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next()?, fields.nth(1)?);
+        (number.parse() == Ok(id) && !name.is_empty()).then_some(name)
+    });
+    named.map(str::to_owned)
+}
+
 /// The text of a file, or of standard input for `-`.
 pub(super) fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, CliError> {
     let failed = |error: std::io::Error| CliError::Failed(format!("{}: {error}", path.display()));
@@ -130,4 +176,18 @@ pub(super) fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, CliErro
             .map_err(failed)?;
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::user_named;
+
+    #[test]
+    fn a_user_is_known_by_the_number() {
+        let users =
+            "root:x:0:0:root:/root:/bin/sh\nbroken\n:x:7:7::/:\nlocum:x:990:10::/:/bin/false\n";
+        let names = [0, 990, 10, 7].map(|id| user_named(users, id));
+        let known = |name: &str| Some(name.to_owned());
+        assert_eq!(names, [known("root"), known("locum"), None, None]);
+    }
 }

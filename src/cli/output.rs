@@ -62,8 +62,20 @@ impl Output {
         columns: [&str; N],
         row: impl Fn(&T) -> [String; N],
     ) {
+        match self.json {
+            true => self.data(&serde_json::json!({"items": items})),
+            false => self.table(items, columns, row),
+        }
+    }
+
+    /// A table beside the JSON that `data` printed; nothing with `--json`.
+    pub(super) fn table<T, const N: usize>(
+        &self,
+        items: &[T],
+        columns: [&str; N],
+        row: impl Fn(&T) -> [String; N],
+    ) {
         if self.json {
-            self.data(&serde_json::json!({"items": items}));
             return;
         }
         let rows: Vec<[String; N]> = items.iter().map(row).collect();

@@ -7,20 +7,22 @@ use super::CliError;
 use super::context::Context;
 use super::output::Output;
 use crate::domain::notice::DueItem;
+use crate::domain::reminder::ReminderReason;
 use crate::domain::units::parse_duration;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// List what is due, overdue, never verified, refused, and keys that end
+    /// List what is due, overdue, never verified, refused, and keys and admin tokens that end
     Due {
         /// How far to look ahead, such as 30d; as far as reminders do when left out
         #[arg(long, value_parser = parse_duration)]
         within: Option<Duration>,
-        /// Only what this person entered; without --within all of it, for the day when they leave
+        /// Only what this person entered, and admin tokens of this name; without --within all of
+        /// it, for the day when they leave
         #[arg(long, value_name = "WHO")]
         set_by: Option<String>,
     },
-    /// Print a calendar (.ics) with the day of every credential and key
+    /// Print a calendar (.ics) with the day of every credential, key and admin token
     Calendar {
         /// Write it to this file
         #[arg(long, value_name = "FILE")]
@@ -74,12 +76,16 @@ fn list(due: &[DueItem], output: &Output) {
     ];
     output.list(due, columns, |item| {
         [
-            item.organizations.join(","),
+            match item.organizations.is_empty() {
+                true => "all".to_owned(),
+                false => item.organizations.join(","),
+            },
             item.environment.clone().unwrap_or_else(dash),
             item.provider.clone().unwrap_or_else(dash),
-            match (&item.name, item.version) {
-                (Some(name), _) => format!("key {} ({name})", item.id),
-                (None, version) => format!("version {}", version.unwrap_or_default()),
+            match item.reason {
+                ReminderReason::KeyExpiry => format!("key {}", item.named()),
+                ReminderReason::TokenExpiry => format!("admin token {}", item.named()),
+                _ => format!("version {}", item.version.unwrap_or_default()),
             },
             format!("{}d", item.age_days),
             item.due
@@ -92,6 +98,7 @@ fn list(due: &[DueItem], output: &Output) {
 
 fn state(item: &DueItem) -> String {
     match item.days_left {
+        Some(0) => format!("{} (today)", item.urgency.as_str()),
         Some(days) if days < 0 => format!("{} ({} d ago)", item.urgency.as_str(), -days),
         Some(days) => format!("{} (in {days} d)", item.urgency.as_str()),
         None => item.urgency.as_str().to_owned(),

@@ -9,6 +9,7 @@ use url::Url;
 use super::sections::duration;
 use super::validate::{Mistake, mistake};
 use super::{Config, ConfigError, Loaded};
+use crate::domain::credential::LONGEST_GRACE;
 use crate::domain::destination::{Destinations, HostName};
 use crate::domain::reminder::ReminderPolicy;
 use crate::domain::slug::Slug;
@@ -16,6 +17,9 @@ use crate::domain::slug::Slug;
 const DAY: u64 = 86_400;
 /// Further ahead or later nobody plans.
 const MOST_DAYS: u32 = 3_650;
+/// Of a delivery by mail.
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// How credentials change, and when they are due.
 #[derive(Debug, Clone, Deserialize)]
@@ -49,6 +53,9 @@ impl Default for RotationSection {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RemindersSection {
+    /// The files with secrets below are secret mounts: symbolic links and other owners are
+    /// acceptable; `false`.
+    pub mounted_secrets: bool,
     /// Mail; none.
     pub smtp: Option<SmtpSection>,
     /// Receivers of signed JSON; none.
@@ -72,7 +79,7 @@ pub struct SmtpSection {
     pub credentials_file: Option<PathBuf>,
     /// PEM file of certificate authorities that are believed besides the public ones.
     pub ca_file: Option<PathBuf>,
-    /// Each step of a delivery has to end within this; `30s`.
+    /// A delivery has to end within this; `30s`.
     #[serde(deserialize_with = "duration")]
     pub timeout: Duration,
 }
@@ -173,6 +180,9 @@ pub(super) fn check(config: &Config) -> Result<(), Mistake> {
 }
 
 fn rotation(rotation: &RotationSection) -> Result<(), Mistake> {
+    if rotation.grace > LONGEST_GRACE {
+        return mistake("rotation", "grace", "at most 365d");
+    }
     if !(1..=MOST_DAYS).contains(&rotation.remind_after_days) {
         return mistake("rotation", "remind_after_days", "from 1 to 3650 days");
     }
@@ -190,6 +200,10 @@ fn rotation(rotation: &RotationSection) -> Result<(), Mistake> {
 }
 
 fn check_smtp(smtp: &SmtpSection) -> Result<(), Mistake> {
+    if !(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&smtp.timeout) {
+        let path = ["reminders", "smtp", "timeout"].map(Into::into);
+        return Err((path.to_vec(), "from 1s to 10m".to_owned()));
+    }
     let host = HostName::parse(&smtp.host);
     let loopback = host.as_ref().is_ok_and(HostName::is_loopback);
     let wrong = match (&host, smtp.tls) {

@@ -22,6 +22,10 @@ pub(super) fn check(config: &Config) -> Result<(), Mistake> {
     log_level(&config.log.level)?;
     public_url(config.server.public_url.as_ref())?;
     hosts(config)?;
+    if config.server.trusted_proxies.are_everything() {
+        let message = "everybody is no proxy: name the addresses from which your proxy connects";
+        return mistake("server", "trusted_proxies", message);
+    }
     traces(config)?;
     audit(&config.audit)?;
     limits(config)?;

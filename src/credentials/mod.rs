@@ -67,7 +67,7 @@ impl NewVersion {
         Self {
             credential: OpenedCredential {
                 id,
-                key,
+                key: Arc::new(key),
                 flow,
                 fields,
             },

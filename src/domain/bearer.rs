@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use super::call::AuthorizedCall;
 use super::credential::CredentialVersionId;
+use super::provider::HeaderPlace;
 use super::redact::redact;
 use super::tenant::Tenant;
 
 /// Shorter words in a header are its scheme.
 const SHORTEST_SECRET: usize = 8;
 
-/// A header that a request carries where its path starts with `path` (everywhere when `None`).
-/// The value is marked sensitive, so it never shows in a `Debug` output.
+/// A header that requests carry. The value is marked sensitive, so it never shows in a `Debug`
+/// output.
 pub struct AppliedHeader {
-    pub path: Option<String>,
-    pub name: HeaderName,
+    pub place: Arc<HeaderPlace>,
     pub value: HeaderValue,
 }
 
@@ -58,10 +58,8 @@ impl Bearer {
     /// The headers for a request whose path begins with the fixed text `path`.
     pub fn headers_for<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a AppliedHeader> {
         self.0.headers.iter().filter(move |header| {
-            header
-                .path
-                .as_deref()
-                .is_none_or(|start| path.starts_with(start))
+            let start = header.place.path.as_deref();
+            start.is_none_or(|start| path.starts_with(start))
         })
     }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -11,6 +13,9 @@ use uuid::Uuid;
 
 use super::provider::ProviderName;
 use super::tenant::{Environment, Tenant};
+
+/// What is retired works on no longer than this: a year.
+pub const LONGEST_GRACE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Names one set of fields for good; tokens are cached under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -133,7 +138,7 @@ pub type SecretFields = BTreeMap<String, SecretString>;
 /// A credential version that was opened for a login. No `Debug`: it holds secrets.
 pub struct OpenedCredential {
     pub id: CredentialVersionId,
-    pub key: ProfileKey,
+    pub key: Arc<ProfileKey>,
     pub flow: Option<String>,
     pub fields: SecretFields,
 }
@@ -142,7 +147,7 @@ pub struct OpenedCredential {
 #[derive(Debug, Clone)]
 pub struct CredentialRef {
     pub id: CredentialVersionId,
-    pub key: ProfileKey,
+    pub key: Arc<ProfileKey>,
     pub flow: Option<String>,
 }
 

@@ -38,6 +38,36 @@ impl TokenState {
     }
 }
 
+/// How a credential does, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The login endpoint says no to it.
+    Refused,
+    /// Its day has passed.
+    Overdue,
+    /// It is in use, and nobody has ever logged in with it.
+    NeverVerified,
+    /// Its day is as near as reminders look ahead.
+    Due,
+    /// Logins fail, or at least every second call of the last hour did.
+    Failing,
+    Ok,
+}
+
+impl Standing {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Overdue => "overdue",
+            Self::NeverVerified => "never verified",
+            Self::Due => "due",
+            Self::Failing => "failing",
+            Self::Ok => "ok",
+        }
+    }
+}
+
 /// A failure with its cause, fit for display: a code, and some words after a colon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastFailure {
@@ -68,4 +98,22 @@ pub struct ProfileHealth {
     pub calls_hour: u32,
     pub errors_hour: u32,
     pub written_at: Timestamp,
+}
+
+/// When calls last logged in with a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionLogin {
+    pub organization: OrganizationId,
+    pub version: CredentialVersionId,
+    pub at: Timestamp,
+}
+
+impl VersionLogin {
+    pub fn of(health: &ProfileHealth) -> Option<Self> {
+        Some(Self {
+            organization: health.organization,
+            version: health.version,
+            at: health.last_login_at?,
+        })
+    }
 }

@@ -23,6 +23,7 @@ pub mod network;
 pub mod notice;
 pub mod organization;
 pub mod origin;
+pub mod page;
 pub mod principal;
 pub mod provider;
 pub mod redact;

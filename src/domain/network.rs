@@ -15,6 +15,11 @@ impl Networks {
         self.0.iter().any(|network| network.contains(&address))
     }
 
+    /// Whether one of them is everybody.
+    pub fn are_everything(&self) -> bool {
+        self.0.iter().any(|network| network.prefix_len() == 0)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -8,11 +8,11 @@ use super::reminder::ReminderReason;
 /// Something that has to be done, and by when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DueItem {
-    /// A credential version's id, or a gateway key's.
+    /// The id of a credential version, a gateway key or an admin token.
     pub id: String,
     pub reason: ReminderReason,
     pub urgency: Urgency,
-    /// Slugs: one for a credential, those that a key opens.
+    /// Slugs: one for a credential, those that a key opens; none for a token that is for all.
     pub organizations: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
@@ -21,7 +21,7 @@ pub struct DueItem {
     /// The number of a credential version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
-    /// The name of a gateway key.
+    /// The name of a gateway key or an admin token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     pub issued: Timestamp,
@@ -44,10 +44,12 @@ pub enum Urgency {
     NeverVerified,
     Overdue,
     Due,
-    /// A key that has ended.
+    /// A key or token that has ended.
     Ended,
-    /// A key that ends by itself.
+    /// A key or token that ends by itself.
     Ends,
+    /// A key or token that does not.
+    NeverEnds,
 }
 
 impl Urgency {
@@ -59,20 +61,38 @@ impl Urgency {
             Self::Due => "due",
             Self::Ended => "ended",
             Self::Ends => "ends",
+            Self::NeverEnds => "never ends",
+        }
+    }
+
+    /// The most urgent is the lowest.
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Refused => 0,
+            Self::Overdue | Self::Ended => 1,
+            Self::NeverVerified => 2,
+            Self::Due | Self::Ends => 3,
+            Self::NeverEnds => 4,
         }
     }
 }
 
 impl DueItem {
-    /// What it is: `eka-care credential, version 3`, `gateway key "front desk"`.
+    /// What it is: `eka-care credential, version 3`, `gateway key 4f2a (front desk)`.
     pub fn what(&self) -> String {
-        match (&self.provider, &self.name) {
-            (Some(provider), _) => {
-                let version = self.version.unwrap_or_default();
-                format!("{provider} credential, version {version}")
-            }
-            (None, Some(name)) => format!("gateway key {} ({name})", self.id),
-            (None, None) => self.id.clone(),
+        let version = self.version.unwrap_or_default();
+        match (&self.provider, self.reason) {
+            (Some(provider), _) => format!("{provider} credential, version {version}"),
+            (None, ReminderReason::TokenExpiry) => format!("admin token {}", self.named()),
+            (None, _) => format!("gateway key {}", self.named()),
+        }
+    }
+
+    /// The id, with the name where there is one.
+    pub fn named(&self) -> String {
+        match self.name.as_deref() {
+            None | Some("") => self.id.clone(),
+            Some(name) => format!("{} ({name})", self.id),
         }
     }
 

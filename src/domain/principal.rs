@@ -45,8 +45,9 @@ impl ToolFilter {
 #[derive(Debug, Clone)]
 pub struct Grant {
     pub organization: OrganizationId,
-    pub environments: Scope<Environment>,
-    /// Shared: every visit under this grant carries it.
+    /// Shared with the grants that open the same.
+    pub environments: Arc<Scope<Environment>>,
+    /// Likewise, and every visit under this grant carries it.
     pub filter: Arc<ToolFilter>,
 }
 

@@ -108,12 +108,19 @@ pub struct LoginResponse {
     pub refresh_expires_in: Option<String>,
 }
 
-/// A header on requests whose path starts with `path` (all when `None`).
+/// A header on requests.
 #[derive(Debug)]
 pub struct HeaderRule {
+    pub place: Arc<HeaderPlace>,
+    pub value: TextTemplate,
+}
+
+/// Which header, on requests whose path starts with `path` (all when `None`). The tokens of all
+/// tenants share it.
+#[derive(Debug)]
+pub struct HeaderPlace {
     pub path: Option<String>,
     pub name: HeaderName,
-    pub value: TextTemplate,
 }
 
 /// How data is wrapped for the client: the JSON before it and the JSON after it.

@@ -68,14 +68,17 @@ pub enum ReminderReason {
     Rotation,
     /// A gateway key ends.
     KeyExpiry,
+    /// An admin token ends.
+    TokenExpiry,
 }
 
 impl ReminderReason {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Refused,
         Self::Unverified,
         Self::Rotation,
         Self::KeyExpiry,
+        Self::TokenExpiry,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -84,6 +87,7 @@ impl ReminderReason {
             Self::Unverified => "unverified",
             Self::Rotation => "rotation",
             Self::KeyExpiry => "key_expiry",
+            Self::TokenExpiry => "token_expiry",
         }
     }
 
@@ -133,7 +137,7 @@ impl ReminderState {
 /// What somebody has to be reminded of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// A credential version's id, or a gateway key's.
+    /// The id of a credential version, a gateway key or an admin token.
     pub id: String,
     pub reason: ReminderReason,
     pub schedule: Schedule,
@@ -161,6 +165,13 @@ pub(super) fn plus_days(time: Timestamp, days: i64) -> Timestamp {
         true => Timestamp::MIN,
         false => Timestamp::MAX,
     })
+}
+
+/// Days from the date of one time to that of another, in UTC, as people count them: what is due
+/// tomorrow is due in one day at any hour of this one. Below zero when it has passed.
+pub fn days_until(from: Timestamp, to: Timestamp) -> i64 {
+    let date = |time: Timestamp| time.as_second().div_euclid(DAY);
+    date(to) - date(from)
 }
 
 /// Whole days from one time to another; below zero when it has passed, and a begun one counts then.

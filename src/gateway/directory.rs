@@ -301,12 +301,12 @@ fn route(
         slug: home.slug.clone(),
         environment: environment.clone(),
     };
-    let key = ProfileKey {
+    let key = Arc::new(ProfileKey {
         tenant,
         provider: provider.name.clone(),
-    };
+    });
     let health = match stored.state {
-        CredentialState::Retiring => Health::beside(&key, stored.id),
+        CredentialState::Retiring => health.beside(&key, stored.id),
         _ => health.of(&key, stored.id),
     };
     let credential = CredentialRef {

@@ -14,14 +14,15 @@ use jiff::Timestamp;
 
 use super::Gateway;
 use crate::domain::credential::{CredentialVersionId, ProfileKey};
-use crate::domain::health::{LastFailure, ProfileHealth};
+use crate::domain::health::{LastFailure, ProfileHealth, VersionLogin};
+use crate::domain::organization::OrganizationId;
 use crate::store::StoreError;
 use crate::token::LoginWatch;
 use traffic::Traffic;
 
 /// One profile with the version that is in use.
 pub struct Health {
-    key: ProfileKey,
+    key: Arc<ProfileKey>,
     version: CredentialVersionId,
     traffic: Arc<Traffic>,
     pub(super) logins: Arc<LoginWatch>,
@@ -33,32 +34,66 @@ pub struct Health {
 
 /// All of them; asked when the directory is read and when they are written down.
 #[derive(Default)]
-pub(super) struct HealthBook(Mutex<HashMap<ProfileKey, Arc<Health>>>);
+pub(super) struct HealthBook(Mutex<Book>);
+
+#[derive(Default)]
+struct Book {
+    profiles: HashMap<Arc<ProfileKey>, Arc<Health>>,
+    /// Of versions that retire: one that comes back has its logins and its token still.
+    retiring: HashMap<CredentialVersionId, Retiring>,
+}
+
+struct Retiring {
+    organization: OrganizationId,
+    logins: Arc<LoginWatch>,
+}
 
 impl HealthBook {
-    /// The health of a profile; with another version than before, its logins begin anew.
-    pub(super) fn of(&self, key: &ProfileKey, version: CredentialVersionId) -> Arc<Health> {
+    /// The health of a profile; with another version than before, the former one's logins are kept
+    /// for as long as it is in use.
+    pub(super) fn of(&self, key: &Arc<ProfileKey>, version: CredentialVersionId) -> Arc<Health> {
         let mut book = self.book();
-        let former = book.get(key);
-        if let Some(former) = former.filter(|former| former.version == version) {
-            return former.clone();
-        }
-        let traffic = former.map(|former| former.traffic.clone());
-        let health = Arc::new(Health {
-            key: key.clone(),
-            version,
-            traffic: traffic.unwrap_or_default(),
-            logins: Arc::default(),
-            last_failure: Mutex::default(),
-            changed: AtomicBool::new(former.is_some()),
-            written: AtomicU64::new(0),
-        });
-        book.insert(key.clone(), health.clone());
+        let former = book.profiles.get(key).cloned();
+        let health = match former {
+            Some(former) if former.version == version => return former,
+            Some(former) => {
+                let logins = former.logins.clone();
+                let organization = key.tenant.organization;
+                let retiring = Retiring {
+                    organization,
+                    logins,
+                };
+                book.retiring.insert(former.version, retiring);
+                let mut health = Health::new(key, version, book.logins_of(version));
+                health.traffic = former.traffic.clone();
+                health.changed = AtomicBool::new(true);
+                health
+            }
+            None => Health::new(key, version, book.logins_of(version)),
+        };
+        let health = Arc::new(health);
+        book.profiles.insert(key.clone(), health.clone());
         health
     }
 
+    /// Of a version that retires: how its calls fare nobody asks.
+    pub(super) fn beside(
+        &self,
+        key: &Arc<ProfileKey>,
+        version: CredentialVersionId,
+    ) -> Arc<Health> {
+        let mut book = self.book();
+        let logins = book.logins_of(version);
+        let retiring = Retiring {
+            organization: key.tenant.organization,
+            logins: logins.clone(),
+        };
+        book.retiring.insert(version, retiring);
+        Arc::new(Health::new(key, version, logins))
+    }
+
     fn take_changed(&self, now: Timestamp) -> Vec<(Arc<Health>, ProfileHealth)> {
-        let all: Vec<Arc<Health>> = self.book().values().cloned().collect();
+        let all: Vec<Arc<Health>> = self.book().profiles.values().cloned().collect();
         let taken = |health: Arc<Health>| {
             let row = health.take_changed(now)?;
             Some((health, row))
@@ -66,20 +101,52 @@ impl HealthBook {
         all.into_iter().filter_map(taken).collect()
     }
 
-    /// Forgets profiles that have no credential any more.
-    pub(super) fn retain(&self, in_use: impl Fn(CredentialVersionId) -> bool) {
-        self.book().retain(|_, health| in_use(health.version));
+    /// The logins of retiring versions.
+    fn take_retiring(&self) -> Vec<(Arc<LoginWatch>, VersionLogin)> {
+        let book = self.book();
+        let taken = |(version, retiring): (&CredentialVersionId, &Retiring)| {
+            let logins = &retiring.logins;
+            let at = logins.take_changed().then(|| logins.seen().last_login)??;
+            let login = VersionLogin {
+                organization: retiring.organization,
+                version: *version,
+                at,
+            };
+            Some((logins.clone(), login))
+        };
+        book.retiring.iter().filter_map(taken).collect()
     }
 
-    fn book(&self) -> MutexGuard<'_, HashMap<ProfileKey, Arc<Health>>> {
+    /// Forgets profiles that have no credential any more.
+    pub(super) fn retain(&self, in_use: impl Fn(CredentialVersionId) -> bool) {
+        let mut book = self.book();
+        book.profiles.retain(|_, health| in_use(health.version));
+        book.retiring.retain(|version, _| in_use(*version));
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Book {
+    fn logins_of(&mut self, version: CredentialVersionId) -> Arc<LoginWatch> {
+        let kept = self.retiring.remove(&version);
+        kept.map(|kept| kept.logins).unwrap_or_default()
+    }
+}
+
 impl Health {
-    /// Of a version that retires: nobody asks how it fares.
-    pub(super) fn beside(key: &ProfileKey, version: CredentialVersionId) -> Arc<Self> {
-        HealthBook::default().of(key, version)
+    fn new(key: &Arc<ProfileKey>, version: CredentialVersionId, logins: Arc<LoginWatch>) -> Self {
+        Self {
+            key: key.clone(),
+            version,
+            traffic: Arc::default(),
+            logins,
+            last_failure: Mutex::default(),
+            changed: AtomicBool::new(false),
+            written: AtomicU64::new(0),
+        }
     }
 
     /// Counts a call that ended like this.
@@ -150,22 +217,31 @@ impl Gateway {
     /// next time.
     pub async fn save_health(&self) -> Result<(), StoreError> {
         let changed = self.health.take_changed(self.clock.now());
-        if changed.is_empty() {
+        let retiring = self.health.take_retiring();
+        if changed.is_empty() && retiring.is_empty() {
             return Ok(());
         }
         let (all, rows): (Vec<_>, Vec<_>) = changed.into_iter().unzip();
-        let written = self.write_health(&rows).await;
+        let (watches, mut logins): (Vec<_>, Vec<_>) = retiring.into_iter().unzip();
+        logins.extend(rows.iter().filter_map(VersionLogin::of));
+        let written = self.write_health(&rows, &logins).await;
         if written.is_err() {
             for health in all {
                 health.changed.store(true, Ordering::Release);
             }
+            watches.iter().for_each(|watch| watch.put_back());
         }
         written
     }
 
-    async fn write_health(&self, rows: &[ProfileHealth]) -> Result<(), StoreError> {
+    async fn write_health(
+        &self,
+        rows: &[ProfileHealth],
+        logins: &[VersionLogin],
+    ) -> Result<(), StoreError> {
         let mut write = self.store.write().await?;
         write.put_profile_health(rows).await?;
+        write.put_logins(logins).await?;
         write.commit_unnoticed().await
     }
 

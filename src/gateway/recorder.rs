@@ -218,7 +218,7 @@ impl Recorder {
         }
         let mut calls = audit.calls(&mut write).await?;
         for item in batch {
-            calls.append(&item.record.event());
+            calls.append(&item.record.event())?;
         }
         calls.write(&mut write).await?;
         write.commit_unnoticed().await

@@ -3,7 +3,6 @@
 //! There is no default tenant. Without a selection there is a tenant only where the grants leave
 //! exactly one choice. What is unknown and what is not granted look the same.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Refusal;
@@ -77,6 +76,7 @@ pub(super) fn place(
     let mut choices = granted.flat_map(|(home, grant)| {
         environments(home, catalog, grant, selection)
             .into_iter()
+            .flatten()
             .map(move |environment| (home, environment))
     });
     match (choices.next(), choices.next()) {
@@ -86,51 +86,53 @@ pub(super) fn place(
     }
 }
 
-/// The environments of a grant that the selection leaves. A grant for all of them means, where one
+/// The environments of a grant that the selection leaves, no more than two of them: they show that
+/// there is a choice. A grant for all of them means, where one
 /// is named, those that some provider defines; and where none is, those with a credential.
-fn environments(
-    home: &Home,
-    catalog: &Catalog,
-    grant: &Grant,
-    selection: &Selection,
-) -> BTreeSet<Environment> {
+fn environments<'a>(
+    home: &'a Home,
+    catalog: &'a Catalog,
+    grant: &'a Grant,
+    selection: &'a Selection,
+) -> [Option<&'a Environment>; 2] {
     let known = |name: &Environment| {
         catalog
             .providers()
             .any(|p| p.environments.contains_key(name))
     };
-    match (&grant.environments, &selection.environment) {
-        (Scope::Only(granted), Some(name)) => granted.get(name).into_iter().cloned().collect(),
-        (Scope::Only(granted), None) => granted.clone(),
-        (Scope::All, Some(name)) => known(name).then(|| name.clone()).into_iter().collect(),
-        (Scope::All, None) => {
-            let used: BTreeSet<_> = home.environments().cloned().collect();
-            if !used.is_empty() {
-                return used;
-            }
-            catalog
-                .providers()
-                .flat_map(|p| p.environments.keys())
-                .cloned()
-                .collect()
-        }
+    match (&*grant.environments, &selection.environment) {
+        (Scope::Only(granted), Some(name)) => [granted.get(name), None],
+        (Scope::Only(granted), None) => two(granted.iter()),
+        (Scope::All, Some(name)) => [known(name).then_some(name), None],
+        (Scope::All, None) => match two(home.environments()) {
+            [None, _] => two(catalog.providers().flat_map(|p| p.environments.keys())),
+            used => used,
+        },
     }
+}
+
+/// The first, and the next that is another.
+fn two<'a>(
+    mut environments: impl Iterator<Item = &'a Environment>,
+) -> [Option<&'a Environment>; 2] {
+    let first = environments.next();
+    [first, environments.find(|other| Some(*other) != first)]
 }
 
 fn active(
     directory: &Directory,
     home: &Home,
-    environment: Environment,
+    environment: &Environment,
 ) -> Result<Arc<Place>, Refusal> {
     match home.state {
         OrganizationState::Suspended => Err(Refusal::OrganizationSuspended),
-        OrganizationState::Active => Ok(match home.place(&environment) {
+        OrganizationState::Active => Ok(match home.place(environment) {
             Some(place) => place.clone(),
             None => {
                 let tenant = Tenant {
                     organization: home.id,
                     slug: home.slug.clone(),
-                    environment,
+                    environment: environment.clone(),
                 };
                 Arc::new(Place::bare(directory.revision(), tenant))
             }

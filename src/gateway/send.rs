@@ -16,6 +16,10 @@ use crate::upstream::{Asked, UpstreamReply};
 /// So many versions are tried: the first, and those that took its place while the call logged in.
 const ATTEMPTS: usize = 5;
 
+/// Rejected tokens that a request replaces: that of the version in use, and that of the version which
+/// takes its place meanwhile.
+const REJECTED_TOKENS: usize = 2;
+
 /// What all requests of a call have in common.
 #[derive(Clone, Copy)]
 pub(super) struct Errand<'a> {
@@ -32,15 +36,21 @@ impl Gateway {
         errand: Errand<'_>,
         asked: &Asked<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let (bearer, reply) = self.send(errand, asked).await?;
-        let rejected = reply.status == StatusCode::UNAUTHORIZED;
-        if !rejected || !self.tokens.reject(&bearer).await {
-            return Ok((bearer, reply));
-        }
-        let (bearer, reply) = self.send(errand, asked).await?;
-        match reply.status {
-            StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
-            _ => self.tokens.accepted(&bearer).await,
+        let (mut bearer, mut reply) = self.send(errand, asked).await?;
+        for _ in 0..REJECTED_TOKENS {
+            let rejected = reply.status == StatusCode::UNAUTHORIZED;
+            if !rejected || !self.tokens.reject(&bearer).await {
+                break;
+            }
+            let version = bearer.version();
+            (bearer, reply) = self.send(errand, asked).await?;
+            match reply.status {
+                // After a return it is the first time for the version that is in use now.
+                StatusCode::UNAUTHORIZED if bearer.version() != version => continue,
+                StatusCode::UNAUTHORIZED => self.tokens.rejected_again(&bearer).await,
+                _ => self.tokens.accepted(&bearer).await,
+            }
+            break;
         }
         Ok((bearer, reply))
     }

@@ -29,8 +29,7 @@ use crate::domain::meter::Gauge;
 use crate::domain::network::Networks;
 use places::Places;
 
-/// Requests in flight have this long to finish once the server is told to stop.
-const GRACE: Duration = Duration::from_secs(30);
+const A_LITTLE: Duration = Duration::from_secs(1);
 
 /// The address that a connection came from, for the handlers of its requests.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +46,8 @@ pub struct ServerSettings {
     pub write_timeout: Duration,
     /// A connection that has served may be without a request for this long.
     pub idle_timeout: Duration,
+    /// Requests in flight have this long to end once the server is told to stop.
+    pub grace: Duration,
     /// If set, others than these and loopback are not answered.
     pub peers: Option<Networks>,
     /// Counts the connections that are open.
@@ -74,9 +75,16 @@ struct Shared {
 /// What connections are told.
 #[derive(Debug, Clone, Copy, Default)]
 struct Mode {
-    stopped: Option<Instant>,
+    stopped: Option<Stop>,
     /// Places are scarce.
     pressed: bool,
+}
+
+/// When the server was told to stop, and when requests in flight are cut off.
+#[derive(Debug, Clone, Copy)]
+struct Stop {
+    at: Instant,
+    end: Instant,
 }
 
 /// Serves until `stop` turns true, and then until the last request has its answer, or the grace
@@ -98,9 +106,15 @@ pub async fn serve(
         settings,
     });
     accept::until_stopped(&listener, &shared, stop).await;
-    mode.send_modify(|mode| mode.stopped = Some(Instant::now()));
+    let at = Instant::now();
+    let end = at + shared.settings.grace;
+    mode.send_modify(|mode| mode.stopped = Some(Stop { at, end }));
     accept::the_rest(listener, &shared).await;
-    if tokio::time::timeout(GRACE, mode.closed()).await.is_err() {
+    // Connections end themselves; a little after the end of the grace period all have.
+    if tokio::time::timeout_at(end + A_LITTLE, mode.closed())
+        .await
+        .is_err()
+    {
         tracing::warn!("connections were still open after the grace period");
     }
 }

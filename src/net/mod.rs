@@ -26,7 +26,7 @@ pub use failure::NetFailure;
 pub use proxy::{ProxyCredentials, ProxyFileError, ProxySettings, read_proxy_credentials};
 pub use resolver::{Lookup, Resolver, SystemResolver};
 pub use retry_after::retry_after;
-pub use tls::{CaFileError, ExtraRoots, read_ca_file};
+pub use tls::{CaFileError, ExtraRoots, read_ca_file, tls_config};
 
 use crate::domain::destination::{Destinations, HostName};
 
@@ -77,7 +77,7 @@ impl Net {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .dns_resolver(Arc::new(checked))
-            .tls_backend_preconfigured(tls::client_config(&settings.extra_roots))
+            .tls_backend_preconfigured(tls::tls_config(&settings.extra_roots))
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.request_timeout)
             .pool_idle_timeout(IDLE)

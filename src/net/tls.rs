@@ -44,7 +44,7 @@ pub fn read_ca_file(path: &Path) -> Result<ExtraRoots, CaFileError> {
 }
 
 /// The settings of every TLS connection. The process installs a crypto provider before.
-pub(super) fn client_config(extra: &ExtraRoots) -> ClientConfig {
+pub fn tls_config(extra: &ExtraRoots) -> ClientConfig {
     let mut roots = system_roots();
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());

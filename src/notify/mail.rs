@@ -1,5 +1,7 @@
 //! The words of a mail: its subject, its text, and the same as HTML.
 
+use std::collections::BTreeSet;
+
 use maud::{DOCTYPE, html};
 
 use crate::domain::notice::{DueItem, Notice};
@@ -39,10 +41,16 @@ fn whose(notice: &Notice) -> String {
 }
 
 fn subject(notice: &Notice, whose: &str) -> String {
-    match notice.items.as_slice() {
-        [one] => format!("{whose}: {} {}", place(one), one.standing()),
-        all => format!("{whose}: {} credentials or keys need attention", all.len()),
-    }
+    let first = notice.items.iter();
+    let first = first.min_by_key(|item| (item.urgency.rank(), item.due));
+    let first = first.map(|item| format!("{} {}", place(item), item.standing()));
+    // One thing may be there for two reasons.
+    let things: BTreeSet<_> = notice.items.iter().map(|item| &item.id).collect();
+    let more = match things.len() {
+        0 | 1 => String::new(),
+        all => format!(", and {} more", all - 1),
+    };
+    format!("{whose}: {}{more}", first.unwrap_or_default())
 }
 
 /// `eka-care (prod)`, or the key.
@@ -55,7 +63,11 @@ fn place(item: &DueItem) -> String {
 
 /// Names and values, as both forms show them.
 fn facts(item: &DueItem) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("Organization", item.organizations.join(", "))];
+    let organizations = match item.organizations.is_empty() {
+        true => "all".to_owned(),
+        false => item.organizations.join(", "),
+    };
+    let mut facts = vec![("Organization", organizations)];
     let more = [
         ("Environment", &item.environment),
         ("Provider", &item.provider),
@@ -72,7 +84,7 @@ fn facts(item: &DueItem) -> Vec<(&'static str, String)> {
 fn text(notice: &Notice, whose: &str) -> String {
     let mut text = match &notice.organization {
         Some(organization) => format!("{} ({whose})\n", organization.name),
-        None => format!("Keys of {whose}\n"),
+        None => format!("Keys and admin tokens of {whose}\n"),
     };
     for item in &notice.items {
         text.push_str(&format!("\n* {}: {}\n\n", item.what(), item.standing()));
@@ -93,7 +105,7 @@ fn html(notice: &Notice, whose: &str) -> String {
                 h1 style="font-size: 1.2em" {
                     @match &notice.organization {
                         Some(organization) => { (organization.name) " (" (whose) ")" }
-                        None => { "Keys of " (whose) }
+                        None => { "Keys and admin tokens of " (whose) }
                     }
                 }
                 @for item in &notice.items {
@@ -117,4 +129,56 @@ fn html(notice: &Notice, whose: &str) -> String {
         }
     };
     page.into_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::domain::notice::Urgency;
+    use crate::domain::reminder::ReminderReason;
+
+    #[test]
+    fn a_subject_says_what_is_most_urgent_and_counts_things_once() {
+        let now: Timestamp = "2026-11-26T18:00:00Z".parse().unwrap();
+        let item = |id: &str, urgency, due: Option<&str>, days_left| DueItem {
+            id: id.to_owned(),
+            reason: ReminderReason::Rotation,
+            urgency,
+            organizations: vec!["north".to_owned()],
+            environment: Some("prod".to_owned()),
+            provider: Some("eka-care".to_owned()),
+            version: Some(1),
+            name: None,
+            issued: now,
+            age_days: 0,
+            due: due.map(|due| format!("{due}T00:00:00Z").parse().unwrap()),
+            days_left,
+            entered_by: "priya".to_owned(),
+            command: String::new(),
+        };
+        let due = item("1", Urgency::Due, Some("2026-12-06"), Some(10));
+        let overdue = item("2", Urgency::Overdue, Some("2026-11-16"), Some(-10));
+        let refused = item("2", Urgency::Refused, None, None);
+        let third = item("3", Urgency::Due, Some("2026-12-07"), Some(11));
+        let of = |items: &[&DueItem]| {
+            let notice = Notice {
+                id: String::new(),
+                at: now,
+                organization: None,
+                items: items.iter().copied().cloned().collect(),
+            };
+            subject(&notice, "north")
+        };
+        let place = "north: eka-care (prod)";
+        let alone = of(&[&due]);
+        assert_eq!(alone, format!("{place} due in 10 days (2026-12-06)"));
+        let two = of(&[&due, &overdue]);
+        let expected = format!("{place} overdue for 10 days (2026-11-16), and 1 more");
+        assert_eq!(two, expected);
+        let three = of(&[&due, &overdue, &refused, &third]);
+        let expected = format!("{place} refused by the provider's login, and 2 more");
+        assert_eq!(three, expected);
+    }
 }

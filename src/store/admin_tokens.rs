@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
+use super::keys::place;
 use super::rows::{get, get_hash, get_time, get_time_or_none};
 use super::{Store, StoreError, Write};
 use crate::domain::actor::Role;
 use crate::domain::bearer_secret::SecretHash;
 use crate::domain::organization::OrganizationId;
+use crate::domain::page::AfterId;
 
 /// A token to be stored.
 pub struct NewAdminToken<'a> {
@@ -37,14 +39,25 @@ pub struct AdminTokenRow {
 }
 
 impl Store {
-    /// All tokens, oldest first, revoked ones too.
-    pub async fn admin_tokens(&self) -> Result<Vec<AdminTokenRow>, StoreError> {
-        sqlx::query("SELECT * FROM admin_tokens ORDER BY created_at, id")
-            .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(token)
-            .collect()
+    /// Some of the tokens, oldest first, revoked ones too.
+    pub async fn admin_tokens_after(
+        &self,
+        after: Option<&AfterId>,
+        limit: usize,
+    ) -> Result<Vec<AdminTokenRow>, StoreError> {
+        let (created_at, id) = place(after);
+        sqlx::query(
+            "SELECT * FROM admin_tokens WHERE (created_at, id) > (?, ?)
+             ORDER BY created_at, id LIMIT ?",
+        )
+        .bind(created_at)
+        .bind(id)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(token)
+        .collect()
     }
 
     pub async fn admin_token(&self, id: &str) -> Result<Option<AdminTokenRow>, StoreError> {

@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::Query};
 
@@ -29,6 +28,7 @@ pub struct ChainPlace {
 }
 
 /// The last removed record, and what vouches for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAnchor {
     pub place: ChainPlace,
     pub seal: Vec<u8>,
@@ -55,6 +55,14 @@ impl Write {
         Ok(())
     }
 
+    /// What nobody but somebody else does.
+    #[cfg(test)]
+    pub(crate) async fn remove_chain_key(&mut self) -> Result<(), StoreError> {
+        let remove = sqlx::query("DELETE FROM audit_key");
+        remove.execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
     /// The record that the next one follows: the last one, or else the anchor.
     pub async fn audit_head(&mut self) -> Result<Option<ChainPlace>, StoreError> {
         match select_last(&mut self.transaction).await? {
@@ -66,54 +74,27 @@ impl Write {
         }
     }
 
-    /// The last of those records that were all written before a time, of the `limit` oldest rows:
-    /// a batch of calls is one.
-    pub async fn audit_end_of_old(
-        &mut self,
-        before: Timestamp,
-        limit: i64,
-    ) -> Result<Option<ChainPlace>, StoreError> {
-        sqlx::query(
-            "WITH oldest AS (
-                 SELECT * FROM (SELECT seq, at, mac FROM audit_records ORDER BY seq LIMIT ?2)
-                 UNION ALL SELECT * FROM
-                     (SELECT last, latest, substr(records, -32) FROM audit_calls
-                      ORDER BY first LIMIT ?2)
-                 ORDER BY seq LIMIT ?2)
-             SELECT seq, mac FROM oldest
-             WHERE seq < COALESCE((SELECT MIN(seq) FROM oldest WHERE at >= ?1), 1 << 62)
-             ORDER BY seq DESC LIMIT 1",
-        )
-        .bind(before.as_millisecond())
-        .bind(limit)
-        .fetch_optional(&mut *self.transaction)
-        .await?
-        .as_ref()
-        .map(place)
-        .transpose()
+    pub async fn audit_anchor(&mut self) -> Result<Option<StoredAnchor>, StoreError> {
+        select_anchor(&mut self.transaction).await
     }
 
-    /// Removes the records up to the anchor's and puts the anchor in their place. Answers how many
-    /// they were.
-    pub async fn remove_audit_records(&mut self, anchor: &StoredAnchor) -> Result<u64, StoreError> {
-        let rows = sqlx::query("DELETE FROM audit_records WHERE seq <= ?")
-            .bind(anchor.place.seq)
-            .execute(&mut *self.transaction)
-            .await?;
-        let removed = "DELETE FROM audit_calls WHERE first <= ?1 AND last <= ?1
-                       RETURNING last - first + 1";
-        let calls: Vec<i64> = sqlx::query_scalar(removed)
-            .bind(anchor.place.seq)
-            .fetch_all(&mut *self.transaction)
-            .await?;
+    /// Removes the rows up to the anchor's record, which is the last one of a row, and puts the
+    /// anchor in their place.
+    pub async fn remove_audit_records(&mut self, anchor: &StoredAnchor) -> Result<(), StoreError> {
+        for statement in [
+            "DELETE FROM audit_records WHERE seq <= ?",
+            "DELETE FROM audit_calls WHERE first <= ?",
+        ] {
+            let removed = sqlx::query(statement).bind(anchor.place.seq);
+            removed.execute(&mut *self.transaction).await?;
+        }
         sqlx::query("INSERT OR REPLACE INTO audit_anchor (id, seq, mac, seal) VALUES (1, ?, ?, ?)")
             .bind(anchor.place.seq)
             .bind(anchor.place.mac.as_slice())
             .bind(&anchor.seal)
             .execute(&mut *self.transaction)
             .await?;
-        let calls = u64::try_from(calls.iter().sum::<i64>()).unwrap_or_default();
-        Ok(rows.rows_affected() + calls)
+        Ok(())
     }
 
     /// Adds records to the end of the log.
@@ -208,7 +189,7 @@ pub(super) async fn select_last(
     sqlx::query(
         "SELECT * FROM (SELECT seq, mac FROM audit_records ORDER BY seq DESC LIMIT 1)
          UNION ALL SELECT * FROM
-             (SELECT last, substr(records, -32) FROM audit_calls ORDER BY first DESC LIMIT 1)
+             (SELECT last, mac FROM audit_calls ORDER BY first DESC LIMIT 1)
          ORDER BY seq DESC LIMIT 1",
     )
     .fetch_optional(connection)

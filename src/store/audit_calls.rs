@@ -4,7 +4,8 @@
 //! records = { bytes of a record (domain::audit::canonical), mac }…
 //! ```
 //!
-//! Which organizations a batch is about stands beside it, so that the others are passed over.
+//! Which organizations a batch is about stands beside it, so that the others are passed over; and the
+//! mac of its last record, which the next one follows.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -12,7 +13,7 @@ use std::ops::ControlFlow;
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
-use super::audit_log::{AuditQuery, Found, PageStart, QueriedOrganization, WINDOW};
+use super::audit_log::{AuditQuery, Found, PageStart, WINDOW};
 use super::{StoreError, Write};
 use crate::domain::audit::{AuditEvent, ChainMac, StoredRecord, canonical};
 
@@ -23,6 +24,7 @@ const MAC: usize = size_of::<ChainMac>();
 pub struct CallBatch {
     first: i64,
     last: i64,
+    mac: ChainMac,
     earliest: i64,
     latest: i64,
     organizations: BTreeSet<[u8; 16]>,
@@ -44,8 +46,8 @@ impl CallBatch {
             .extend(organization.map(|found| found.uuid.0.into_bytes()));
         let begin = self.records.len();
         canonical::write(&mut self.records, seq, event);
-        let mac = link(&self.records[begin..]);
-        self.records.extend_from_slice(&mac);
+        self.mac = link(&self.records[begin..]);
+        self.records.extend_from_slice(&self.mac);
     }
 }
 
@@ -57,11 +59,12 @@ impl Write {
         }
         let organizations: Vec<u8> = batch.organizations.into_iter().flatten().collect();
         sqlx::query(
-            "INSERT INTO audit_calls (first, last, earliest, latest, organizations, records)
-             VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO audit_calls (first, last, mac, earliest, latest, organizations, records)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(batch.first)
         .bind(batch.last)
+        .bind(batch.mac.as_slice())
         .bind(batch.earliest)
         .bind(batch.latest)
         .bind(organizations)
@@ -89,12 +92,9 @@ pub(super) async fn select(
         PageStart::After(seq) => (seq, UP),
         PageStart::Before(seq) => (seq, DOWN),
     };
-    let organization = match &asked.organization {
-        Some(QueriedOrganization::Id(id)) => Some(id.0.as_bytes().to_vec()),
-        _ => None,
-    };
+    let organization = asked.organization.map(|id| id.0.as_bytes().to_vec());
     let statement = format!(
-        "SELECT first, last, CASE WHEN (?2 IS NULL OR instr(organizations, ?2))
+        "SELECT first, last, mac, CASE WHEN (?2 IS NULL OR instr(organizations, ?2))
              AND (?3 IS NULL OR latest >= ?3) AND (?4 IS NULL OR earliest < ?4) THEN records END
          FROM audit_calls WHERE {place}"
     );
@@ -107,7 +107,8 @@ pub(super) async fn select(
     let mut search = Search::new(asked, start, limit);
     while let Some(row) = rows.try_next().await? {
         let (first, last) = (row.try_get(0)?, row.try_get(1)?);
-        let records: Option<&[u8]> = row.try_get(2)?;
+        let (mac, records): (&[u8], Option<&[u8]>) = (row.try_get(2)?, row.try_get(3)?);
+        let records = records.map_or_else(Vec::new, |records| split(records, mac));
         if search.batch(first, last, records).is_break() {
             break;
         }
@@ -135,8 +136,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn batch(&mut self, first: i64, last: i64, records: Option<&[u8]>) -> ControlFlow<()> {
-        let records = records.map_or_else(Vec::new, split);
+    fn batch(&mut self, first: i64, last: i64, records: Vec<&[u8]>) -> ControlFlow<()> {
         // One that is passed over costs little, but not nothing.
         self.looked_at += i64::try_from(records.len()).map_or(WINDOW, |length| length.max(10));
         let end = match self.start {
@@ -182,8 +182,8 @@ impl<'a> Search<'a> {
 }
 
 /// The records of a batch, each with its mac. What nobody wrote so is one that cannot be read, and
-/// fits nowhere.
-fn split(mut bytes: &[u8]) -> Vec<&[u8]> {
+/// fits nowhere; nor does a last record whose mac is not the one that the next record follows.
+fn split<'a>(mut bytes: &'a [u8], mac: &[u8]) -> Vec<&'a [u8]> {
     let mut records = Vec::new();
     while !bytes.is_empty() {
         let mut rest = bytes;
@@ -193,7 +193,26 @@ fn split(mut bytes: &[u8]) -> Vec<&[u8]> {
         records.push(record);
         bytes = rest;
     }
+    if let Some(last) = records.last_mut()
+        && last.last_chunk::<MAC>().is_none_or(|own| own != mac)
+    {
+        *last = &[];
+    }
     records
+}
+
+/// All records of a batch. One that cannot be read has the number behind the one before it.
+pub(super) fn records_of(bytes: &[u8], mac: &[u8], first: i64) -> Vec<StoredRecord> {
+    let mut expected = first;
+    let records = split(bytes, mac).into_iter().map(|bytes| {
+        let record = read(bytes).unwrap_or_else(|| StoredRecord {
+            seq: expected,
+            ..StoredRecord::default()
+        });
+        expected = record.seq.saturating_add(1);
+        record
+    });
+    records.collect()
 }
 
 fn read(mut bytes: &[u8]) -> Option<StoredRecord> {

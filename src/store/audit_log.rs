@@ -10,13 +10,14 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, Sqlite, SqliteConnection, Transaction};
+use uuid::Uuid;
 
 use super::audit::{ChainPlace, StoredAnchor, select_anchor, select_last};
 use super::audit_calls;
-use super::rows::{get, time};
+use super::rows::get;
 use super::{Store, StoreError};
 use crate::domain::audit::StoredRecord;
-use crate::domain::organization::OrganizationId;
+use crate::domain::organization::{OrganizationId, OrganizationSlug};
 
 /// A page looks at no more records than this for those that are asked for.
 pub const WINDOW: i64 = 50_000;
@@ -27,7 +28,7 @@ const COLUMNS: &str = "seq, at, actor, organization_id, organization, environmen
 /// Which records are asked for; `None` asks for nothing in particular.
 #[derive(Debug, Clone, Default)]
 pub struct AuditQuery {
-    pub organization: Option<QueriedOrganization>,
+    pub organization: Option<OrganizationId>,
     pub environment: Option<String>,
     pub provider: Option<String>,
     pub actor: Option<String>,
@@ -36,14 +37,6 @@ pub struct AuditQuery {
     pub outcome: Option<String>,
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
-}
-
-/// An organization that records are about.
-#[derive(Debug, Clone)]
-pub enum QueriedOrganization {
-    Id(OrganizationId),
-    /// One that is not there any more, as it was called.
-    Named(String),
 }
 
 /// Where a page begins, and which way it goes.
@@ -71,7 +64,7 @@ pub(super) struct Found {
 
 /// The log at one moment, whatever is written meanwhile.
 pub struct AuditReader {
-    transaction: Transaction<'static, Sqlite>,
+    pub(super) transaction: Transaction<'static, Sqlite>,
 }
 
 impl Store {
@@ -81,32 +74,52 @@ impl Store {
         })
     }
 
-    /// When the first of the records was written.
-    pub async fn oldest_audit_record(&self) -> Result<Option<Timestamp>, StoreError> {
-        let at: Option<i64> = sqlx::query_scalar(
-            "SELECT at FROM (
-                 SELECT * FROM (SELECT seq, at FROM audit_records ORDER BY seq LIMIT 1)
-                 UNION ALL SELECT * FROM
-                     (SELECT last, latest FROM audit_calls ORDER BY first LIMIT 1))
-             ORDER BY seq LIMIT 1",
-        )
-        .fetch_optional(&self.readers)
-        .await?;
-        at.map(time).transpose()
-    }
-
-    /// A page of the records that are asked for. It may be empty although there are more: then
-    /// `next` says where to go on.
+    /// A page of the records that any of these ask for; no two may ask for the same one. It may be
+    /// empty although there are more: then `next` says where to go on.
     pub async fn audit_page(
         &self,
-        asked: &AuditQuery,
+        asked: &[AuditQuery],
         start: PageStart,
         limit: usize,
     ) -> Result<StoredPage, StoreError> {
         let mut reader = self.readers.begin().await?;
-        let rows = select_rows(&mut reader, asked, start, limit).await?;
-        let calls = audit_calls::select(&mut reader, asked, start, limit).await?;
-        Ok(StoredPage::of([rows, calls], start, limit))
+        let mut parts = Vec::new();
+        for asked in asked {
+            parts.push(select_rows(&mut reader, asked, start, limit).await?);
+            parts.push(audit_calls::select(&mut reader, asked, start, limit).await?);
+        }
+        Ok(StoredPage::of(parts, start, limit))
+    }
+
+    /// Whether there is a record that is asked for: looks through the log until it finds one.
+    pub async fn has_audit_record(&self, asked: &AuditQuery) -> Result<bool, StoreError> {
+        let asked = std::slice::from_ref(asked);
+        let mut place = Some(0);
+        while let Some(after) = place {
+            let page = self.audit_page(asked, PageStart::After(after), 1).await?;
+            if !page.records.is_empty() {
+                return Ok(true);
+            }
+            place = page.next;
+        }
+        Ok(false)
+    }
+
+    /// The organizations that were deleted and had this id.
+    pub async fn deleted_organizations(
+        &self,
+        slug: &OrganizationSlug,
+    ) -> Result<Vec<OrganizationId>, StoreError> {
+        // The last record of each: as long as there is any, there is this one.
+        let found = sqlx::query_scalar(
+            "SELECT DISTINCT organization_id FROM audit_records
+             WHERE action = 'org.delete' AND organization = ?",
+        );
+        let found: Vec<Option<Vec<u8>>> =
+            found.bind(slug.as_str()).fetch_all(&self.readers).await?;
+        let ids = found.into_iter().flatten();
+        let ids = ids.filter_map(|bytes| Uuid::from_slice(&bytes).ok());
+        Ok(ids.map(OrganizationId).collect())
     }
 }
 
@@ -116,24 +129,19 @@ async fn select_rows(
     start: PageStart,
     limit: usize,
 ) -> Result<Found, StoreError> {
-    let (texts, of, from) = match (start, &asked.organization) {
-        (PageStart::After(seq), Some(QueriedOrganization::Id(_))) => (&OF_ONE_UP, true, seq),
-        (PageStart::After(seq), _) => (&OF_ALL_UP, false, seq),
-        (PageStart::Before(seq), Some(QueriedOrganization::Id(_))) => (&OF_ONE_DOWN, true, seq),
-        (PageStart::Before(seq), _) => (&OF_ALL_DOWN, false, seq),
+    let id = asked.organization.map(|id| id.0);
+    let (texts, from) = match (start, id) {
+        (PageStart::After(seq), Some(_)) => (&OF_ONE_UP, seq),
+        (PageStart::After(seq), None) => (&OF_ALL_UP, seq),
+        (PageStart::Before(seq), Some(_)) => (&OF_ONE_DOWN, seq),
+        (PageStart::Before(seq), None) => (&OF_ALL_DOWN, seq),
     };
     let Texts { page, reach } = &**texts;
-    let (id, name) = match &asked.organization {
-        Some(QueriedOrganization::Id(id)) => (Some(id.0), None),
-        Some(QueriedOrganization::Named(name)) => (None, Some(name)),
-        None => (None, None),
-    };
     let (action, beginning) = asked.action();
     let records = sqlx::query(AssertSqlSafe(page.as_str()))
         .bind(from)
         .bind(id)
         .bind(WINDOW)
-        .bind(name)
         .bind(&asked.environment)
         .bind(&asked.provider)
         .bind(&asked.actor)
@@ -151,7 +159,7 @@ async fn select_rows(
         None => {
             let row = sqlx::query(AssertSqlSafe(reach.as_str()))
                 .bind(from)
-                .bind(of.then_some(id).flatten())
+                .bind(id)
                 .bind(WINDOW)
                 .fetch_one(reader)
                 .await?;
@@ -180,13 +188,9 @@ impl AuditQuery {
         let is = |asked: &Option<String>, found: Option<&str>| {
             asked.as_deref().is_none_or(|asked| found == Some(asked))
         };
-        let of_organization = match &self.organization {
-            Some(QueriedOrganization::Id(id)) => {
-                record.organization_id.as_deref() == Some(id.0.as_bytes())
-            }
-            Some(QueriedOrganization::Named(name)) => record.organization.as_ref() == Some(name),
-            None => true,
-        };
+        let of_organization = self
+            .organization
+            .is_none_or(|id| record.organization_id.as_deref() == Some(id.0.as_bytes()));
         let (action, beginning) = self.action();
         of_organization
             && is(&self.environment, record.environment.as_deref())
@@ -224,7 +228,7 @@ impl PageStart {
 
 impl StoredPage {
     /// What is certain of these: nobody has looked beyond the nearest horizon.
-    fn of(parts: [Found; 2], start: PageStart, limit: usize) -> Self {
+    fn of(parts: Vec<Found>, start: PageStart, limit: usize) -> Self {
         let horizons = parts.iter().filter_map(|part| part.horizon);
         let horizon = horizons.min_by(|one, other| start.order(*one, *other));
         let mut records: Vec<_> = parts.into_iter().flat_map(|part| part.records).collect();
@@ -261,12 +265,12 @@ fn texts(place: &str, order: &str) -> Texts {
     };
     let page = format!(
         "SELECT * FROM ({})
-         WHERE (?4 IS NULL OR organization = ?4) AND (?5 IS NULL OR environment = ?5)
-           AND (?6 IS NULL OR provider = ?6) AND (?7 IS NULL OR actor = ?7)
-           AND (?8 IS NULL OR action = ?8) AND (?9 IS NULL OR substr(action, 1, length(?9)) = ?9)
-           AND (?10 IS NULL OR outcome = ?10) AND (?11 IS NULL OR at >= ?11)
-           AND (?12 IS NULL OR at < ?12)
-         ORDER BY seq {order} LIMIT ?13",
+         WHERE (?4 IS NULL OR environment = ?4)
+           AND (?5 IS NULL OR provider = ?5) AND (?6 IS NULL OR actor = ?6)
+           AND (?7 IS NULL OR action = ?7) AND (?8 IS NULL OR substr(action, 1, length(?8)) = ?8)
+           AND (?9 IS NULL OR outcome = ?9) AND (?10 IS NULL OR at >= ?10)
+           AND (?11 IS NULL OR at < ?11)
+         ORDER BY seq {order} LIMIT ?12",
         window(COLUMNS)
     );
     let reach = format!(
@@ -276,6 +280,10 @@ fn texts(place: &str, order: &str) -> Texts {
     );
     Texts { page, reach }
 }
+
+static AFTER: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT {COLUMNS} FROM audit_records WHERE seq > ? ORDER BY seq LIMIT ?")
+});
 
 impl AuditReader {
     pub async fn anchor(&mut self) -> Result<Option<StoredAnchor>, StoreError> {
@@ -289,15 +297,11 @@ impl AuditReader {
 
     /// Up to `limit` records after one, in order.
     pub async fn after(&mut self, seq: i64, limit: usize) -> Result<Vec<StoredRecord>, StoreError> {
-        let records = sqlx::query(
-            "SELECT seq, at, actor, organization_id, organization, environment, provider, action,
-                    target, version_id, outcome, duration_us, request_id, mac
-             FROM audit_records WHERE seq > ? ORDER BY seq LIMIT ?",
-        )
-        .bind(seq)
-        .bind(i64::try_from(limit).unwrap_or(WINDOW))
-        .fetch_all(&mut *self.transaction)
-        .await?;
+        let records = sqlx::query(AssertSqlSafe(AFTER.as_str()))
+            .bind(seq)
+            .bind(i64::try_from(limit).unwrap_or(WINDOW))
+            .fetch_all(&mut *self.transaction)
+            .await?;
         let records: Vec<_> = records.iter().map(record).collect::<Result<_, _>>()?;
         let full = records.last().filter(|_| records.len() >= limit);
         let rows = Found {
@@ -306,12 +310,12 @@ impl AuditReader {
         };
         let (all, start) = (AuditQuery::default(), PageStart::After(seq));
         let calls = audit_calls::select(&mut self.transaction, &all, start, limit).await?;
-        Ok(StoredPage::of([rows, calls], start, limit).records)
+        Ok(StoredPage::of(vec![rows, calls], start, limit).records)
     }
 }
 
 /// By position: a million of them are read when the chain is verified.
-fn record(row: &SqliteRow) -> Result<StoredRecord, StoreError> {
+pub(super) fn record(row: &SqliteRow) -> Result<StoredRecord, StoreError> {
     Ok(StoredRecord {
         seq: row.try_get(0)?,
         at: row.try_get(1)?,

@@ -16,6 +16,11 @@ use super::{BUSY_TIMEOUT, Store, StoreError, beside};
 pub enum BackupError {
     #[error("{0} is there already, and is never overwritten")]
     Exists(PathBuf),
+    #[error("{path} cannot be written: {source}")]
+    Target {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error(transparent)]
@@ -114,7 +119,11 @@ pub(super) async fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(to)?;
+        .open(to)
+        .map_err(|source| BackupError::Target {
+            path: to.to_owned(),
+            source,
+        })?;
     let mut connection = open(from).await?;
     let name = to.as_os_str().to_string_lossy();
     sqlx::query("VACUUM INTO ?")

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::rows::{get, get_name, get_organization_id, get_time, get_time_or_none};
+use super::rows::{get, get_name, get_organization_id, get_time, get_time_or_none, hex_list};
 use super::{Store, StoreError, Write};
 use crate::domain::credential::{CredentialState, CredentialVersionId, ProfileKey, Refusal};
 use crate::domain::organization::OrganizationId;
+use crate::domain::page::{AfterProfile, AfterVersion};
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::{Environment, Tenant};
 
@@ -112,16 +113,75 @@ impl Store {
         .collect()
     }
 
-    /// All versions of one organization, newest first within each profile.
-    pub async fn credentials_of(
+    /// The same of some organizations.
+    pub async fn living_credentials_of(
         &self,
-        organization: OrganizationId,
+        organizations: impl IntoIterator<Item = OrganizationId>,
     ) -> Result<Vec<StoredCredential>, StoreError> {
         sqlx::query(
-            "SELECT * FROM credential_versions WHERE organization_id = ?
-             ORDER BY environment, provider, version DESC",
+            "SELECT * FROM credential_versions
+             WHERE organization_id IN (SELECT unhex(value) FROM json_each(?))
+               AND state NOT IN ('revoked', 'cancelled')
+             ORDER BY organization_id, environment, provider, version DESC",
+        )
+        .bind(hex_list(organizations))
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(stored)
+        .collect()
+    }
+
+    /// Some of the versions of one organization, newest first within each profile; with `over`,
+    /// revoked and cancelled ones too.
+    pub async fn credentials_after(
+        &self,
+        organization: OrganizationId,
+        over: bool,
+        after: Option<&AfterVersion>,
+        limit: usize,
+    ) -> Result<Vec<StoredCredential>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM credential_versions
+             WHERE organization_id = ?1 AND (environment, provider) >= (?2, ?3)
+               AND NOT (environment = ?2 AND provider = ?3 AND version >= ?4)
+               AND (?5 OR state NOT IN ('revoked', 'cancelled'))
+             ORDER BY environment, provider, version DESC LIMIT ?6",
         )
         .bind(organization.0)
+        .bind(after.map_or("", |after| after.environment.as_str()))
+        .bind(after.map_or("", |after| after.provider.as_str()))
+        .bind(after.map(|after| after.version))
+        .bind(over)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(stored)
+        .collect()
+    }
+
+    /// Some of the active versions, by slug of their organization, environment and provider: of
+    /// all organizations, or of one.
+    pub async fn active_credentials_after(
+        &self,
+        after: Option<&AfterProfile>,
+        only: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<StoredCredential>, StoreError> {
+        // CROSS keeps the order of the tables, which is the one that is asked for.
+        sqlx::query(
+            "SELECT v.* FROM organizations o CROSS JOIN credential_versions v
+             WHERE o.slug >= ?1 AND (?4 IS NULL OR o.id = ?4)
+               AND v.organization_id = o.id AND v.state = 'active'
+               AND (o.slug, v.environment, v.provider) > (?1, ?2, ?3)
+             ORDER BY o.slug, v.environment, v.provider LIMIT ?5",
+        )
+        .bind(after.map_or("", |after| after.organization.as_str()))
+        .bind(after.map_or("", |after| after.environment.as_str()))
+        .bind(after.map_or("", |after| after.provider.as_str()))
+        .bind(only.map(|id| id.0))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(&self.readers)
         .await?
         .iter()

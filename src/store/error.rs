@@ -1,6 +1,6 @@
 //! What can go wrong with the database, and what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sqlx::migrate::MigrateError;
 
@@ -42,10 +42,16 @@ pub enum StoreError {
         "the database {0} is in use: a server or another command of locum has it open; stop it and try again"
     )]
     InUse(PathBuf),
+    #[error(
+        "another `locum serve` serves the database {0}; one server at a time does, so stop that one first"
+    )]
+    Served(PathBuf),
     #[error("the database {0} is being replaced by `locum restore`; try again when that has ended")]
     Restoring(PathBuf),
     #[error("the database {path} is as it was: {source}")]
     Replace { path: PathBuf, source: BackupError },
+    #[error("{0} is no database of locum: SQLite does not know it as one; is it another file?")]
+    NotADatabase(PathBuf),
     #[error("the database {0} was never initialized; run `locum init` in a new folder")]
     Uninitialized(PathBuf),
     #[error(
@@ -54,6 +60,10 @@ pub enum StoreError {
     OldSchema(PathBuf),
     #[error("the database holds {0}, which this version cannot read")]
     Content(&'static str),
+    #[error(
+        "the audit log has a record of the highest number there is, which somebody planted, and none can follow it: `locum audit verify` says more; restore a backup"
+    )]
+    AuditFull,
     #[error("{0} already exists")]
     Exists(&'static str),
     #[error("the disk of the database is full; nothing was changed: make room and try again")]
@@ -70,10 +80,21 @@ pub enum StoreError {
 /// Primary result codes of SQLite (sqlite.org/rescode.html): the lower byte of what is reported.
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_FULL: i32 = 13;
+const SQLITE_NOTADB: i32 = 26;
 /// A whole code: the file that connections share memory by could not get its 32 KiB.
 const SQLITE_IOERR_SHMSIZE: i32 = 4874;
 
 impl StoreError {
+    /// Names the file that was opened, where it is none that can be.
+    pub(super) fn of_file(self, path: &Path) -> Self {
+        match &self {
+            Self::Sqlx(error) if primary_code(error) == Some(SQLITE_NOTADB) => {
+                Self::NotADatabase(path.to_owned())
+            }
+            _ => self,
+        }
+    }
+
     /// A row that stands in the way becomes `what` exists.
     pub(super) fn unique(error: sqlx::Error, what: &'static str) -> Self {
         match &error {
@@ -85,15 +106,21 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let code: Option<i32> = match &error {
-            sqlx::Error::Database(inner) => inner.code().and_then(|code| code.parse().ok()),
-            _ => None,
-        };
-        match code {
-            Some(SQLITE_IOERR_SHMSIZE) => Self::Full,
-            Some(code) if code & 0xff == SQLITE_FULL => Self::Full,
-            Some(code) if code & 0xff == SQLITE_BUSY => Self::Locked,
+        match (code(&error), primary_code(&error)) {
+            (Some(SQLITE_IOERR_SHMSIZE), _) | (_, Some(SQLITE_FULL)) => Self::Full,
+            (_, Some(SQLITE_BUSY)) => Self::Locked,
             _ => Self::Sqlx(error),
         }
     }
+}
+
+fn code(error: &sqlx::Error) -> Option<i32> {
+    match error {
+        sqlx::Error::Database(inner) => inner.code()?.parse().ok(),
+        _ => None,
+    }
+}
+
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    code(error).map(|code| code & 0xff)
 }

@@ -4,10 +4,13 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{get, get_name, get_organization_id, get_time, get_time_or_none, put_many, time};
+use super::rows::{
+    get, get_name, get_organization_id, get_time, get_time_or_none, hex_list, put_many, time,
+};
 use super::{Store, StoreError, Write};
 use crate::domain::credential::CredentialVersionId;
-use crate::domain::health::{LastFailure, ProfileHealth, TokenState};
+use crate::domain::health::{LastFailure, ProfileHealth, TokenState, VersionLogin};
+use crate::domain::organization::OrganizationId;
 
 impl Store {
     /// The health of all profiles that had a call or a login.
@@ -20,12 +23,29 @@ impl Store {
             .collect()
     }
 
+    /// The same of some organizations.
+    pub async fn profile_health_of(
+        &self,
+        organizations: impl IntoIterator<Item = OrganizationId>,
+    ) -> Result<Vec<ProfileHealth>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM profile_health
+             WHERE organization_id IN (SELECT unhex(value) FROM json_each(?))",
+        )
+        .bind(hex_list(organizations))
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(health)
+        .collect()
+    }
+
     /// When a running server last said that it runs; `None` when it stopped, or never ran.
     pub async fn heartbeat(&self) -> Result<Option<Timestamp>, StoreError> {
         let at: Option<i64> = sqlx::query_scalar("SELECT written_at FROM heartbeat")
             .fetch_optional(&self.readers)
             .await?;
-        at.map(time).transpose()
+        Ok(at.map(time))
     }
 }
 
@@ -70,6 +90,22 @@ impl Write {
                 health.calls_hour,
                 health.errors_hour,
                 health.written_at.as_millisecond(),
+            ])
+        })
+        .await
+    }
+
+    /// A login for a call verifies a version as one by a command does, and stays with the version.
+    pub async fn put_logins(&mut self, all: &[VersionLogin]) -> Result<(), StoreError> {
+        let question = "UPDATE credential_versions SET verified_at = login.value ->> 2
+             FROM json_each(?) AS login
+             WHERE credential_versions.id = unhex(login.value ->> 0) AND organization_id = unhex(login.value ->> 1)
+               AND COALESCE(verified_at, 0) < login.value ->> 2";
+        put_many(&mut self.transaction, question, all, |login| {
+            json!([
+                login.version.0.simple(),
+                login.organization.0.simple(),
+                login.at.as_millisecond(),
             ])
         })
         .await

@@ -8,7 +8,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use uuid::Uuid;
 
 use super::rows::get;
-use super::{BUSY_TIMEOUT, StoreError, Write, schema};
+use super::{BUSY_TIMEOUT, Store, StoreError, Write, schema};
+
+const NO_ROW: &str = "no row that says what it is";
 
 /// What a key ring is checked against before anything is written.
 pub struct Installation {
@@ -20,24 +22,37 @@ pub struct Installation {
 /// Reads the row through a read-only connection: a database whose key is wrong, or whose schema is
 /// not known here, stays as it is.
 pub async fn peek(path: &Path) -> Result<Installation, StoreError> {
+    read(path).await.map_err(|error| error.of_file(path))
+}
+
+async fn read(path: &Path) -> Result<Installation, StoreError> {
     let mut connection = open_to_read(path).await?;
     schema::check(path, &mut connection, &schema::MIGRATIONS).await?;
-    let row = sqlx::query("SELECT database_id, kek_id, key_check FROM installation")
-        .fetch_optional(&mut connection)
-        .await;
-    let row = match row {
+    let row = match select(&mut connection).await {
         Ok(row) => row,
-        Err(sqlx::Error::Database(error)) if error.message().contains("no such table") => None,
-        Err(error) => return Err(error.into()),
-    };
-    let row = row.ok_or_else(|| StoreError::Uninitialized(path.to_owned()))?;
-    let installation = Installation {
-        database_id: get(&row, "database_id")?,
-        kek_id: get(&row, "kek_id")?,
-        key_check: get(&row, "key_check")?,
+        Err(StoreError::Sqlx(sqlx::Error::Database(error)))
+            if error.message().contains("no such table") =>
+        {
+            None
+        }
+        Err(error) => return Err(error),
     };
     connection.close().await?;
-    Ok(installation)
+    row.ok_or_else(|| StoreError::Uninitialized(path.to_owned()))
+}
+
+async fn select(connection: &mut SqliteConnection) -> Result<Option<Installation>, StoreError> {
+    let row = sqlx::query("SELECT database_id, kek_id, key_check FROM installation")
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| {
+        Ok(Installation {
+            database_id: get(&row, "database_id")?,
+            kek_id: get(&row, "kek_id")?,
+            key_check: get(&row, "key_check")?,
+        })
+    })
+    .transpose()
 }
 
 pub(super) async fn open_to_read(path: &Path) -> Result<SqliteConnection, StoreError> {
@@ -49,7 +64,19 @@ pub(super) async fn open_to_read(path: &Path) -> Result<SqliteConnection, StoreE
     Ok(SqliteConnection::connect_with(&options).await?)
 }
 
+impl Store {
+    pub async fn installation(&self) -> Result<Installation, StoreError> {
+        let row = select(&mut *self.readers.acquire().await?).await?;
+        row.ok_or(StoreError::Content(NO_ROW))
+    }
+}
+
 impl Write {
+    pub async fn installation(&mut self) -> Result<Installation, StoreError> {
+        let row = select(&mut self.transaction).await?;
+        row.ok_or(StoreError::Content(NO_ROW))
+    }
+
     /// Writes the row of a new database.
     pub async fn insert_installation(
         &mut self,

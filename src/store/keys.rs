@@ -13,6 +13,7 @@ use super::rows::{
 use super::{Store, StoreError, Write};
 use crate::domain::bearer_secret::SecretHash;
 use crate::domain::organization::OrganizationId;
+use crate::domain::page::AfterId;
 use crate::domain::principal::{Grant, Scope, ToolFilter};
 use crate::domain::tenant::Environment;
 use crate::domain::tool::ToolName;
@@ -71,9 +72,10 @@ impl Store {
         mut take: impl FnMut(GatewayKeyRow),
     ) -> Result<(), StoreError> {
         let mut grants: HashMap<String, Vec<Grant>> = HashMap::new();
+        let mut kinds = Kinds::default();
         let question = "SELECT * FROM gateway_key_grants ORDER BY key_id, organization_id";
         take_each(&self.readers, question, |row| {
-            let grant = grant(row)?;
+            let grant = kinds.grant(row)?;
             match grants.get_mut(get::<&str>(row, "key_id")?) {
                 Some(grants) => grants.push(grant),
                 // Most keys have one grant.
@@ -84,21 +86,55 @@ impl Store {
         .await?;
         let question = "SELECT * FROM gateway_keys ORDER BY created_at, id";
         take_each(&self.readers, question, |row| {
-            let id: String = get(row, "id")?;
-            take(GatewayKeyRow {
-                grants: grants.remove(&id).unwrap_or_default(),
-                name: get(row, "name")?,
-                hash: get_hash(row, "hash")?,
-                created_at: get_time(row, "created_at")?,
-                expires_at: get_time_or_none(row, "expires_at")?,
-                revoked_at: get_time_or_none(row, "revoked_at")?,
-                created_by: get(row, "created_by")?,
-                replaces: get(row, "replaces")?,
-                id,
-            });
+            take(key(row, &mut grants)?);
             Ok(())
         })
         .await
+    }
+
+    /// Some of the keys, oldest first, revoked ones too: of those that open anything, or of those
+    /// that open one organization.
+    pub async fn gateway_keys_after(
+        &self,
+        after: Option<&AfterId>,
+        organization: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<GatewayKeyRow>, StoreError> {
+        let question = match organization {
+            None => {
+                "SELECT * FROM gateway_keys
+                 WHERE (created_at, id) > (?1, ?2)
+                   AND EXISTS (SELECT 1 FROM gateway_key_grants WHERE key_id = id)
+                 ORDER BY created_at, id LIMIT ?3"
+            }
+            Some(_) => {
+                "SELECT * FROM gateway_keys
+                 WHERE (created_at, id) > (?1, ?2)
+                   AND id IN (SELECT key_id FROM gateway_key_grants WHERE organization_id = ?4)
+                 ORDER BY created_at, id LIMIT ?3"
+            }
+        };
+        let (created_at, id) = place(after);
+        let mut reader = self.readers.begin().await?;
+        let rows = sqlx::query(question)
+            .bind(created_at)
+            .bind(id)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(organization.map(|id| id.0))
+            .fetch_all(&mut *reader)
+            .await?;
+        let ids = rows.iter().map(|row| get::<&str>(row, "id"));
+        let ids: serde_json::Value = ids.collect::<Result<_, _>>()?;
+        let mut grants: HashMap<String, Vec<Grant>> = HashMap::new();
+        let mut kinds = Kinds::default();
+        let of_these = "SELECT * FROM gateway_key_grants
+             WHERE key_id IN (SELECT value FROM json_each(?)) ORDER BY key_id, organization_id";
+        let found = sqlx::query(of_these).bind(ids.to_string());
+        for row in found.fetch_all(&mut *reader).await? {
+            let of_key = grants.entry(get(&row, "key_id")?).or_default();
+            of_key.push(kinds.grant(&row)?);
+        }
+        rows.iter().map(|row| key(row, &mut grants)).collect()
     }
 }
 
@@ -166,15 +202,70 @@ impl Write {
     }
 }
 
-fn grant(row: &SqliteRow) -> Result<Grant, StoreError> {
-    Ok(Grant {
-        organization: get_organization_id(row, "organization_id")?,
-        environments: get_scope(row, "environments")?,
-        filter: Arc::new(ToolFilter {
-            tools: get_scope(row, "tools")?,
-            read_only: get(row, "read_only")?,
-        }),
+/// What a list by age is bound to.
+pub(super) fn place(after: Option<&AfterId>) -> (i64, &str) {
+    after.map_or((i64::MIN, ""), |after| {
+        (after.created_at.as_millisecond(), &after.id)
     })
+}
+
+/// A key with its grants, which are taken out of those of all.
+fn key(
+    row: &SqliteRow,
+    grants: &mut HashMap<String, Vec<Grant>>,
+) -> Result<GatewayKeyRow, StoreError> {
+    let id: String = get(row, "id")?;
+    Ok(GatewayKeyRow {
+        grants: grants.remove(&id).unwrap_or_default(),
+        name: get(row, "name")?,
+        hash: get_hash(row, "hash")?,
+        created_at: get_time(row, "created_at")?,
+        expires_at: get_time_or_none(row, "expires_at")?,
+        revoked_at: get_time_or_none(row, "revoked_at")?,
+        created_by: get(row, "created_by")?,
+        replaces: get(row, "replaces")?,
+        id,
+    })
+}
+
+/// What was read of grants: most of them open the same, and each kind is kept once.
+#[derive(Default)]
+struct Kinds {
+    environments: HashMap<Option<String>, Arc<Scope<Environment>>>,
+    filters: HashMap<(Option<String>, bool), Arc<ToolFilter>>,
+}
+
+impl Kinds {
+    fn grant(&mut self, row: &SqliteRow) -> Result<Grant, StoreError> {
+        Ok(Grant {
+            organization: get_organization_id(row, "organization_id")?,
+            environments: self.environments(row)?,
+            filter: self.filter(row)?,
+        })
+    }
+
+    fn environments(&mut self, row: &SqliteRow) -> Result<Arc<Scope<Environment>>, StoreError> {
+        let text = get(row, "environments")?;
+        if let Some(known) = self.environments.get(&text) {
+            return Ok(known.clone());
+        }
+        let scope = Arc::new(get_scope(row, "environments")?);
+        self.environments.insert(text, scope.clone());
+        Ok(scope)
+    }
+
+    fn filter(&mut self, row: &SqliteRow) -> Result<Arc<ToolFilter>, StoreError> {
+        let kind = (get(row, "tools")?, get(row, "read_only")?);
+        if let Some(known) = self.filters.get(&kind) {
+            return Ok(known.clone());
+        }
+        let filter = Arc::new(ToolFilter {
+            tools: get_scope(row, "tools")?,
+            read_only: kind.1,
+        });
+        self.filters.insert(kind, filter.clone());
+        Ok(filter)
+    }
 }
 
 fn scope_text<T: Ord + Serialize>(scope: &Scope<T>) -> Result<Option<String>, StoreError> {

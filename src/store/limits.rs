@@ -3,10 +3,10 @@
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{get, get_name, get_organization_id, put_many};
+use super::rows::{get, get_name, get_organization_id, hex_list, organization, put_many};
 use super::{Store, StoreError, Write};
 use crate::domain::limits::{LimitSetting, LimitSettings};
-use crate::domain::organization::OrganizationId;
+use crate::domain::organization::{Organization, OrganizationId, OrganizationSlug};
 use crate::domain::tenant::Environment;
 use crate::domain::usage::{Day, Usage};
 
@@ -60,14 +60,48 @@ impl Store {
             .collect()
     }
 
-    /// What all tenants used from one day on, up to and without another, summed up.
-    pub async fn usage_between(&self, from: Day, to: Day) -> Result<Vec<StoredUsage>, StoreError> {
+    /// Some of the organizations that used something in some days (up to and without the last), in
+    /// the order of their slugs: of all, or the one.
+    pub async fn organizations_used_after(
+        &self,
+        after: Option<&OrganizationSlug>,
+        only: Option<OrganizationId>,
+        (from, to): (Day, Day),
+        limit: usize,
+    ) -> Result<Vec<Organization>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM organizations WHERE slug > ?1 AND (?2 IS NULL OR id = ?2)
+               AND EXISTS (SELECT 1 FROM tenant_usage
+                           WHERE organization_id = id AND day >= ?3 AND day < ?4)
+             ORDER BY slug LIMIT ?5",
+        )
+        .bind(after.map_or("", OrganizationSlug::as_str))
+        .bind(only.map(|id| id.0))
+        .bind(from.0)
+        .bind(to.0)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(organization)
+        .collect()
+    }
+
+    /// What some organizations' tenants used in some days (up to and without the last), summed up.
+    pub async fn usage_of(
+        &self,
+        organizations: impl IntoIterator<Item = OrganizationId>,
+        (from, to): (Day, Day),
+    ) -> Result<Vec<StoredUsage>, StoreError> {
         sqlx::query(
             "SELECT organization_id, environment, MIN(day) AS day, SUM(calls) AS calls,
                  SUM(requests) AS requests
-             FROM tenant_usage WHERE day >= ? AND day < ?
+             FROM tenant_usage
+             WHERE organization_id IN (SELECT unhex(value) FROM json_each(?))
+               AND day >= ? AND day < ?
              GROUP BY organization_id, environment ORDER BY organization_id, environment",
         )
+        .bind(hex_list(organizations))
         .bind(from.0)
         .bind(to.0)
         .fetch_all(&self.readers)

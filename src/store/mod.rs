@@ -8,6 +8,7 @@ mod admin_tokens;
 mod audit;
 mod audit_calls;
 mod audit_log;
+mod audit_rows;
 mod backup;
 mod credentials;
 mod error;
@@ -37,12 +38,13 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection, Sqlite, Transaction};
 
 pub use admin_tokens::{AdminTokenRow, NewAdminToken};
 pub use audit::{ChainPlace, StoredAnchor, StoredChainKey};
 pub use audit_calls::CallBatch;
-pub use audit_log::{AuditQuery, AuditReader, PageStart, QueriedOrganization, StoredPage};
+pub use audit_log::{AuditQuery, AuditReader, PageStart, StoredPage};
+pub use audit_rows::{LogCursor, LogRow};
 pub use backup::{BackupError, Draft};
 pub use credentials::{
     NewCredential, SealedField, StoredCredential, StoredField, StoredKey, StoredSecret,
@@ -212,6 +214,12 @@ fn pool_of(connections: u32) -> SqlitePoolOptions {
         .max_connections(connections)
         .idle_timeout(None)
         .max_lifetime(None)
+        .before_acquire(|connection, _| {
+            // Where SQLite ended a transaction by itself, as on a full disk, sqlx cannot roll it back
+            // and takes it for open still: that connection would begin no other. sqlx has asked it
+            // something just before, so that a rollback under way is over.
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
+        })
 }
 
 /// A file beside another: the same name, and more.

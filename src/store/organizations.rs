@@ -1,6 +1,6 @@
 //! Organizations.
 
-use super::rows::{organization, read_each};
+use super::rows::{hex_list, organization, read_each};
 use super::{Store, StoreError, Write};
 use crate::domain::organization::{
     Organization, OrganizationId, OrganizationSlug, OrganizationState,
@@ -16,7 +16,7 @@ impl Store {
     /// Some of them, in the order of their slugs: of all, or the one.
     pub async fn organizations_after(
         &self,
-        slug: &str,
+        after: Option<&OrganizationSlug>,
         only: Option<OrganizationId>,
         limit: usize,
     ) -> Result<Vec<Organization>, StoreError> {
@@ -24,9 +24,26 @@ impl Store {
             "SELECT * FROM organizations WHERE slug > ?1 AND (?2 IS NULL OR id = ?2)
              ORDER BY slug LIMIT ?3",
         )
-        .bind(slug)
+        .bind(after.map_or("", OrganizationSlug::as_str))
         .bind(only.map(|id| id.0))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(organization)
+        .collect()
+    }
+
+    /// Those of these ids that are there, by slug.
+    pub async fn organizations_with(
+        &self,
+        ids: impl IntoIterator<Item = OrganizationId>,
+    ) -> Result<Vec<Organization>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM organizations WHERE id IN (SELECT unhex(value) FROM json_each(?))
+             ORDER BY slug",
+        )
+        .bind(hex_list(ids))
         .fetch_all(&self.readers)
         .await?
         .iter()

@@ -62,13 +62,19 @@ impl Store {
         row.as_ref().map(reminder).transpose()
     }
 
-    /// Pending rows whose time has come, oldest attempt first.
-    pub async fn reminders_to_send(&self, now: Timestamp) -> Result<Vec<ReminderRow>, StoreError> {
+    /// Pending rows of a channel whose time has come, oldest attempt first.
+    pub async fn reminders_to_send(
+        &self,
+        channel: &str,
+        now: Timestamp,
+    ) -> Result<Vec<ReminderRow>, StoreError> {
         sqlx::query(
-            "SELECT * FROM reminders WHERE state = 'pending' AND next_attempt_at <= ?
+            "SELECT * FROM reminders
+             WHERE state = 'pending' AND next_attempt_at <= ? AND channel = ?
              ORDER BY next_attempt_at, id",
         )
         .bind(now.as_millisecond())
+        .bind(channel)
         .fetch_all(&self.readers)
         .await?
         .iter()
@@ -105,6 +111,27 @@ impl Write {
             .execute(&mut *self.transaction)
             .await?;
         Ok(())
+    }
+
+    /// Forgets rows that were settled before a time and whose subject is over for good, or gone.
+    /// Answers how many they were.
+    pub async fn forget_settled_reminders(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        // A subject is a version's id, a key's or a token's; those of keys and tokens are no UUIDs.
+        let done = sqlx::query(
+            "DELETE FROM reminders
+             WHERE state != 'pending' AND MAX(created_at, COALESCE(sent_at, created_at)) < ?
+               AND NOT EXISTS (SELECT 1 FROM credential_versions v
+                               WHERE v.id = unhex(reminders.subject, '-')
+                                 AND v.state NOT IN ('revoked', 'cancelled'))
+               AND NOT EXISTS (SELECT 1 FROM gateway_keys k
+                               WHERE k.id = reminders.subject AND k.revoked_at IS NULL)
+               AND NOT EXISTS (SELECT 1 FROM admin_tokens t
+                               WHERE t.id = reminders.subject AND t.revoked_at IS NULL)",
+        )
+        .bind(before.as_millisecond())
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(done.rows_affected())
     }
 
     pub async fn insert_reminder(&mut self, new: &NewReminder) -> Result<(), StoreError> {

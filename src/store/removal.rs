@@ -84,9 +84,35 @@ impl Write {
                 .delete_of(id, "DELETE FROM profile_health WHERE organization_id = ?")
                 .await?,
         };
+        self.forget_answers_about(id).await?;
         self.delete_of(id, "DELETE FROM organizations WHERE id = ?")
             .await?;
+        self.note_unemptied_log().await?;
         Ok(removed)
+    }
+
+    /// What was deleted stands in the log until that is emptied, whoever does it.
+    async fn note_unemptied_log(&mut self) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT OR REPLACE INTO unemptied_log (id, since) SELECT 1, value FROM revision",
+        )
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets the answers to requests with an `Idempotency-Key` that name the organization.
+    async fn forget_answers_about(&mut self, id: OrganizationId) -> Result<(), StoreError> {
+        // Its own answer has it as `id`, all others as `organization`.
+        self.delete_of(
+            id,
+            "DELETE FROM idempotency_keys WHERE EXISTS
+                 (SELECT 1 FROM json_tree(iif(json_valid(answer), answer, 'null')) named
+                  WHERE named.key IN ('id', 'organization')
+                    AND named.atom = (SELECT slug FROM organizations WHERE id = ?))",
+        )
+        .await?;
+        Ok(())
     }
 
     async fn delete_of(
@@ -133,9 +159,16 @@ impl Write {
 }
 
 impl Store {
-    /// Brings all of the write-ahead log into the file and leaves the log empty; `false` when
-    /// somebody is reading what is in it. Others' changes wait meanwhile, so an attempt is short.
+    /// Brings all of the write-ahead log into the file and leaves the log empty, if something was
+    /// deleted since the last time; `false` when somebody is reading what is in it. Others' changes
+    /// wait meanwhile, so an attempt is short.
     pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        let since: Option<i64> = sqlx::query_scalar("SELECT since FROM unemptied_log")
+            .fetch_optional(&self.readers)
+            .await?;
+        let Some(since) = since else {
+            return Ok(true);
+        };
         let options = SqliteConnectOptions::new()
             .filename(&*self.path)
             .pragma("secure_delete", "ON")
@@ -143,7 +176,17 @@ impl Store {
         let mut connection = options.connect().await?;
         let emptied = truncate_log(&mut connection).await;
         connection.close().await?;
-        emptied
+        if !emptied? {
+            return Ok(false);
+        }
+        // Not what was deleted meanwhile.
+        let mut write = self.write().await?;
+        sqlx::query("DELETE FROM unemptied_log WHERE since = ?")
+            .bind(since)
+            .execute(&mut *write.transaction)
+            .await?;
+        write.commit_unnoticed().await?;
+        Ok(true)
     }
 }
 

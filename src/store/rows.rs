@@ -1,5 +1,7 @@
 //! Columns to domain types: a value that does not parse is an error, never a default.
 
+use std::collections::BTreeSet;
+
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -63,6 +65,13 @@ pub(super) async fn put_many<T>(
     Ok(())
 }
 
+/// Ids for a statement that reads them out of one JSON list (`unhex(value) FROM json_each(?)`).
+pub(super) fn hex_list(ids: impl IntoIterator<Item = OrganizationId>) -> String {
+    let ids: BTreeSet<Uuid> = ids.into_iter().map(|id| id.0).collect();
+    let list: serde_json::Value = ids.iter().map(|id| id.simple().to_string()).collect();
+    list.to_string()
+}
+
 pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &str) -> Result<T, StoreError>
 where
     T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
@@ -70,20 +79,25 @@ where
     Ok(row.try_get(column)?)
 }
 
-pub(super) fn time(milliseconds: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_millisecond(milliseconds)
-        .map_err(|_| StoreError::Content("a time out of range"))
+/// A time that has no name any more is the last, or the first, that has one: one row with it must
+/// not keep the others from being read.
+pub(super) fn time(milliseconds: i64) -> Timestamp {
+    let beyond = match milliseconds < 0 {
+        true => Timestamp::MIN,
+        false => Timestamp::MAX,
+    };
+    Timestamp::from_millisecond(milliseconds).unwrap_or(beyond)
 }
 
 pub(super) fn get_time(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
-    time(get(row, column)?)
+    Ok(time(get(row, column)?))
 }
 
 pub(super) fn get_time_or_none(
     row: &SqliteRow,
     column: &str,
 ) -> Result<Option<Timestamp>, StoreError> {
-    get::<Option<i64>>(row, column)?.map(time).transpose()
+    Ok(get::<Option<i64>>(row, column)?.map(time))
 }
 
 /// Reads a slug or another name that parses from text.

@@ -33,6 +33,13 @@ fn later(more: &[&str]) -> Migrator {
     Migrator::with_migrations(all)
 }
 
+/// This program's migrations as they were before one.
+fn before(version: i64) -> Migrator {
+    let all = schema::MIGRATIONS.iter();
+    let all = all.filter(|known| known.version < version).cloned();
+    Migrator::with_migrations(all.collect::<Vec<_>>())
+}
+
 fn last(all: &[Migration]) -> i64 {
     all.iter().map(|known| known.version).max().unwrap()
 }
@@ -229,4 +236,35 @@ async fn a_partial_backup_of_a_killed_upgrade_is_replaced() {
     assert_eq!(names(&folder), ["locum.db", backup_name().as_str()]);
     let backup = folder.path().join(backup_name());
     assert_eq!(fs::metadata(&backup).unwrap().mode() & 0o7777, 0o600);
+}
+
+#[tokio::test]
+async fn batches_of_calls_from_before_get_the_mac_of_their_last_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locum.db");
+    let old = Store::open_with(&path, true, &before(8), Former::IsToBeKept)
+        .await
+        .unwrap();
+    // Two batches that end with other bytes than they begin with, and records of changes.
+    for (first, last_byte) in [(1, "01"), (4, "02")] {
+        let records = format!("{}{}", "ff".repeat(5_000), last_byte.repeat(32));
+        let insert = format!(
+            "INSERT INTO audit_calls (first, last, earliest, latest, organizations, records)
+             VALUES ({first}, {first} + 1, 7, 8, x'', x'{records}')"
+        );
+        sqlx::query(AssertSqlSafe(insert))
+            .execute(&old.writer)
+            .await
+            .unwrap();
+    }
+    old.close().await;
+    let store = Store::open(&path, false).await.unwrap();
+    let mut write = store.write().await.unwrap();
+    let head = write.audit_head().await.unwrap().unwrap();
+    assert_eq!((head.seq, head.mac), (5, [2; 32]));
+    drop(write);
+    let kept = "SELECT COUNT(*) FROM audit_calls
+                WHERE length(records) = 5032 AND mac = substr(records, -32) AND latest = 8";
+    assert_eq!(count(&store, kept).await, 2);
+    store.close().await;
 }

@@ -51,15 +51,20 @@ impl KeptToken {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::domain::provider::HeaderPlace;
 
     #[test]
     fn a_token_comes_back_from_wherever_it_is() {
         let header = |value: &'static str| AppliedHeader {
-            path: None,
-            name: HeaderName::from_static("auth"),
+            place: Arc::new(HeaderPlace {
+                path: None,
+                name: HeaderName::from_static("auth"),
+            }),
             value: HeaderValue::from_static(value),
         };
         for (headers, kept) in [

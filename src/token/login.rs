@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
@@ -264,7 +265,10 @@ pub(super) fn request(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in &template.headers {
         if let Some(text) = value.render(values).map(Zeroizing::new) {
-            headers.insert(name.clone(), sensitive(&text)?);
+            headers.insert(
+                name.clone(),
+                sensitive(Bytes::copy_from_slice(text.as_bytes()))?,
+            );
         }
     }
     if let Some(origin) = origin {
@@ -277,8 +281,8 @@ pub(super) fn request(
     Ok(request)
 }
 
-fn sensitive(text: &str) -> Result<HeaderValue, LoginError> {
-    let mut value = HeaderValue::from_str(text)
+fn sensitive(text: Bytes) -> Result<HeaderValue, LoginError> {
+    let mut value = HeaderValue::from_maybe_shared(text)
         .map_err(|_| LoginError::Malformed("a value that does not fit into a header"))?;
     value.set_sensitive(true);
     Ok(value)
@@ -337,15 +341,29 @@ fn headers(
         access_token: Some(access_token),
         refresh_token: None,
     };
+    let mut texts: Vec<Bytes> = Vec::new();
     let applied = provider.headers.iter().filter_map(|rule| {
         let text = Zeroizing::new(rule.value.render(&values)?);
-        Some(sensitive(&text).map(|value| AppliedHeader {
-            path: rule.path.clone(),
-            name: rule.name.clone(),
+        let text = kept_once(text.as_bytes(), &texts);
+        texts.push(text.clone());
+        Some(sensitive(text).map(|value| AppliedHeader {
+            place: rule.place.clone(),
             value,
         }))
     });
     applied.collect()
+}
+
+/// A header's text, as a part of an earlier one that has it: tokens are long, and profiles may send
+/// one in several headers.
+fn kept_once(text: &[u8], earlier: &[Bytes]) -> Bytes {
+    let part = |kept: &Bytes| {
+        let mut parts = kept.windows(text.len().max(1));
+        let start = parts.position(|part| part == text)?;
+        Some(kept.slice(start..start + text.len()))
+    };
+    let found = earlier.iter().find_map(part);
+    found.unwrap_or_else(|| Bytes::copy_from_slice(text))
 }
 
 fn refresh(

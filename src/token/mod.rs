@@ -299,7 +299,9 @@ impl Work {
         previous: Option<&LoginOutcome>,
         errand: &Errand,
     ) -> Result<Arc<LoginOutcome>, LoginError> {
-        if let Some((wait, cause)) = gate.remaining(self.clock.now()) {
+        let now = self.clock.now();
+        if let Some((wait, cause)) = gate.remaining(now) {
+            errand.account.watch.waits(now, wait);
             return Err(cause.waiting(wait));
         }
         let result = self.log_in_traced(previous, errand).await;
@@ -308,8 +310,8 @@ impl Work {
         match result {
             Ok(token) => {
                 gate.succeed();
-                errand.account.watch.logged_in(now, token.expires_at);
                 let token = Arc::new(token);
+                errand.account.watch.logged_in(now, &token);
                 slot.current.store(Some(token.clone()));
                 Ok(token)
             }
@@ -326,7 +328,8 @@ impl Work {
                 gate.fail(*id, now, &error);
                 let wait = gate.remaining(now).map(|(wait, _)| wait);
                 let watch = &errand.account.watch;
-                watch.failed(now, &error, wait.unwrap_or_default());
+                let kept = slot.live(now).is_some();
+                watch.failed(now, &error, wait.unwrap_or_default(), kept);
                 Err(error)
             }
         }

@@ -1,19 +1,26 @@
 //! What became of the logins of one credential version, for those who look after it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::LoginError;
+use super::{LoginError, LoginOutcome};
 use crate::domain::health::{LastFailure, TokenState};
 
 /// Written by logins, read from time to time; no call with a cached token comes here.
 #[derive(Default)]
 pub struct LoginWatch {
-    seen: Mutex<SeenLogins>,
+    watched: Mutex<Watched>,
     changed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Watched {
+    seen: SeenLogins,
+    /// The token of the last login: gone once the cache has dropped it, whoever made it do so.
+    token: Weak<LoginOutcome>,
 }
 
 /// What was seen since the process began.
@@ -27,37 +34,71 @@ pub struct SeenLogins {
 }
 
 impl LoginWatch {
-    pub(super) fn logged_in(&self, now: Timestamp, expires_at: Timestamp) {
-        let mut seen = self.lock();
+    pub(super) fn logged_in(&self, now: Timestamp, token: &Arc<LoginOutcome>) {
+        let mut watched = self.lock();
+        watched.token = Arc::downgrade(token);
+        let seen = &mut watched.seen;
         seen.last_login = Some(now);
-        (seen.token, seen.until) = (TokenState::Cached, Some(expires_at));
-        self.changed.store(true, Ordering::Release);
+        (seen.token, seen.until) = (TokenState::Cached, Some(token.expires_at));
+        self.put_back();
     }
 
-    /// A token that is still good stays; else nothing happens for as long as the back-off lasts.
-    pub(super) fn failed(&self, now: Timestamp, error: &LoginError, wait: Duration) {
-        let mut seen = self.lock();
-        seen.last_failure = Some(LastFailure {
+    /// `kept` says that there is a token that is still good: it stays. Else nothing happens for as
+    /// long as the back-off lasts.
+    pub(super) fn failed(&self, now: Timestamp, error: &LoginError, wait: Duration, kept: bool) {
+        let mut watched = self.lock();
+        watched.seen.last_failure = Some(LastFailure {
             at: now,
             cause: format!("{}: {error}", error.code()),
         });
-        if seen.token != TokenState::Cached || seen.until.is_none_or(|until| until <= now) {
-            let until = now.checked_add(wait).unwrap_or(Timestamp::MAX);
-            (seen.token, seen.until) = (TokenState::BackingOff, Some(until));
+        if !kept {
+            watched.wait_until(now.checked_add(wait).unwrap_or(Timestamp::MAX));
         }
-        self.changed.store(true, Ordering::Release);
+        self.put_back();
+    }
+
+    /// There is no token, and no login is tried before the back-off is over.
+    pub(super) fn waits(&self, now: Timestamp, wait: Duration) {
+        let mut watched = self.lock();
+        if watched.seen.token != TokenState::BackingOff {
+            watched.wait_until(now.checked_add(wait).unwrap_or(Timestamp::MAX));
+            self.put_back();
+        }
     }
 
     pub fn seen(&self) -> SeenLogins {
-        self.lock().clone()
+        let mut watched = self.lock();
+        watched.notice_drop();
+        watched.seen.clone()
     }
 
     /// Whether something was seen since this was last asked.
     pub fn take_changed(&self) -> bool {
-        self.changed.swap(false, Ordering::AcqRel)
+        let dropped = self.lock().notice_drop();
+        self.changed.swap(false, Ordering::AcqRel) | dropped
     }
 
-    fn lock(&self) -> MutexGuard<'_, SeenLogins> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What was taken could not be used: it is for the next time.
+    pub fn put_back(&self) {
+        self.changed.store(true, Ordering::Release);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watched {
+    fn wait_until(&mut self, until: Timestamp) {
+        (self.seen.token, self.seen.until) = (TokenState::BackingOff, Some(until));
+    }
+
+    /// Whether the token has gone since the last look.
+    fn notice_drop(&mut self) -> bool {
+        let gone = self.seen.token == TokenState::Cached && self.token.strong_count() == 0;
+        if gone {
+            (self.seen.token, self.seen.until) = (TokenState::None, None);
+        }
+        gone
     }
 }

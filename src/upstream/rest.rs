@@ -147,7 +147,7 @@ impl Rest {
         for header in bearer.headers_for(&asked.template.prefix) {
             request
                 .headers_mut()
-                .insert(header.name.clone(), header.value.clone());
+                .insert(header.place.name.clone(), header.value.clone());
         }
         call.origin().id().sign(request.headers_mut());
         let span = call.origin().step(Step::UpstreamRequest);

@@ -1,20 +1,18 @@
 //! Where the key ring comes from, and the checks that its file must pass.
 //!
 //! Sources in order: systemd credential `locum.master-key`, the configured file, the environment
-//! (development only). The file is checked through the descriptor that is then read, so what was
-//! checked is what is used.
+//! (development only).
 
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::key_ring::{KeyRing, KeyRingError};
+use crate::secret_file::{self, Unfit};
 
 /// The file name below `$CREDENTIALS_DIRECTORY` (systemd.exec(5), "Credentials").
 const SYSTEMD_CREDENTIAL: &str = "locum.master-key";
@@ -128,9 +126,8 @@ pub fn read_key_ring(source: &KeySource) -> Result<(KeyRing, RingOrigin), KeyFil
 }
 
 fn read_file(path: &Path, mounted: bool) -> Result<KeyRing, KeyFileError> {
-    let descriptor = open_checked(path, mounted)?;
     let mut text = Zeroizing::new(String::new());
-    File::from(descriptor)
+    open_checked(path, mounted)?
         .take(1 << 20)
         .read_to_string(&mut text)
         .map_err(|source| KeyFileError::Io {
@@ -143,69 +140,25 @@ fn read_file(path: &Path, mounted: bool) -> Result<KeyRing, KeyFileError> {
     })
 }
 
-pub(super) fn open_checked(path: &Path, mounted: bool) -> Result<OwnedFd, KeyFileError> {
-    let io = |error: rustix::io::Errno| KeyFileError::Io {
-        path: path.to_owned(),
-        source: error.into(),
-    };
-    let follow = if mounted {
-        OFlags::empty()
-    } else {
-        OFlags::NOFOLLOW
-    };
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | follow;
-    let descriptor = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
-        rustix::io::Errno::NOENT => KeyFileError::Missing(path.to_owned()),
-        rustix::io::Errno::LOOP => KeyFileError::Symlink(path.to_owned()),
-        other => io(other),
-    })?;
-    let status = rustix::fs::fstat(&descriptor).map_err(io)?;
-    if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
-        return Err(KeyFileError::NotAFile(path.to_owned()));
-    }
-    let mode = status.st_mode & 0o7777;
-    if mounted {
-        // A secret mount has its own owner and often mode 0444; nobody else may write it, though.
-        return if mode & 0o022 == 0 {
-            Ok(descriptor)
-        } else {
-            Err(KeyFileError::Mode {
-                path: path.to_owned(),
-                mode,
-            })
-        };
-    }
-    if status.st_uid != rustix::process::geteuid().as_raw() {
-        return Err(KeyFileError::Owner(path.to_owned()));
-    }
-    if mode & 0o177 != 0 {
-        return Err(KeyFileError::Mode {
-            path: path.to_owned(),
-            mode,
-        });
-    }
-    check_parent(path)?;
-    Ok(descriptor)
-}
-
-pub(super) fn parent_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
+pub(super) fn open_checked(path: &Path, mounted: bool) -> Result<File, KeyFileError> {
+    secret_file::open(path, mounted).map_err(|unfit| KeyFileError::unfit(path, unfit))
 }
 
 pub(super) fn check_parent(path: &Path) -> Result<(), KeyFileError> {
-    let parent = parent_of(path);
-    let status = rustix::fs::stat(parent).map_err(|error| KeyFileError::Io {
-        path: parent.to_owned(),
-        source: error.into(),
-    })?;
-    let owner = status.st_uid;
-    let trusted = owner == 0 || owner == rustix::process::geteuid().as_raw();
-    if trusted && status.st_mode & 0o022 == 0 {
-        Ok(())
-    } else {
-        Err(KeyFileError::Parent(parent.to_owned()))
+    secret_file::check_parent(path).map_err(|unfit| KeyFileError::unfit(path, unfit))
+}
+
+impl KeyFileError {
+    fn unfit(path: &Path, unfit: Unfit) -> Self {
+        let path = path.to_owned();
+        match unfit {
+            Unfit::Missing => Self::Missing(path),
+            Unfit::Symlink => Self::Symlink(path),
+            Unfit::NotAFile => Self::NotAFile(path),
+            Unfit::Owner => Self::Owner(path),
+            Unfit::Mode(mode) => Self::Mode { path, mode },
+            Unfit::Parent(folder) => Self::Parent(folder),
+            Unfit::Io { path, source } => Self::Io { path, source },
+        }
     }
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::key_file::{KeyFileError, KeySource, RingOrigin, check_parent, open_checked, parent_of};
+use super::key_file::{KeyFileError, KeySource, RingOrigin, check_parent, open_checked};
 use super::key_ring::KeyRing;
+use crate::secret_file::parent_of;
 
 /// Writes a ring to a file that must not exist yet, readable by its owner alone.
 pub fn write_new_key_file(path: &Path, ring: &KeyRing) -> Result<(), KeyFileError> {

@@ -57,7 +57,17 @@ pub struct KeyPlace<'a> {
 }
 
 /// What the check row says when the right key opens it.
-const CHECK_TEXT: &[u8] = b"locum key check 1";
+const CHECK_TEXT: &[u8] = b"locum key check 2: the audit log has its key";
+/// The same, of a database that was made before the audit log's key was made with it.
+const EARLY_CHECK_TEXT: &[u8] = b"locum key check 1";
+
+/// What a check row vouches for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyCheck {
+    Ring,
+    /// Also, that the audit log has a key: if it is not there, somebody removed it.
+    RingAndChain,
+}
 
 /// The key ring at work for one database.
 pub struct Vault {
@@ -90,20 +100,28 @@ impl Vault {
         &self.ring
     }
 
-    /// Seals, under a key, the text that later proves that a key ring belongs to this database.
+    /// Seals, under a key, the text that later proves that a key ring belongs to this database,
+    /// whose audit log has its key.
     pub fn seal_check(&self, kek: &KekId) -> Result<Vec<u8>, VaultError> {
         let ring = self.ring.with(kek);
         sealed::seal(ring.key(kek)?, &self.check_aad(kek), CHECK_TEXT)
     }
 
+    /// What [`Self::seal_check`] made before the audit log's key came with the database.
+    #[cfg(test)]
+    pub(crate) fn seal_early_check(&self, kek: &KekId) -> Result<Vec<u8>, VaultError> {
+        let ring = self.ring.with(kek);
+        sealed::seal(ring.key(kek)?, &self.check_aad(kek), EARLY_CHECK_TEXT)
+    }
+
     /// Opens the check row: fails when the key is missing or is another one of the same name.
-    pub fn verify_check(&self, kek: &KekId, check: &[u8]) -> Result<(), VaultError> {
+    pub fn verify_check(&self, kek: &KekId, check: &[u8]) -> Result<KeyCheck, VaultError> {
         let ring = self.ring.with(kek);
         let text = sealed::open(ring.key(kek)?, &self.check_aad(kek), check)?;
-        if text.as_slice() == CHECK_TEXT {
-            Ok(())
-        } else {
-            Err(VaultError::Refused)
+        match text.as_slice() {
+            CHECK_TEXT => Ok(KeyCheck::RingAndChain),
+            EARLY_CHECK_TEXT => Ok(KeyCheck::Ring),
+            _ => Err(VaultError::Refused),
         }
     }
 

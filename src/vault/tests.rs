@@ -132,7 +132,12 @@ fn the_check_row_tells_wrong_and_missing_keys_apart() {
     let right = vault(1);
     let kek = right.ring().active();
     let check = right.seal_check(&kek).unwrap();
-    assert_eq!(right.verify_check(&kek, &check), Ok(()));
+    assert_eq!(right.verify_check(&kek, &check), Ok(KeyCheck::RingAndChain));
+    let early = right.seal_early_check(&kek);
+    assert_eq!(
+        right.verify_check(&kek, &early.unwrap()),
+        Ok(KeyCheck::Ring)
+    );
     assert_eq!(
         vault(2).verify_check(&kek, &check),
         Err(VaultError::Refused)

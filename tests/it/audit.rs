@@ -1,6 +1,8 @@
 //! The audit log of administration: every change leaves its record or does not happen; who sees
 //! which records; the commands that show and export them.
 
+mod logins;
+
 use std::fs;
 
 use jiff::Timestamp;

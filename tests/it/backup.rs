@@ -169,7 +169,7 @@ async fn what_cannot_be_restored_touches_nothing() {
         ("other.db", 78, "does not fit the database other.db"),
         ("sealed.db", 1, "the ciphertext was refused"),
         ("log.db", 1, "record 2 was changed"),
-        ("text.db", 1, "not a database"),
+        ("text.db", 78, "text.db is no database"),
         ("empty.db", 78, "was never initialized"),
         ("cut.db", 1, "malformed"),
         ("none.db", 1, "No such file"),

@@ -403,6 +403,9 @@ async fn no_secret_and_no_patient_comes_out_where_they_have_no_place() {
     let counted = "environment=\"dev\",outcome=\"ok\"} 1";
     assert!(metrics.contains(counted), "{metrics}");
     catch.add("the metrics", metrics);
+    let backup = "backup data/backup.db";
+    assert_eq!(catch.run(&program, backup, "").await, Some(0));
+    assert!(program.path("data/backup.db").exists());
     catch.add_files("while it serves", &program.path("data"));
     assert!(end(&mut server.child, Signal::TERM).await.success());
     catch.add_files("afterwards", &program.path("data"));

@@ -147,7 +147,7 @@ async fn what_cannot_be_done_says_why_and_exits_accordingly() {
                 "credential show --org north --env prod --provider eka-care",
                 &[],
             ),
-            "has no credential",
+            "has no active credential",
         ),
         (
             1,
@@ -441,9 +441,10 @@ async fn the_configuration_is_read_from_file_and_environment_and_checked() {
     ];
     let (server, _) = serve_logged(&program, &variables).await;
     assert_eq!(server.url, format!("http://{listen}"));
-    let second = program
+    let other = Program::init().await;
+    let second = other
         .command(&["serve"])
-        .envs(variables)
+        .env(variables[0].0, variables[0].1)
         .output()
         .await
         .unwrap();

@@ -53,7 +53,7 @@ async fn credentials_are_set_listed_shown_and_tested_without_their_values() {
         true
     );
     let shown = program.json(&words("credential show", &PLACE)).await;
-    assert!(shown["items"][0]["verified_at"].is_string(), "{shown}");
+    assert!(shown["versions"][0]["verified_at"].is_string(), "{shown}");
     for text in [shown.to_string(), all.to_string(), stored.to_string()] {
         assert!(!text.contains("synthetic-"), "{text}");
     }

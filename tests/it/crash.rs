@@ -77,7 +77,7 @@ macro_rules! step {
     };
 }
 
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 19] = [
     Kind {
         name: "org delete",
         command: |_, _| owned("org delete doomed --confirm doomed", &[]),
@@ -100,6 +100,44 @@ const KINDS: [Kind; 16] = [
         command: |n, _| owned(&format!("org set north --name name-{n}"), &[]),
         input: "",
         is_done: |n, _, _, after| after.organizations["north"].0 == format!("name-{n}"),
+    },
+    Kind {
+        name: "org set limits",
+        command: |n, _| {
+            let command = format!("org set north --name limits-{n} --env dev --per-minute {n}");
+            owned(&command, &[])
+        },
+        input: "",
+        is_done: |n, _, _, after| {
+            let limits = after.limits.get("north/dev");
+            let done = limits.is_some_and(|limits| limits.starts_with(&format!("{n} ")));
+            let named = after.organizations["north"].0 == format!("limits-{n}");
+            assert_eq!(done, named, "{after:?}");
+            done
+        },
+    },
+    Kind {
+        name: "admin-token create",
+        command: |_, _| owned("admin-token create --name t --role auditor", &[]),
+        input: "",
+        is_done: |_, acknowledged, before, after| {
+            let id = acknowledged["id"].as_str();
+            assert!(
+                id.is_none_or(|id| after.tokens[id] == "active"),
+                "{after:?}"
+            );
+            after.tokens.len() == before.tokens.len() + 1
+        },
+    },
+    Kind {
+        name: "admin-token revoke",
+        command: |_, before| {
+            let mut tokens = before.tokens.iter();
+            let active = tokens.find(|(_, state)| *state == "active");
+            owned("admin-token revoke", &[active.unwrap().0])
+        },
+        input: "",
+        is_done: |_, _, before, after| before.tokens != after.tokens,
     },
     Kind {
         name: "org suspend",
@@ -229,6 +267,12 @@ async fn round(program: &Program, kind: &Kind, n: usize) -> bool {
 async fn prepare(program: &Program, kind: &Kind) {
     match kind.name {
         "org resume" => drop(program.ok(&["org", "suspend", "south"]).await),
+        "admin-token revoke" => {
+            for _ in 0..40 {
+                let create = "admin-token create --name t --role auditor";
+                program.ok(&words(create, &[])).await;
+            }
+        }
         "key roll" => drop(program.key(&["north"]).await),
         "key revoke" => {
             for _ in 0..40 {
@@ -412,17 +456,51 @@ async fn commands_that_are_killed_at_any_time_do_not_touch_a_running_server() {
     program.ok(&["check"]).await;
 }
 
+/// Creates organizations through the admin API until it goes away; those that were acknowledged.
+async fn creations(admin: String, owner: String, round: usize) -> Vec<String> {
+    let client = app::reqwest_client();
+    let url = format!("http://{admin}/admin/v1/orgs");
+    let mut acknowledged = Vec::new();
+    for number in 0.. {
+        let slug = format!("made-{round}-{number}");
+        let body = json!({"id": slug, "name": "n"});
+        let request = client.post(&url).bearer_auth(&owner).json(&body);
+        match request.send().await {
+            Ok(answer) => assert_eq!(answer.status(), 201),
+            Err(_) => break,
+        }
+        acknowledged.push(slug);
+    }
+    acknowledged
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_starts_again_with_everything() {
     let (program, _sandbox) = clinic().await;
+    let create = "admin-token create --name t --role owner";
+    let owner = program.json(&words(create, &[])).await;
+    let owner = owner["token"].as_str().unwrap().to_owned();
     for number in 0..5 {
-        let (mut server, _) = serve_logged(&program, &[]).await;
+        let admin = free_address();
+        let (mut server, _) = serve_logged(&program, &[("LOCUM__ADMIN__LISTEN", &admin)]).await;
         let name = format!("name-{number}");
         program.ok(&["org", "set", "north", "--name", &name]).await;
         let key = program.key(&["north"]).await;
+        let created = tokio::spawn(creations(admin, owner.clone(), number));
+        soon("a dozen changes through the API", async || {
+            Records::read(&program.path(DATABASE))
+                .await
+                .organizations
+                .len()
+                > 12 * (number + 1)
+        })
+        .await;
         assert!(!end(&mut server.child, Signal::KILL).await.success());
         let records = Records::read(&program.path(DATABASE)).await;
         assert_eq!(records.organizations["north"].0, name);
+        for slug in created.await.unwrap() {
+            assert!(records.organizations.contains_key(&slug), "{slug}");
+        }
         let (server, _) = serve_logged(&program, &[]).await;
         let client = McpClient::new(&server.url, &key);
         assert_eq!(client.legacy("ping", json!({})).await.status, 200);

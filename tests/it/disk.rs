@@ -75,6 +75,9 @@ async fn a_full_disk_stops_changes_alone_and_only_while_it_is_full() {
         (words("key roll --grace 7d", &[id]), ""),
         (words("key create --name k --all-envs --org north", &[]), ""),
         (words("key revoke", &[id]), ""),
+        (words("org set north --env dev --per-minute 5", &[]), ""),
+        (words("org delete south --confirm south", &[]), ""),
+        (words("admin-token create --name t --role auditor", &[]), ""),
     ] {
         let output = fed(&program, &command, input).await;
         let text = stderr(&output);
@@ -102,6 +105,28 @@ async fn a_full_disk_stops_changes_alone_and_only_while_it_is_full() {
     .await;
     assert!(read(&north).await);
     assert!(end(&mut server.child, Signal::TERM).await.success());
+}
+
+/// In strict mode a call is on record before it is made: so it says whether the server can write.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_writes_again_when_there_is_room_again() {
+    let (program, room, _sandbox) = small_clinic("2m").await;
+    let key = program.key(&["north"]).await;
+    let (mut server, _) = serve_logged(&program, &[("LOCUM__AUDIT__STRICT", "true")]).await;
+    let north = McpClient::new(&server.url, &key).at("north", "dev");
+    assert!(read(&north).await);
+    for _ in 0..2 {
+        room.fill();
+        soon("a call that cannot be recorded", async || {
+            !read(&north).await
+        })
+        .await;
+        room.empty();
+        soon("a call that can be", async || read(&north).await).await;
+    }
+    let end = end(&mut server.child, Signal::TERM).await;
+    assert!(end.success());
+    program.ok(&["audit", "verify"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

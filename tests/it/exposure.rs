@@ -45,6 +45,23 @@ async fn clear_text_beyond_loopback_refuses_to_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn everybody_is_no_proxy() {
+    let program = Program::init().await;
+    for network in ["0.0.0.0/0", "::/0"] {
+        let proxies = format!("[\"10.0.0.2\", \"{network}\"]");
+        let mut serve = program.command(&["serve"]);
+        let serve = serve.env("LOCUM__SERVER__LISTEN", "0.0.0.0:0");
+        let output = serve
+            .env("LOCUM__SERVER__TRUSTED_PROXIES", proxies)
+            .output();
+        let output = output.await.unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{text}");
+        assert!(text.contains("everybody is no proxy"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_starts_where_it_is_meant() {
     let program = Program::init().await;
     let serve = async |variables: &[(&str, &str)]| {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use locum::admin::{GrantRequest, KeyRequest, KeySummary};
 use locum::domain::bearer_secret::reveal;
 use locum::domain::clock::Clock;
@@ -132,6 +132,26 @@ async fn without_a_grace_the_former_key_ends_at_once() {
         [401, 200]
     );
     assert_eq!(summary(&app, &id).await.state, "revoked");
+}
+
+/// One row that cannot be read would keep the gateway from reading the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_may_end_when_time_does() {
+    let app = clinics().await;
+    let end: Timestamp = "9999-12-30T22:00:00.5Z".parse().unwrap();
+    let (id, _) = key(&app, None).await;
+    let rolled = app.admin().roll_key(&id, 7 * DAY, Some(end)).await.unwrap();
+    let (id, text) = (&rolled.summary.id, reveal(&rolled.key).to_owned());
+    assert_eq!(status(&app, &text).await, 200);
+    assert!(summary(&app, id).await.expires.is_some());
+    app.clock.advance(DAY);
+    let again = app.admin().roll_key(id, DAY, None).await.unwrap();
+    let admin = app.admin();
+    assert_eq!(status(&app, reveal(&again.key)).await, 200);
+    admin.revoke_key(id).await.unwrap();
+    assert_eq!(status(&app, &text).await, 401);
+    let long = admin.roll_key(&again.summary.id, 366 * DAY, None).await;
+    assert_eq!(long.err().unwrap().code(), "field_invalid");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -119,6 +119,20 @@ async fn serve_ends_well_on_both_signals() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_server_at_a_time_works_with_a_database() {
+    let program = Program::init().await;
+    let (mut server, _) = serve_logged(&program, &[]).await;
+    let (code, text) = program.fails(&["serve"]).await;
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("another `locum serve` serves"), "{text}");
+    program.ok(&["org", "list"]).await;
+    // However it ends, another one may follow.
+    assert!(!end(&mut server.child, Signal::KILL).await.success());
+    let (mut server, _) = serve_logged(&program, &[]).await;
+    assert!(end(&mut server.child, Signal::TERM).await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_running_server_notices_what_commands_change() {
     let (program, _sandbox) = clinic().await;
     let (server, _) = serve_logged(&program, &[]).await;

@@ -2,6 +2,8 @@
 //! listed and stands in a calendar.
 
 mod channels;
+mod forgetting;
+mod hostile;
 mod lists;
 mod program;
 

@@ -3,11 +3,14 @@
 
 mod traces;
 
+use std::collections::BTreeSet;
+
 use locum::domain::actor::Role;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::Row;
 
+use crate::support::api::ApiClient;
 use crate::support::database::open;
 use crate::support::program::Program;
 use crate::support::{McpClient, Reply, TestApp};
@@ -120,8 +123,8 @@ async fn a_deleted_organization_is_gone_at_once_and_others_notice_nothing() {
 async fn a_name_that_is_given_again_has_nothing_of_the_one_before() {
     let app = TestApp::builder().org("north", &["dev"]).start().await;
     let owner = app.api(Role::Owner, None).await;
-    let both = app.key(&["north"], &["dev"], &[], false).await;
-    let client = McpClient::new(&app.url(), &both).at("north", "dev");
+    let key = app.key(&["north"], &["dev"], &[], false).await;
+    let client = McpClient::new(&app.url(), &key).at("north", "dev");
     assert!(read(&client).await.is_ok());
     let former = owner.get("/orgs/north").await.ok()["uuid"].clone();
     owner.delete("/orgs/north").await.ok();
@@ -137,14 +140,16 @@ async fn a_name_that_is_given_again_has_nothing_of_the_one_before() {
     }
     let usage = operator.get("/usage").await.ok().to_string();
     assert!(!usage.contains("\"calls\":1"), "{usage}");
-    // Who knows the new one sees its records and none of the former one's.
-    for client in [&operator, &owner] {
+    // Who knows the new one alone sees its records and none of the former one's.
+    let uuids = async |client: &ApiClient| {
         let records = client.get("/audit?org=north").await.ok();
         let items = records["items"].as_array().unwrap().clone();
-        assert!(!items.is_empty());
-        let foreign = items.iter().find(|one| one["organization_uuid"] != uuid);
-        assert!(foreign.is_none(), "{foreign:?}");
-    }
+        let uuids = items.iter().map(|one| one["organization_uuid"].to_string());
+        uuids.collect::<BTreeSet<_>>()
+    };
+    assert_eq!(uuids(&operator).await, [uuid.to_string()].into());
+    let both = [uuid.to_string(), former.to_string()];
+    assert_eq!(uuids(&owner).await, both.into());
     let path = format!("/audit?org={}", former.as_str().unwrap());
     assert!(
         !owner.get(&path).await.ok()["items"]
@@ -156,6 +161,67 @@ async fn a_name_that_is_given_again_has_nothing_of_the_one_before() {
     // A key of the former one opens nothing, also where a new one opens it.
     app.client(&["north"], &["dev"]).await;
     assert_eq!(read(&client).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_answers_that_name_it_go_with_it() {
+    let app = TestApp::builder()
+        .org("north", &["dev"])
+        .org("south", &["dev"])
+        .start()
+        .await;
+    let owner = app.api(Role::Owner, None).await;
+    let fields = json!({"fields": {"client_id": "doomed-dev", "client_secret": "synthetic"}});
+    let grant = |slugs: &[&str]| {
+        let grants = slugs.iter().map(|slug| json!({"organization": slug}));
+        let grants: Vec<_> = grants.collect();
+        json!({"name": "desk", "grants": grants})
+    };
+    let of_it = [
+        (
+            "/orgs",
+            json!({"id": "doomed", "name": "The Doomed Clinic"}),
+        ),
+        ("/orgs/doomed/credentials/dev/eka-care/rotations", fields),
+        ("/keys", grant(&["doomed"])),
+        ("/keys", grant(&["north", "doomed"])),
+        (
+            "/admin-tokens",
+            json!({"name": "desk", "role": "auditor", "organization": "doomed"}),
+        ),
+    ];
+    let others = [
+        ("/orgs", json!({"id": "doomed-too", "name": "doomed"})),
+        ("/keys", grant(&["south"])),
+    ];
+    let mut number = 0;
+    for (path, body) in of_it.iter().chain(&others) {
+        number += 1;
+        let key = format!("request-{number}");
+        let headers = [("idempotency-key", key.as_str())];
+        let answer = owner.send(Method::POST, path, &headers, Some(body)).await;
+        assert_eq!(answer.status, 201, "{path}: {answer:?}");
+    }
+    let path = app.running.app().loaded.database().unwrap();
+    let mut database = open(&path).await;
+    let mut kept = async || {
+        let rows = sqlx::query("SELECT key, answer FROM idempotency_keys ORDER BY key");
+        let rows = rows.fetch_all(&mut database).await.unwrap();
+        let text = |row: &sqlx::sqlite::SqliteRow| (row.get(0), row.get(1));
+        rows.iter().map(text).collect::<Vec<(String, String)>>()
+    };
+    assert_eq!(kept().await.len(), 7);
+    owner.delete("/orgs/doomed").await.ok();
+    let left: Vec<String> = kept().await.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(left, ["request-6", "request-7"]);
+    // And the same creation is a new one.
+    let (path, body) = &of_it[0];
+    let headers = [("idempotency-key", "request-1")];
+    let again = owner.send(Method::POST, path, &headers, Some(body)).await;
+    assert_eq!(
+        (again.status, again.header("idempotent-replayed")),
+        (201, "")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use locum::admin::{ProfileStatus, StatusReport};
-use locum::domain::clock::Clock;
+use locum::domain::clock::{Clock, SystemClock};
 use locum::domain::credential::CredentialVersionId;
-use locum::domain::health::TokenState;
+use locum::domain::health::{Standing, TokenState};
 use locum::domain::usage::Month;
 use locum::sandbox::{Fault, FaultRule};
 use locum::store::Store;
@@ -14,9 +14,10 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::app::{TestApp, org, set_credential};
-use crate::support::clinic::{Clinic, by, credential, organization};
+use crate::support::clinic::{Clinic, DAY, by, credential, organization};
 use crate::support::commands::clinic;
 use crate::support::process::{end, serve_logged};
+use crate::support::program::Program;
 use crate::support::{McpClient, Reply};
 
 async fn call(client: &McpClient) -> Reply {
@@ -126,6 +127,126 @@ async fn calls_logins_failures_and_tokens_are_told() {
     assert!(call(&client).await.is_ok());
     status(&app, "its login", |item| item.last_login.is_some()).await;
     app.running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_was_rejected_is_told_no_longer() {
+    let app = TestApp::builder().org("north", &["dev"]).start().await;
+    let client = app.client(&["north"], &["dev"]).await;
+    assert!(call(&client).await.is_ok());
+    let cached = status(&app, "a token", |item| item.token == TokenState::Cached).await;
+    assert_eq!(cached.standing, Standing::Ok);
+    app.clock.advance(Duration::from_secs(60));
+    // The provider has ended token and credential.
+    assert!(app.sandbox.pin_secrets("north-dev", Vec::new()));
+    app.sandbox.revoke_tokens(Some("north-dev"));
+    assert!(!call(&client).await.is_ok());
+    let refused = status(&app, "the refusal", |item| item.last_failure.is_some()).await;
+    assert_eq!(refused.token, TokenState::BackingOff, "{refused:?}");
+    assert!(refused.token_until < cached.token_until);
+    assert_eq!(refused.standing, Standing::Refused);
+    app.clock.advance(Duration::from_secs(600));
+    let over = status(&app, "the back-off's end", |item| {
+        item.token == TokenState::None
+    })
+    .await;
+    assert_eq!(over.token_until, None);
+    app.running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_now_is_told_before_what_is_all_right() {
+    let app = TestApp::builder().org("north", &["dev"]).start().await;
+    let client = app.client(&["north"], &["dev"]).await;
+    assert!(call(&client).await.is_ok());
+    let fine = status(&app, "a call", |item| item.calls_hour == 1).await;
+    assert_eq!((fine.standing, fine.days_left), (Standing::Ok, 90));
+    app.sandbox.add_fault(FaultRule::every(Fault::ServerError {
+        status: 503,
+        retry_after_s: None,
+    }));
+    assert!(!call(&client).await.is_ok());
+    let failing = status(&app, "a failure", |item| item.errors_hour == 1).await;
+    assert_eq!(failing.standing, Standing::Failing);
+    app.clock.advance(DAY * 80);
+    let due = status(&app, "its day", |item| item.days_left == 10).await;
+    assert_eq!(due.standing, Standing::Due);
+    app.running.stop().await.unwrap();
+}
+
+/// What a terminal of this size is shown by the program.
+fn on_terminal(program: &Program, arguments: &[&str], columns: u16, lines: u16) -> String {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let name = name.to_str().unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(name).unwrap();
+    let size = rustix::termios::Winsize {
+        ws_row: lines,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    rustix::termios::tcsetwinsize(&file, size).unwrap();
+    let mut command = program.command(arguments).into_std();
+    let mut child = command.stdout(file).spawn().unwrap();
+    // What the command still holds of the terminal would keep it open.
+    drop(command);
+    let (mut shown, mut bytes) = (Vec::new(), [0; 4_096]);
+    // A terminal that nobody writes to any more fails to be read.
+    while let Ok(read) = rustix::io::read(&terminal, &mut bytes) {
+        shown.extend_from_slice(&bytes[..read]);
+        if read == 0 {
+            break;
+        }
+    }
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(shown).unwrap().replace('\r', "")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_is_shown_what_it_holds_and_a_file_everything() {
+    let clinic = Clinic::new("").await;
+    let app = clinic.open().await;
+    let admin = by(&app, "priya");
+    clinic.clock.set(SystemClock.now());
+    let (now, long) = (
+        clinic.clock.now(),
+        "a-clinic-with-a-rather-long-name-in-the-north",
+    );
+    for number in 0..33 {
+        let slug = format!("{long}-{number}");
+        organization(&admin, &slug).await;
+        let issued = now - SignedDuration::from_hours(24 * (60 + number));
+        credential(&admin, &slug, "prod", issued).await;
+    }
+    app.close().await;
+    let program = Program {
+        folder: clinic.folder,
+        starter: Vec::new(),
+    };
+    let widest = |text: &str| text.lines().map(|line| line.chars().count()).max();
+    let shown = on_terminal(&program, &["status"], 80, 24);
+    assert!(widest(&shown) <= Some(80), "{shown}");
+    assert!(shown.lines().count() < 24, "{shown}");
+    let mut lines = shown.lines().skip(2);
+    assert!(
+        lines.next().unwrap().contains("-32/prod"),
+        "the oldest first: {shown}"
+    );
+    assert!(
+        shown.contains("and 13 more that are ok; `locum status --all`"),
+        "{shown}"
+    );
+    let all = on_terminal(&program, &["status", "--all"], 80, 24);
+    assert!(widest(&all) <= Some(80), "{all}");
+    assert_eq!(all.lines().count(), 35, "{all}");
+    let file = program.ok(&["status"]).await;
+    assert_eq!(file.lines().count(), 35);
+    let first = file.lines().nth(2).unwrap();
+    assert!(first.starts_with(&format!("{long}-32/prod ")), "{first}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::support::commands::clinic;
+use crate::support::load::spread;
 use crate::support::process::serve_logged;
 use crate::support::program::{Program, Server};
 use crate::support::wire::{Draft, Wire};
@@ -187,6 +188,63 @@ async fn requests_that_have_begun_are_finished() {
             .unwrap()
             .success()
     );
+}
+
+/// Each of them is told of the stop, and says when it ended, while others do.
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_idle_connections_end_with_the_stop() {
+    let (program, _sandbox) = clinic().await;
+    let key = program.key(&["north"]).await;
+    let request = Draft::post("/t/north/dev/mcp", PING)
+        .with(format!("Authorization: Bearer {key}"))
+        .bytes();
+    for _ in 0..3 {
+        let (mut server, _) = serve_logged(&program, &[]).await;
+        let open = {
+            let (url, request) = (server.url.clone(), request.clone());
+            move |_| {
+                let (url, request) = (url.clone(), request.clone());
+                async move {
+                    let mut wire = Wire::connect(&url).await;
+                    assert_eq!(wire.exchange(&request).await.status, 200);
+                    wire
+                }
+            }
+        };
+        let kept = spread(2_000, 64, open).await;
+        terminate(&server);
+        let end = timeout(Duration::from_secs(20), server.child.wait()).await;
+        assert!(end.expect("an end in time").unwrap().success());
+        drop(kept);
+    }
+}
+
+/// Connections that are kept too long end while others come and go.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_come_and_go_meet_those_that_end() {
+    let (program, _sandbox) = clinic().await;
+    let key = program.key(&["north"]).await;
+    let idle = ("LOCUM__LIMITS__IDLE_TIMEOUT", "100ms");
+    let (mut server, _) = serve_logged(&program, &[idle]).await;
+    let request = Draft::post("/t/north/dev/mcp", PING)
+        .with(format!("Authorization: Bearer {key}"))
+        .bytes();
+    let url = server.url.clone();
+    let visit = move |number: usize| {
+        let (url, request) = (url.clone(), request.clone());
+        async move {
+            let mut wire = Wire::connect(&url).await;
+            let answer = timeout(Duration::from_secs(20), wire.exchange(&request)).await;
+            assert_eq!(answer.expect("an answer").status, 200);
+            if number.is_multiple_of(2) {
+                tokio::time::sleep(Duration::from_millis(150)).await;
+            }
+        }
+    };
+    spread(20_000, 64, visit).await;
+    terminate(&server);
+    let end = timeout(Duration::from_secs(20), server.child.wait()).await;
+    assert!(end.expect("an end in time").unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

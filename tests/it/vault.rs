@@ -278,6 +278,8 @@ async fn a_database_that_is_none_or_too_new_is_refused_as_it_is() {
     assert_locked(&program, "too new", "was written by a newer locum").await;
     fs::write(program.path(DATABASE), "").unwrap();
     assert_locked(&program, "empty", "was never initialized").await;
+    fs::write(program.path(DATABASE), "another file ".repeat(100)).unwrap();
+    assert_locked(&program, "other", "locum.db is no database of locum").await;
     fs::remove_file(program.path(DATABASE)).unwrap();
     let (code, message) = program.fails(&["check"]).await;
     assert_eq!(code, 78);

@@ -184,30 +184,31 @@ async fn import(
     Ok(())
 }
 
+const COLUMNS: [&str; 9] = [
+    "ORG", "ENV", "PROVIDER", "VERSION", "STATE", "ISSUED", "VERIFIED", "FIELDS", "NOTE",
+];
+
 pub(super) fn list(credentials: &[CredentialMetadata], output: &Output) {
-    let columns = [
-        "ORG", "ENV", "PROVIDER", "VERSION", "STATE", "ISSUED", "VERIFIED", "FIELDS", "NOTE",
-    ];
-    output.list(credentials, columns, |version| {
-        let fields: Vec<_> = version
-            .fields
-            .iter()
-            .map(|field| format!("{} {}", field.name, field.fingerprint))
-            .collect();
-        [
-            version.organization.clone(),
-            version.environment.to_string(),
-            version.provider.to_string(),
-            version.version.to_string(),
-            version.state.as_str().to_owned(),
-            version.issued.strftime("%Y-%m-%d").to_string(),
-            version
-                .verified_at
-                .map_or("never".to_owned(), |time| time.strftime("%F").to_string()),
-            fields.join(", "),
-            note(version),
-        ]
-    });
+    output.list(credentials, COLUMNS, row);
+}
+
+fn row(version: &CredentialMetadata) -> [String; 9] {
+    let fields = version.fields.iter();
+    let fields: Vec<_> = fields
+        .map(|field| format!("{} {}", field.name, field.fingerprint))
+        .collect();
+    let verified = version.verified_at;
+    [
+        version.organization.clone(),
+        version.environment.to_string(),
+        version.provider.to_string(),
+        version.version.to_string(),
+        version.state.as_str().to_owned(),
+        version.issued.strftime("%Y-%m-%d").to_string(),
+        verified.map_or("never".to_owned(), |time| time.strftime("%F").to_string()),
+        fields.join(", "),
+        note(version),
+    ]
 }
 
 /// When a version ends, or what the login endpoint said to it last.
@@ -228,17 +229,10 @@ fn time(time: Timestamp) -> String {
 }
 
 async fn show(admin: &Admin, place: &Place, output: &Output) -> Result<(), CliError> {
-    let mut versions = admin.credentials(Some(&place.org)).await?;
-    versions.retain(|version| {
-        version.environment == place.env && version.provider.as_str() == place.provider
-    });
-    if versions.is_empty() {
-        return Err(CliError::Failed(format!(
-            "organization `{}` has no credential for `{}` in `{}`",
-            place.org, place.provider, place.env
-        )));
-    }
-    list(&versions, output);
+    let profile = admin.credential(&place.org, &place.env, &place.provider);
+    let profile = profile.await?;
+    output.data(&profile);
+    output.table(&profile.versions, COLUMNS, row);
     Ok(())
 }
 

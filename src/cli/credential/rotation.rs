@@ -56,9 +56,9 @@ pub(super) async fn verify(place: &Place, admin: &Admin, output: &Output) -> Res
             in_use(&rotation),
         ),
         (_, CredentialState::Staged) => format!(
-            "Authentication successful. {}\nNext, to use {}: locum credential promote {options}",
+            "Authentication successful. {}\nNext, to use version {}: locum credential promote {options}",
             in_use(&rotation),
-            named(&rotation),
+            rotation.credential.version,
         ),
         _ => format!("{} is active already.", named(&rotation)),
     });
@@ -113,7 +113,7 @@ pub(super) async fn rollback(
 
 pub(super) async fn cancel(place: &Place, admin: &Admin, output: &Output) -> Result<(), CliError> {
     let (org, env, provider) = (&place.org, &place.env, &place.provider);
-    let id = admin.open_rotation(org, env, provider).await?;
+    let id = admin.rotation_to_cancel(org, env, provider).await?;
     let rotation = admin.cancel_rotation(org, env, provider, id).await?;
     output.data(&rotation);
     output.say(&format!(
@@ -155,6 +155,9 @@ fn named(rotation: &Rotation) -> String {
 fn in_use(rotation: &Rotation) -> String {
     match rotation.active_version {
         Some(active) => format!("Calls use version {active}."),
+        None if rotation.credential.state == CredentialState::Staged => {
+            "No version is active, so its calls fail until this one is promoted.".to_owned()
+        }
         None => format!(
             "No version is active, so its calls fail; to change that: \
              locum credential set {} --from-file FILE",

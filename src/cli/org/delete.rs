@@ -3,13 +3,13 @@
 use std::io::{BufRead, IsTerminal};
 use std::time::Duration;
 
-use crate::admin::{Admin, Receipt};
+use crate::admin::{Admin, Patience, Receipt};
 use crate::cli::CliError;
 use crate::cli::output::Output;
 use crate::domain::organization::OrganizationSlug;
 
 /// Attempts to empty the database's log, and the pause between two of them.
-const ATTEMPTS: usize = 40;
+const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(clap::Args)]
@@ -24,14 +24,11 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(args: &Args, admin: &Admin, output: &Output) -> Result<(), CliError> {
     let organization = admin.organization(&args.id).await?;
     confirm(args, &organization.name, output)?;
-    let mut receipt = admin.delete_organization(&args.id).await?;
-    for _ in 1..ATTEMPTS {
-        if receipt.log_emptied {
-            break;
-        }
-        tokio::time::sleep(PAUSE).await;
-        receipt.log_emptied = admin.empty_log().await;
-    }
+    let patience = Patience {
+        attempts: ATTEMPTS,
+        pause: || tokio::time::sleep(PAUSE),
+    };
+    let receipt = admin.delete_organization(&args.id, patience).await?;
     output.data(&receipt);
     output.say(&shown(&receipt));
     Ok(())
@@ -80,7 +77,7 @@ fn shown(receipt: &Receipt) -> String {
         true => "emptied",
         false => {
             "NOT emptied, because somebody is reading in it: it has bytes of what was removed \
-             until the server stops"
+             until a running server, which tries every minute, has emptied it, or has stopped"
         }
     };
     format!(

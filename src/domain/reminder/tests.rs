@@ -19,6 +19,20 @@ fn subject(schedule: Schedule, known_since: Timestamp) -> Subject {
     }
 }
 
+#[test]
+fn days_are_counted_from_date_to_date() {
+    let time = |text: &str| -> Timestamp { text.parse().unwrap() };
+    for (from, to, days) in [
+        ("2026-11-26T18:00:00Z", "2026-12-06T00:00:00Z", 10),
+        ("2026-11-26T00:00:00Z", "2026-12-06T23:59:59Z", 10),
+        ("2026-11-26T00:00:00Z", "2026-11-26T23:59:59Z", 0),
+        ("2026-11-26T00:00:01Z", "2026-11-25T23:59:59Z", -1),
+        ("2026-11-26T05:00:00Z", "2026-10-29T06:00:00Z", -28),
+    ] {
+        assert_eq!(days_until(time(from), time(to)), days, "{from} {to}");
+    }
+}
+
 /// A world of one subject: runs the plan as the outbox does.
 struct World {
     subject: Option<Subject>,

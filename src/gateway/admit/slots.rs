@@ -27,9 +27,23 @@ pub(super) struct Slots<K> {
 
 struct Lines<K> {
     capacity: i64,
+    /// Made when somebody waits for the first time: most tenants never do.
+    queue: Option<Box<Queue<K>>>,
+}
+
+struct Queue<K> {
     /// The keys with a line, the next one in turn first.
     turns: VecDeque<K>,
     by_key: HashMap<K, VecDeque<oneshot::Sender<()>>>,
+}
+
+impl<K> Default for Queue<K> {
+    fn default() -> Self {
+        Self {
+            turns: VecDeque::new(),
+            by_key: HashMap::new(),
+        }
+    }
 }
 
 /// A slot; returned when dropped.
@@ -47,8 +61,7 @@ impl<K: Clone + Eq + Hash> Slots<K> {
             waiting: AtomicUsize::new(0),
             lines: Mutex::new(Lines {
                 capacity,
-                turns: VecDeque::new(),
-                by_key: HashMap::new(),
+                queue: None,
             }),
         }
     }
@@ -89,7 +102,8 @@ impl<K: Clone + Eq + Hash> Slots<K> {
             return Ok(Place::Served);
         }
         let (sender, turn) = oneshot::channel();
-        if lines.join(key, sender, &self.waiting) {
+        let queue = lines.queue.get_or_insert_default();
+        if queue.join(key, sender, &self.waiting) {
             return Ok(Place::Waiting(turn));
         }
         self.waiting.fetch_sub(1, Ordering::SeqCst);
@@ -113,8 +127,11 @@ impl<K: Clone + Eq + Hash> Slots<K> {
 
     /// Hands free slots to the lines in turn.
     fn serve(&self, lines: &mut Lines<K>) {
-        while !lines.turns.is_empty() && self.decrement() {
-            let sender = lines.next();
+        let Some(queue) = &mut lines.queue else {
+            return;
+        };
+        while !queue.turns.is_empty() && self.decrement() {
+            let sender = queue.next();
             if sender.is_some() {
                 self.waiting.fetch_sub(1, Ordering::SeqCst);
             }
@@ -135,7 +152,7 @@ enum Place {
     Waiting(oneshot::Receiver<()>),
 }
 
-impl<K: Clone + Eq + Hash> Lines<K> {
+impl<K: Clone + Eq + Hash> Queue<K> {
     /// Puts somebody at the end of a line, unless it is full of people who still wait.
     fn join(&mut self, key: &K, sender: oneshot::Sender<()>, waiting: &AtomicUsize) -> bool {
         let line = self.by_key.entry(key.clone()).or_default();

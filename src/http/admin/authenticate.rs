@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::AUTHORIZATION;
@@ -14,6 +15,7 @@ use super::refusal::Refusal;
 use crate::admin::Admin;
 use crate::domain::actor::Actor;
 use crate::domain::bearer_secret::SecretKind;
+use crate::domain::organization::OrganizationSlug;
 use crate::domain::origin::RequestId;
 use crate::http::bearer;
 use crate::http::server::Peer;
@@ -33,6 +35,8 @@ impl<S: Sync> FromRequestParts<S> for Acting {
 /// Around every endpoint.
 pub(super) async fn enter(
     State(api): State<AdminApi>,
+    route: Option<MatchedPath>,
+    names: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
@@ -42,12 +46,24 @@ pub(super) async fn enter(
     let admin = api.admin.acting_as(actor, request_id);
     request.extensions_mut().insert(admin.clone());
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let what = format!("{} {}", request.method(), request.uri().path());
+    let method = request.method().clone();
     let response = next.run(request).await;
-    if !reads {
-        api.after_change(&admin, &what, response.status()).await?;
+    if response.status() == StatusCode::FORBIDDEN && !reads {
+        let route = route.as_ref().map_or("", MatchedPath::as_str);
+        let organization = names.ok().and_then(|names| organization(&names));
+        let what = format!("{method} {route}");
+        admin.record_refusal(&what, organization.as_ref()).await?;
+    } else if !reads {
+        api.after_change().await;
     }
     Ok(response)
+}
+
+/// The one that a path names.
+fn organization(names: &RawPathParams) -> Option<OrganizationSlug> {
+    let mut names = names.iter();
+    let (_, slug) = names.find(|(name, _)| *name == "org")?;
+    OrganizationSlug::parse(slug).ok()
 }
 
 impl AdminApi {
@@ -69,20 +85,11 @@ impl AdminApi {
         }
     }
 
-    async fn after_change(
-        &self,
-        admin: &Admin,
-        what: &str,
-        status: StatusCode,
-    ) -> Result<(), Refusal> {
-        if status == StatusCode::FORBIDDEN {
-            admin.record_refusal(what).await?;
-        }
+    async fn after_change(&self) {
         // A server that cannot read its database says so itself, and goes on with what it knows.
         if let Err(error) = self.gateway.refresh().await {
             tracing::error!(%error, "the database cannot be read; the last state is served");
         }
-        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use http::{HeaderName, Method};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use zeroize::Zeroize;
 
 use super::refusal::Refusal;
@@ -164,4 +165,68 @@ where
     let text = String::deserialize(deserializer)?;
     text.parse()
         .map_err(|error| serde::de::Error::custom(format!("unfit, expected {error}")))
+}
+
+/// A whole number, however it is written: for JSON Schema `219.0` and `2.19e2` are integers.
+pub(super) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    // As it was written: the largest integers have neighbours that are the same floating-point number.
+    let number = Option::<Box<RawValue>>::deserialize(deserializer)?;
+    number.map(|number| whole(number.get())).transpose()
+}
+
+pub(super) fn whole<E: serde::de::Error>(number: &str) -> Result<i64, E> {
+    let float = || {
+        let float = number.contains(['.', 'e', 'E']).then_some(number)?;
+        let float = float.parse::<f64>().ok();
+        let float = float.filter(|float| float.fract() == 0.0)?;
+        format!("{float:.0}").parse().ok()
+    };
+    number
+        .parse()
+        .ok()
+        .or_else(float)
+        .ok_or_else(|| E::custom("unfit, expected an integer of 64 bits"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(default, deserialize_with = "super::integer")]
+        number: Option<i64>,
+    }
+
+    #[test]
+    fn a_whole_number_is_an_integer_however_it_is_written() {
+        let read = |text: &str| serde_json::from_str::<Body>(text).map(|body| body.number);
+        let written = [
+            ("219", 219),
+            ("219.0", 219),
+            ("-38757.0", -38_757),
+            ("2.19e2", 219),
+            ("-0.0", 0),
+            ("-9223372036854775808", i64::MIN),
+            ("9223372036854775807", i64::MAX),
+        ];
+        for (text, number) in written {
+            let body = format!(r#"{{"number": {text}}}"#);
+            assert_eq!(read(&body).unwrap(), Some(number), "{text}");
+        }
+        for text in [
+            "1.5",
+            "1e30",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "\"1\"",
+            "true",
+        ] {
+            let body = format!(r#"{{"number": {text}}}"#);
+            assert!(read(&body).is_err(), "{text}");
+        }
+        for body in ["{}", r#"{"number": null}"#] {
+            assert_eq!(read(body).unwrap(), None);
+        }
+    }
 }

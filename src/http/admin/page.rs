@@ -1,7 +1,10 @@
-//! Lists in pages: `{"items": […], "next"?}`. A cursor is the key of the item after which the next
-//! page begins, so that what is added or removed meanwhile moves nothing.
+//! Lists in pages: `{"items": […], "next"?}`. A cursor is the place of the item after which the next
+//! page begins (`domain::page`), as base64url of its JSON.
 
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::answer;
@@ -18,9 +21,10 @@ pub(super) struct Page {
     pub cursor: Option<String>,
 }
 
+/// A page, and the cursor of the next one if one follows.
 #[derive(Serialize)]
-struct List<'a, T> {
-    items: &'a [T],
+pub(super) struct List<T> {
+    items: Vec<T>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -34,24 +38,38 @@ impl Page {
         }
     }
 
-    /// The page out of all items, which are in the order of their keys.
-    pub(super) fn of<T: Serialize>(
-        &self,
-        all: &[T],
-        key: impl Fn(&T) -> String,
-    ) -> Result<Response, Refusal> {
-        let size = self.size()?;
-        let start = match &self.cursor {
-            None => 0,
-            Some(after) => all.partition_point(|item| key(item) <= *after),
+    /// The place after which it begins; `None` is the beginning of the list.
+    pub(super) fn after<P: DeserializeOwned>(&self) -> Result<Option<P>, Refusal> {
+        let Some(cursor) = &self.cursor else {
+            return Ok(None);
         };
-        let items = &all[start..all.len().min(start + size)];
-        let more = start + items.len() < all.len();
-        Ok(list(items, items.last().filter(|_| more).map(key)))
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
+        let place = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        place.map(Some).ok_or(Refusal::NoPage)
     }
 }
 
-/// A page, and the key of its last item if another page follows.
-pub(super) fn list<T: Serialize>(items: &[T], next: Option<String>) -> Response {
+impl<T> List<T> {
+    /// A page of `size` items. One more than that says that another page follows.
+    pub(super) fn of<P: Serialize>(
+        mut items: Vec<T>,
+        size: usize,
+        place: impl Fn(&T) -> P,
+    ) -> Self {
+        let more = items.len() > size;
+        items.truncate(size);
+        let last = items.last().filter(|_| more);
+        let next = last.map(|last| cursor(&place(last)));
+        Self { items, next }
+    }
+}
+
+fn cursor(place: &impl Serialize) -> String {
+    // A place has nothing that cannot be JSON.
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(place).unwrap_or_default())
+}
+
+/// A page whose next one has a cursor of its list's own.
+pub(super) fn list<T: Serialize>(items: Vec<T>, next: Option<String>) -> Response {
     answer::ok(&List { items, next })
 }

@@ -31,6 +31,8 @@ pub(super) enum Refusal {
     Body(String),
     #[error("{0}")]
     Query(String),
+    #[error("cursor: there is no such page; take the `next` of a former page of this list")]
+    NoPage,
     #[error("the header {header} {message}")]
     Header {
         header: &'static str,
@@ -52,6 +54,7 @@ impl Refusal {
             Self::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
             Self::Body(_) => (StatusCode::BAD_REQUEST, "body_invalid"),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "query_invalid"),
+            Self::NoPage => (StatusCode::NOT_FOUND, "page_not_found"),
             Self::Header { .. } => (StatusCode::BAD_REQUEST, "header_invalid"),
             Self::Admin(error) => (status(error.kind()), error.code()),
         }

@@ -16,12 +16,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{GRACE, Mode, ServerSettings};
+use super::{Mode, ServerSettings};
 
 /// How long a connection may wait for a request while places are scarce.
 const PRESSED: Duration = Duration::from_secs(5);
 /// After the stop, a connection without a request for this long is closed.
 const LINGER: Duration = Duration::from_secs(1);
+/// Why a connection with a request in flight is dropped after the stop.
+pub(super) const CUT_OFF: &str = "it was not over in time after the stop";
 /// An HTTP/2 client may take back this many requests more than half of what it sent.
 const MAX_ABANDONED: u32 = 200;
 
@@ -143,8 +145,8 @@ impl Activity {
         let stuck = self.stuck(&state);
         let waiting = (state.in_flight == 0).then(|| self.waiting(&state, mode));
         let stopped = mode.stopped.map(|stopped| match state.http2 {
-            true => (stopped, Verdict::Finish),
-            false => (stopped + GRACE, Verdict::Drop("the gateway stops")),
+            true => (stopped.at, Verdict::Finish),
+            false => (stopped.end, Verdict::Drop(CUT_OFF)),
         });
         let abusive = state.abandoned > MAX_ABANDONED && state.abandoned > state.finished;
         let abusive = abusive.then(|| (state.since, Verdict::Drop("too many requests taken back")));
@@ -185,7 +187,7 @@ impl Activity {
         };
         match mode.stopped {
             Some(stopped) if !state.head_begun => {
-                let at = (state.since + time).min(state.since.max(stopped) + LINGER);
+                let at = (state.since + time).min(state.since.max(stopped.at) + LINGER);
                 (at, Verdict::Finish)
             }
             _ => (state.since + time, verdict),

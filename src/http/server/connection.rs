@@ -14,11 +14,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::activity::{Activity, Verdict};
+use super::activity::{Activity, CUT_OFF, Verdict};
 use super::body::Requests;
 use super::io::Watched;
 use super::places::Place;
-use super::{GRACE, Peer, Shared};
+use super::{Peer, Shared};
 use crate::http::tls::Tls;
 
 /// How long the timer of a connection sleeps that waits for nothing.
@@ -67,7 +67,10 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, place: Place, sha
         // Apart: a connection in clear would take its room, too.
         Some(tls) => Box::pin(encrypted(stream, tls, peer, &shared)).await,
     };
-    tracing::debug!(peer = %peer.0, reason = ended, "connection ended");
+    match ended == CUT_OFF {
+        true => tracing::warn!(peer = %peer.0, "a request in flight was cut off: {CUT_OFF}"),
+        false => tracing::debug!(peer = %peer.0, reason = ended, "connection ended"),
+    }
     drop(place);
 }
 
@@ -122,16 +125,18 @@ where
             None => {}
         }
         let now = Instant::now();
-        match activity.due(*mode.borrow(), end) {
+        // Copied: who holds a borrow while another writer waits, and borrows again, waits for ever.
+        let told = *mode.borrow();
+        match activity.due(told, end) {
             Some((at, Verdict::Drop(reason))) if at <= now => return reason.to_owned(),
             Some((at, Verdict::Finish)) if at <= now => {
                 connection.as_mut().graceful_shutdown();
-                let stopped = mode.borrow().stopped.map(|stopped| stopped + GRACE);
+                let stopped = told.stopped.map(|stopped| stopped.end);
                 end = Some(stopped.unwrap_or(now + shared.settings.write_timeout));
             }
             _ => {}
         }
-        let at = activity.due(*mode.borrow(), end).map(|(at, _)| at);
+        let at = activity.due(told, end).map(|(at, _)| at);
         timer.as_mut().reset(at.unwrap_or(now + LONG).max(now));
     }
 }

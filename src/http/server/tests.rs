@@ -15,6 +15,7 @@ fn settings(max_connections: usize, peers: Option<&str>) -> ServerSettings {
         head_timeout: minute,
         write_timeout: minute,
         idle_timeout: minute,
+        grace: minute,
         peers: peers.map(|list| {
             let text = format!("v = {list}");
             let mut table: std::collections::BTreeMap<String, Networks> =

@@ -2,8 +2,9 @@
 
 use locum::domain::actor::Role;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::app::reqwest_client;
 use crate::support::{McpClient, TestApp};
 
 #[tokio::test]
@@ -236,4 +237,35 @@ async fn the_last_owner_token_cannot_be_revoked_through_the_api() {
     let refused = owner.delete(&format!("/admin-tokens/{own}")).await;
     assert_eq!((refused.status, refused.code()), (409, "last_owner"));
     assert_eq!(owner.get("/orgs").await.status, 200);
+}
+
+/// Who pastes a whole token where its id belongs, and may not do that anyway, leaves it nowhere.
+#[tokio::test]
+async fn a_refusal_is_on_record_without_what_was_sent() {
+    let app = TestApp::builder().org("north", &["dev"]).start().await;
+    let auditor = app.api(Role::Auditor, None).await;
+    let revision = async || {
+        let url = format!("http://{}/readyz", app.running.admin);
+        let answer = reqwest_client().get(url).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()["revision"].clone()
+    };
+    let before = revision().await;
+    let token = &auditor.token;
+    for path in [
+        format!("/admin-tokens/{token}"),
+        "/orgs/north".to_owned(),
+        format!("/admin-tokens/{}", "x".repeat(20_000)),
+    ] {
+        let refused = auditor.delete(&path).await;
+        assert_eq!((refused.status, refused.code()), (403, "forbidden"));
+    }
+    let mut records = app.audit().await;
+    records.retain(|record| record.action == "admin.refused");
+    let shown = records
+        .iter()
+        .map(|record| (record.target.as_deref(), record.organization.as_deref()));
+    let token = (Some("DELETE /admin/v1/admin-tokens/{id}"), None);
+    let organization = (Some("DELETE /admin/v1/orgs/{org}"), Some("north"));
+    assert_eq!(shown.collect::<Vec<_>>(), [token, organization, token]);
+    assert_eq!(revision().await, before, "nobody has to read anything");
 }

@@ -2,5 +2,6 @@
 
 mod changes;
 mod contract;
+mod pages;
 mod roles;
 mod secrets;

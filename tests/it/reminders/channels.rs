@@ -55,7 +55,7 @@ async fn a_mail_says_what_is_due_to_whom_it_belongs_and_what_settles_it() {
     let headers = &mail["headers"];
     assert_eq!(
         headers["Subject"],
-        "north: 2 credentials or keys need attention"
+        "north: eka-care (dev) overdue for 10 days (2025-12-22), and 1 more"
     );
     assert_eq!(headers["From"], "Locum <locum@clinic.example>");
     assert_eq!(headers["Auto-Submitted"], "auto-generated");

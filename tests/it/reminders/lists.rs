@@ -3,11 +3,14 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use locum::admin::OrganizationChange;
+use jiff::SignedDuration;
+use locum::admin::{OrganizationChange, TokenRequest};
 use locum::domain::actor::{Actor, Role};
 use locum::domain::clock::Clock;
+use locum::domain::health::Standing;
 use locum::domain::notice::{DueItem, Urgency};
 use locum::domain::organization::OrganizationState;
+use locum::domain::reminder::ReminderReason;
 use locum::store::Store;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -15,6 +18,7 @@ use tokio::io::AsyncWriteExt;
 use crate::support::app::org;
 use crate::support::clinic::{Clinic, DAY, by, credential, key, organization};
 use crate::support::install::Project;
+use crate::support::webhooks::{Receiver, SECRET};
 
 fn shown(items: &[DueItem]) -> Vec<(String, &'static str, Option<i64>)> {
     let place = |item: &DueItem| match (&item.environment, &item.name) {
@@ -80,7 +84,7 @@ async fn due_overdue_unverified_refused_and_ending_things_are_listed_to_those_wh
         ("north/dev", unverified, Some(-1)),
         ("north+south key", "ends", Some(7)),
         ("north/dev", "due", Some(83)),
-        ("south key", "ends", None),
+        ("south key", "never ends", None),
     ]);
     assert_eq!(shown(&of_arjun), expected);
 
@@ -126,6 +130,105 @@ async fn due_overdue_unverified_refused_and_ending_things_are_listed_to_those_wh
     );
     let due = priya.rotation_due(None, None).await.unwrap();
     assert!(shown(&due).iter().any(|(place, ..)| place == "south/dev"));
+    app.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admin_tokens_are_listed_and_reminded_of_to_those_who_may_know_them() {
+    let receiver = Receiver::start().await;
+    let clinic = Clinic::new(&receiver.section()).await;
+    clinic.write("webhook.secret", SECRET);
+    let app = clinic.open().await;
+    let (priya, arjun) = (by(&app, "priya"), by(&app, "arjun"));
+    organization(&priya, "north").await;
+    let request = |name: &str, place: Option<&str>, days: Option<i64>| TokenRequest {
+        name: name.to_owned(),
+        role: Role::Auditor,
+        organization: place.map(org),
+        expires: days.map(|days| clinic.days_from_now(days)),
+    };
+    // One that Arjun has, one that he made, and one that has nothing to do with him.
+    let of_arjun = request("arjun", None, Some(20));
+    let of_arjun = priya.create_token(&of_arjun).await.unwrap().summary.id;
+    let by_arjun = request("it's a robot", Some("north"), None);
+    let by_arjun = arjun.create_token(&by_arjun).await.unwrap().summary.id;
+    let other = request("", Some("north"), Some(7));
+    let other = priya.create_token(&other).await.unwrap().summary.id;
+
+    let listed = priya.rotation_due(None, Some("arjun")).await.unwrap();
+    let ids: Vec<(&str, &str)> = listed
+        .iter()
+        .map(|item| (item.id.as_str(), item.urgency.as_str()))
+        .collect();
+    let expected = [
+        (of_arjun.as_str(), "ends"),
+        (by_arjun.as_str(), "never ends"),
+    ];
+    assert_eq!(ids, expected);
+    assert_eq!(
+        listed[1].command,
+        format!(
+            "locum admin-token create --role auditor --org north --name 'it'\\''s a robot' \
+             --expires 90d && locum admin-token revoke {by_arjun}"
+        )
+    );
+    app.remind().await.unwrap();
+    let items = receiver.received();
+    let items = items
+        .iter()
+        .flat_map(|one| one.event["items"].as_array().unwrap());
+    let told: Vec<_> = items.map(|item| (&item["id"], &item["reason"])).collect();
+    let expected = (&json!(other), &json!("token_expiry"));
+    assert_eq!(format!("{told:?}"), format!("{:?}", [expected]));
+    // Who administers is for owners to know.
+    let operator = app.admin(Actor::Token {
+        id: "t".to_owned(),
+        name: "operator".to_owned(),
+        role: Role::Operator,
+        organization: None,
+    });
+    assert_eq!(operator.rotation_due(None, None).await.unwrap(), []);
+    priya.revoke_token(&other).await.unwrap();
+    assert_eq!(priya.rotation_due(None, None).await.unwrap(), []);
+    app.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_are_counted_the_same_everywhere() {
+    let clinic = Clinic::new("").await;
+    let app = clinic.open().await;
+    let admin = by(&app, "priya");
+    organization(&admin, "north").await;
+    // Due 27 days and 18 hours ago, and in 6 days and 18 hours.
+    let at = |days| clinic.days_from_now(days) + SignedDuration::from_hours(-18);
+    credential(&admin, "north", "prod", at(-117)).await;
+    credential(&admin, "north", "dev", at(-83)).await;
+    let key = key(&admin, &["north"], Some(at(10))).await;
+    let status = admin.status(None).await.unwrap();
+    let due = admin.rotation_due(None, None).await.unwrap();
+    for (environment, left, standing) in
+        [("prod", -28, Standing::Overdue), ("dev", 6, Standing::Due)]
+    {
+        let item = status
+            .items
+            .iter()
+            .find(|item| item.environment.as_str() == environment);
+        let item = item.unwrap();
+        assert_eq!((item.days_left, item.standing), (left, standing));
+        assert_eq!(item.age_days + item.days_left, 90);
+        let mut listed = due
+            .iter()
+            .filter(|item| item.reason == ReminderReason::Rotation);
+        let listed = listed.find(|item| item.environment.as_deref() == Some(environment));
+        let listed = listed.unwrap();
+        assert_eq!(
+            (listed.days_left, listed.age_days),
+            (Some(left), item.age_days)
+        );
+    }
+    let key = due.iter().find(|item| item.id == key).unwrap();
+    assert_eq!(key.days_left, Some(9));
+    assert_eq!(key.standing(), "ends in 9 days (2026-01-10)");
     app.close().await;
 }
 

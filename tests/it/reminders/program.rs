@@ -11,9 +11,9 @@ use crate::support::program::Program;
 use crate::support::scrape::Scrape;
 use crate::support::webhooks::{Receiver, SECRET};
 
-async fn overdue(receiver: &Receiver) -> Program {
+pub(super) async fn overdue(receiver: &Receiver) -> Program {
     let program = Program::init().await;
-    std::fs::write(program.path("webhook.secret"), SECRET).unwrap();
+    program.write("webhook.secret", SECRET);
     program.configure(&receiver.section());
     program
         .ok(&["org", "create", "north", "--name", "North"])
@@ -157,7 +157,7 @@ async fn commands_list_test_and_retry() {
 #[tokio::test(flavor = "multi_thread")]
 async fn channels_that_cannot_work_are_refused_before_anything_starts() {
     let program = Program::init().await;
-    std::fs::write(program.path("short.secret"), "short").unwrap();
+    program.write("short.secret", "short");
     let hook = |url: &str, secret: &str| {
         format!(
             "[[reminders.webhook]]\nname = \"ops\"\nurl = \"{url}\"\nsecret_file = \"{secret}\"\n"

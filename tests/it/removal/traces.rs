@@ -9,7 +9,7 @@ use sqlx::Row;
 
 use crate::support::database::open;
 use crate::support::load::spread;
-use crate::support::process::serve_logged;
+use crate::support::process::{serve_logged, soon};
 use crate::support::program::Program;
 use crate::support::strace::killed_at;
 
@@ -113,6 +113,40 @@ async fn nothing_sealed_of_deleted_organizations_is_left_while_the_server_serves
     assert_eq!(found(&path, &doomed), 0);
     assert_eq!(found(&path, &kept), kept.len());
     program.ok(&["check"]).await;
+    drop(server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_read_the_whole_time_is_emptied_by_the_next_server() {
+    let program = Program::init().await;
+    fill(&program, "doomed").await;
+    let path = program.path(DATABASE);
+    let doomed = sealed_of(&path, "doomed").await;
+    let mut reader = open(&path).await;
+    sqlx::raw_sql("BEGIN; SELECT * FROM organizations")
+        .execute(&mut reader)
+        .await
+        .unwrap();
+    let delete = ["org", "delete", "doomed", "--confirm", "doomed"];
+    let mut command = program.command(&delete).spawn().unwrap();
+    soon("it is deleted", async || {
+        sealed_of(&path, "doomed").await.is_empty()
+    })
+    .await;
+    // It still waits for the reader.
+    command.kill().await.unwrap();
+    assert!(found(&path, &doomed) > 0);
+    // As long as somebody has the database open, nobody leaves as the last one.
+    sqlx::raw_sql("COMMIT").execute(&mut reader).await.unwrap();
+    program.ok(&["check"]).await;
+    assert!(found(&path, &doomed) > 0);
+    let (server, _) = serve_logged(&program, &[]).await;
+    soon("the log is emptied", async || found(&path, &doomed) == 0).await;
+    soon("nothing is left to do", async || {
+        let row = sqlx::query("SELECT COUNT(*) FROM unemptied_log");
+        row.fetch_one(&mut reader).await.unwrap().get::<i64, _>(0) == 0
+    })
+    .await;
     drop(server);
 }
 

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use locum::domain::credential::CredentialState as State;
+use locum::domain::health::TokenState;
+use locum::domain::notice::Urgency;
 use locum::sandbox::{Endpoint, Fault, FaultRule, Sandbox};
 
 use super::{Step, north, read, used_now, version_used};
@@ -93,6 +95,21 @@ async fn calls_in_flight_finish_with_theirs_and_no_call_is_sent_with_a_revoked_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_version_gives_way_to_the_one_before_and_no_call_fails() {
+    no_call_fails_when_a_version_is_refused(FormersToken::IsGood).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_version_gives_way_although_the_token_of_the_one_before_is_dead() {
+    no_call_fails_when_a_version_is_refused(FormersToken::IsDead).await;
+}
+
+#[derive(PartialEq)]
+enum FormersToken {
+    IsGood,
+    IsDead,
+}
+
+async fn no_call_fails_when_a_version_is_refused(former: FormersToken) {
     const CALLS: usize = 300;
     let (app, profile, client) = north().await;
     assert_eq!(used_now(&app, &client).await, Ok(1));
@@ -100,6 +117,13 @@ async fn a_refused_version_gives_way_to_the_one_before_and_no_call_fails() {
     assert_eq!(used_now(&app, &client).await, Ok(2));
     let records = app.audit().await.len();
     refuse(&app.sandbox, "v-2");
+    let logins = match former {
+        FormersToken::IsGood => 1,
+        FormersToken::IsDead => 2,
+    };
+    if former == FormersToken::IsDead {
+        app.sandbox.revoke_tokens(Some("v-1"));
+    }
     let calls = spread(CALLS, CALLS, {
         let client = client.clone();
         move |_| {
@@ -125,7 +149,70 @@ async fn a_refused_version_gives_way_to_the_one_before_and_no_call_fails() {
         2,
         "one login, and one that was refused"
     );
+    assert_eq!(attempts(&app.sandbox, "v-1"), logins);
     assert_eq!(used_now(&app, &client).await, Ok(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_by_a_call_verifies_a_version_and_stays_with_it() {
+    let (app, profile, client) = north().await;
+    let admin = app.admin();
+    let of_organization = async || admin.organization(&profile.organization).await.unwrap();
+    let before = of_organization().await.revision;
+    assert_eq!(used_now(&app, &client).await, Ok(1));
+    // The gateway writes it down every five seconds.
+    let verified = async |number: usize, what: &str| {
+        for _ in 0..400 {
+            let versions = admin.credentials(None).await.unwrap();
+            let version = &versions[versions.len() - number];
+            if let Some(at) = version.verified_at {
+                return at;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("not within 20 s: {what}");
+    };
+    let first = verified(1, "the login of the first").await;
+    assert_eq!(
+        of_organization().await.revision,
+        before,
+        "nobody changed it"
+    );
+    app.clock.advance(Duration::from_secs(60));
+    profile.promote_next("v-2").await;
+    assert_eq!(used_now(&app, &client).await, Ok(2));
+    verified(2, "the login of the second").await;
+    refuse(&app.sandbox, "v-2");
+    assert_eq!(used_now(&app, &client).await, Ok(1));
+    assert_eq!(profile.states().await, [State::Active, State::Refused]);
+    assert_eq!(attempts(&app.sandbox, "v-1"), 1, "its token was good still");
+    let mut item = None;
+    for _ in 0..400 {
+        let report = admin.status(None).await.unwrap();
+        item = report.items.into_iter().next();
+        if item
+            .as_ref()
+            .is_some_and(|item| item.token == TokenState::Cached)
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let item = item.unwrap();
+    assert_eq!(
+        (item.version, item.token),
+        (1, TokenState::Cached),
+        "{item:?}"
+    );
+    assert_eq!(item.last_login, Some(first));
+    assert_eq!(verified(1, "the first one's").await, first);
+    app.clock.advance(Duration::from_secs(2 * 86_400));
+    let due = admin.rotation_due(None, None).await.unwrap();
+    assert!(
+        due.iter()
+            .all(|item| item.urgency != Urgency::NeverVerified),
+        "{due:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

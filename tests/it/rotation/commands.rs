@@ -97,6 +97,7 @@ async fn each_step_says_how_things_stand_and_what_is_next() {
         cancelled.contains("is cancelled, its values are gone"),
         "{cancelled}"
     );
+    assert_eq!(step(&program, "cancel").await, cancelled, "again");
     let revoked = step(&program, "revoke").await;
     assert!(
         revoked.contains("Version 1 of") && revoked.contains("its calls fail"),

@@ -15,6 +15,7 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 
 use super::app::{PROVIDER, org};
+use super::program::write_secret;
 
 pub const DAY: Duration = Duration::from_secs(86_400);
 
@@ -43,8 +44,9 @@ impl Clinic {
         std::fs::write(self.folder.path().join("locum.toml"), config).unwrap();
     }
 
+    /// Writes a file that its owner alone can read.
     pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.folder.path().join(name), text).unwrap();
+        write_secret(&self.folder.path().join(name), text);
     }
 
     pub async fn open(&self) -> App {

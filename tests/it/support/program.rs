@@ -1,6 +1,7 @@
 //! `Program`: the real binary in a temporary folder, driven by its command line as a user would.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -24,6 +25,12 @@ pub struct Server {
     pub child: Child,
 }
 
+/// Writes a file that its owner alone can read.
+pub fn write_secret(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 impl Program {
     /// An empty folder.
     pub fn empty() -> Self {
@@ -43,6 +50,11 @@ impl Program {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Writes a file that its owner alone can read.
+    pub fn write(&self, name: &str, text: &str) {
+        write_secret(&self.path(name), text);
     }
 
     /// Writes `locum.toml`: free ports, a log of JSON lines, and `more`.

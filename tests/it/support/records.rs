@@ -21,6 +21,10 @@ pub struct Records {
     pub audit: i64,
     /// Key id → whether it was revoked, and its number of grants.
     pub keys: BTreeMap<String, (bool, i64)>,
+    /// Admin token id → its state.
+    pub tokens: BTreeMap<String, String>,
+    /// Tenant (slug/environment) → its limits: per minute, per day, concurrency.
+    pub limits: BTreeMap<String, String>,
     pub revision: i64,
 }
 
@@ -91,6 +95,17 @@ impl Records {
             (id, (revoked == "1", grants.parse().unwrap()))
         });
         let keys = keys.collect();
+        let tokens = texts(
+            &mut database,
+            "SELECT id, iif(revoked_at IS NULL, 'active', 'revoked') FROM admin_tokens",
+        );
+        let tokens = tokens.await.into_iter().map(pair).collect();
+        let limits = texts(
+            &mut database,
+            "SELECT slug || '/' || environment, printf('%s %s %s', per_minute, per_day, concurrency)
+             FROM tenant_limits JOIN organizations o ON o.id = organization_id",
+        );
+        let limits = limits.await.into_iter().map(pair).collect();
         let revision = texts(&mut database, "SELECT CAST(value AS TEXT) FROM revision").await;
         database.close().await.unwrap();
         Self {
@@ -100,6 +115,8 @@ impl Records {
             replaced,
             audit,
             keys,
+            tokens,
+            limits,
             revision: revision[0][0].parse().unwrap(),
         }
     }

@@ -90,9 +90,15 @@ async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes)
     kept.received.push(received);
     let (status, retry_after) = kept.answers.pop_front().unwrap_or((204, None));
     let status = StatusCode::from_u16(status).unwrap();
+    // What it was told, wherever an answer has room for it.
+    let repeated = [
+        ("location", signature.clone()),
+        ("x-secret", SECRET.to_owned()),
+    ];
     match retry_after {
         Some(wait) => (status, [("retry-after", wait)]).into_response(),
-        None => status.into_response(),
+        None if status.is_success() => status.into_response(),
+        None => (status, repeated, format!("{SECRET} {signature}")).into_response(),
     }
 }
 

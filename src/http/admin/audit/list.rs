@@ -51,7 +51,7 @@ pub(in crate::http::admin) async fn list(
     let limit = u32::try_from(page.size()?).unwrap_or(u32::MAX);
     let found = admin.audit_page(&filter, order, limit).await?;
     Ok(page::list(
-        &found.items,
+        found.items,
         found.next.map(|seq| seq.to_string()),
     ))
 }

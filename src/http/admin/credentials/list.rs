@@ -1,13 +1,13 @@
 //! `GET /orgs/{org}/credentials`: metadata of the versions that are not over; with `all`, of those
 //! too. Newest first within each environment and provider.
 
-use axum::response::Response;
 use serde::Deserialize;
 
+use crate::domain::page::AfterVersion;
+use crate::http::admin::answer::{Answer, ok};
 use crate::http::admin::authenticate::Acting;
-use crate::http::admin::page::Page;
+use crate::http::admin::page::{List, Page};
 use crate::http::admin::path::{Asked, OrgPath};
-use crate::http::admin::refusal::Refusal;
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -20,16 +20,16 @@ pub(in crate::http::admin) struct Query {
 pub(in crate::http::admin) async fn list(
     Acting(admin): Acting,
     OrgPath(org): OrgPath,
-    Asked(query): Asked<Query>,
-) -> Result<Response, Refusal> {
-    let mut versions = admin.credentials(Some(&org)).await?;
-    versions.retain(|version| query.all || !version.state.is_over());
-    let page = Page {
-        limit: query.limit,
-        cursor: query.cursor,
-    };
-    page.of(&versions, |version| {
-        let place = format!("{} {}", version.environment, version.provider);
-        format!("{place} {:020}", i64::MAX - version.version)
-    })
+    Asked(Query { all, limit, cursor }): Asked<Query>,
+) -> Answer {
+    let page = Page { limit, cursor };
+    let (size, after) = (page.size()?, page.after()?);
+    let some = admin
+        .credentials_after(&org, all, after.as_ref(), size + 1)
+        .await?;
+    Ok(ok(&List::of(some, size, |version| AfterVersion {
+        environment: version.environment.clone(),
+        provider: version.provider.clone(),
+        version: version.version,
+    })))
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::http::admin::answer::{Answer, ok};
 use crate::http::admin::authenticate::Acting;
-use crate::http::admin::body::OptionalBody;
+use crate::http::admin::body::{OptionalBody, integer};
 use crate::http::admin::path::CredentialPath;
 use crate::http::admin::precondition::Precondition;
 
@@ -12,6 +12,7 @@ use crate::http::admin::precondition::Precondition;
 #[serde(deny_unknown_fields)]
 pub(in crate::http::admin) struct Which {
     /// The active one, when left out.
+    #[serde(default, deserialize_with = "integer")]
     version: Option<i64>,
 }
 

@@ -10,7 +10,7 @@ use crate::domain::organization::OrganizationState;
 use crate::domain::tenant::Environment;
 use crate::http::admin::answer::{Answer, at_revision, ok};
 use crate::http::admin::authenticate::Acting;
-use crate::http::admin::body::Body;
+use crate::http::admin::body::{Body, whole};
 use crate::http::admin::path::OrgPath;
 use crate::http::admin::precondition::Precondition;
 
@@ -79,11 +79,7 @@ fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LimitSetti
     let value = serde_json::Value::deserialize(deserializer)?;
     let text = match &value {
         serde_json::Value::String(text) if text.parse::<u32>().is_err() => text.clone(),
-        serde_json::Value::Number(number) => {
-            let text = number.to_string();
-            // JSON Schema: a number without a fraction is an integer, however it is written.
-            text.strip_suffix(".0").unwrap_or(&text).to_owned()
-        }
+        serde_json::Value::Number(number) => whole::<D::Error>(&number.to_string())?.to_string(),
         _ => String::new(),
     };
     text.parse()

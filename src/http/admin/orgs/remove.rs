@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use crate::admin::Patience;
 use crate::http::admin::answer::{Answer, ok};
 use crate::http::admin::authenticate::Acting;
 use crate::http::admin::path::OrgPath;
 use crate::http::admin::precondition::Precondition;
 
 /// Attempts to empty the database's log, and the pause between two of them.
-const ATTEMPTS: usize = 10;
+const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(in crate::http::admin) async fn remove(
@@ -17,13 +18,9 @@ pub(in crate::http::admin) async fn remove(
     precondition: Precondition,
 ) -> Answer {
     let admin = precondition.on(admin);
-    let mut receipt = admin.delete_organization(&org).await?;
-    for _ in 1..ATTEMPTS {
-        if receipt.log_emptied {
-            break;
-        }
-        tokio::time::sleep(PAUSE).await;
-        receipt.log_emptied = admin.empty_log().await;
-    }
-    Ok(ok(&receipt))
+    let patience = Patience {
+        attempts: ATTEMPTS,
+        pause: || tokio::time::sleep(PAUSE),
+    };
+    Ok(ok(&admin.delete_organization(&org, patience).await?))
 }

@@ -1,4 +1,8 @@
 //! `GET /rotation/due`: what is due, overdue, never verified, refused or about to end.
+//!
+//! Not in pages: what is due follows from every credential, its last login and the configuration's
+//! days, and the list is ordered by that. A page would be cut out of the whole; `within` is what
+//! keeps the answer short.
 
 use axum::response::Response;
 use serde::Deserialize;
@@ -24,5 +28,5 @@ pub(in crate::http::admin) async fn due(
     let within = query.within.as_deref().map(parse_duration).transpose();
     let within = within.map_err(|error| Refusal::Query(format!("within: {error}")))?;
     let items = admin.rotation_due(within, query.set_by.as_deref()).await?;
-    Ok(page::list(&items, None))
+    Ok(page::list(items, None))
 }
