@@ -1,4 +1,8 @@
 //! What a program may be: checked before it is compiled, term by term.
+//!
+//! Where a program says what is changed (the left side of `|=`, the argument of `del`), the
+//! interpreter runs `reduce` and `foreach` by recursion, a level for each item: there they are
+//! refused, and so is what calls them.
 
 mod calls;
 mod source;
@@ -16,27 +20,49 @@ use calls::Calls;
 /// Terms within terms: each is a level of the interpreter's stack.
 const MAX_LEVELS: usize = 120;
 
-/// Checks a program; the steps that it names, and where it does so first.
-pub(super) fn check(source: &str) -> Result<BTreeMap<String, usize>, ProgramError> {
+/// What a program is found to be.
+pub(super) struct Checked {
+    /// The steps that it names, and where it does so first.
+    pub(super) steps: BTreeMap<String, usize>,
+    /// What it defines, but for what it does so within.
+    pub(super) defined: Vec<String>,
+}
+
+/// Checks a program.
+pub(super) fn check(source: &str) -> Result<Checked, ProgramError> {
     let tokens = source::tokens(source)?;
     let term = source::term(source, &tokens)?;
     let mut check = Check {
         source,
         calls: Calls::default(),
         steps: BTreeMap::new(),
+        changed: false,
     };
     let levels = check.term(&term)?;
     if levels > MAX_LEVELS {
         let message = "the program has too many terms within terms".to_owned();
         return Err(ProgramError { at: 0, message });
     }
-    Ok(check.steps)
+    Ok(Checked {
+        steps: check.steps,
+        defined: defined(&term),
+    })
+}
+
+fn defined(term: &Term<&str>) -> Vec<String> {
+    let Term::Def(definitions, rest) = term else {
+        return Vec::new();
+    };
+    let names = definitions.iter().map(|definition| definition.name.to_owned());
+    names.chain(defined(rest)).collect()
 }
 
 struct Check<'s> {
     source: &'s str,
     calls: Calls<'s>,
     steps: BTreeMap<String, usize>,
+    /// Whether what is being read says what is changed.
+    changed: bool,
 }
 
 /// How many levels a term has.
@@ -45,26 +71,25 @@ type Levels = Result<usize, ProgramError>;
 impl<'s> Check<'s> {
     fn term(&mut self, term: &Term<&'s str>) -> Levels {
         let inner = match term {
-            Term::Id | Term::Recurse | Term::Num(_) | Term::Break(_) | Term::Arr(None) => 0,
+            Term::Id | Term::Recurse | Term::Break(_) | Term::Arr(None) => 0,
+            Term::Num(text) => self.number(text)?,
             Term::Str(Some(format), _) => {
                 return self.refuse(format, format!("`{format}` is no function here"));
             }
             Term::Str(None, parts) => self.text(parts)?,
             Term::Arr(Some(term)) | Term::Neg(term) | Term::Label(_, term) => self.term(term)?,
             Term::Obj(members) => {
-                let members = members.iter();
-                let terms = members.flat_map(|(name, value)| std::iter::once(name).chain(value));
+                let terms = members.iter();
+                let terms = terms.flat_map(|(name, value)| std::iter::once(name).chain(value));
                 // One object becomes as many as it has members.
-                self.all(terms)? + members_levels(term)
+                self.all(terms)? + members.len()
             }
-            Term::BinOp(left, operator, right) => {
-                let pattern = match operator {
-                    BinaryOp::Pipe(Some(pattern)) => self.pattern(pattern)?,
-                    _ => 0,
-                };
-                pattern.max(self.all([&**left, &**right])?)
-            }
-            Term::Fold(_, list, pattern, arguments) => {
+            Term::BinOp(left, operator, right) => self.operation(left, operator, right)?,
+            Term::Fold(name, list, pattern, arguments) => {
+                if self.changed {
+                    return self.refuse(name, format!("`{name}` cannot say what is changed"));
+                }
+                self.calls.fold();
                 let pattern = self.pattern(pattern)?;
                 pattern.max(self.term(list)?).max(self.all(arguments)?)
             }
@@ -73,11 +98,11 @@ impl<'s> Check<'s> {
                 self.all(std::iter::once(&**term).chain(catch))?
             }
             Term::IfThenElse(branches, otherwise) => {
-                let branches_levels = branches.len();
-                let terms = branches
-                    .iter()
-                    .flat_map(|(condition, then)| [condition, then]);
-                self.all(terms.chain(otherwise.as_deref()))? + branches_levels
+                let (conditions, then): (Vec<_>, Vec<_>) =
+                    branches.iter().map(|(condition, then)| (condition, then)).unzip();
+                let conditions = self.within(false, |check| check.all(conditions))?;
+                let then = self.all(then.into_iter().chain(otherwise.as_deref()))?;
+                conditions.max(then) + branches.len()
             }
             Term::Def(definitions, term) => {
                 let before = self.calls.len();
@@ -88,13 +113,7 @@ impl<'s> Check<'s> {
                 self.calls.forget(before);
                 levels
             }
-            Term::Call(name, arguments) => {
-                let own = match self.calls.levels(name, arguments.len()) {
-                    Ok(levels) => levels,
-                    Err(message) => return self.refuse(name, message),
-                };
-                own + self.all(arguments)?
-            }
+            Term::Call(name, arguments) => self.call(name, arguments)?,
             Term::Var(name) => return self.variable(name),
             Term::Path(term, path) => self.path(term, &path.0)?,
         };
@@ -112,6 +131,58 @@ impl<'s> Check<'s> {
         Ok(most)
     }
 
+    /// Reads something that says what is changed, or that does not.
+    fn within<T>(&mut self, changed: bool, read: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.changed, changed);
+        let result = read(self);
+        self.changed = before;
+        result
+    }
+
+    fn operation(
+        &mut self,
+        left: &Term<&'s str>,
+        operator: &BinaryOp<&'s str>,
+        right: &Term<&'s str>,
+    ) -> Levels {
+        let changes = match operator {
+            BinaryOp::Pipe(Some(pattern)) => {
+                let pattern = self.pattern(pattern)?;
+                let left = self.within(false, |check| check.term(left))?;
+                return Ok(pattern.max(left).max(self.term(right)?));
+            }
+            BinaryOp::Assign
+            | BinaryOp::Update
+            | BinaryOp::UpdateMath(_)
+            | BinaryOp::UpdateAlt => true,
+            _ => return self.all([left, right]),
+        };
+        let left = self.within(changes, |check| check.term(left))?;
+        let right = self.within(false, |check| check.term(right))?;
+        Ok(left.max(right))
+    }
+
+    fn call(&mut self, name: &'s str, arguments: &[Term<&'s str>]) -> Levels {
+        let called = match self.calls.call(name, arguments.len(), self.changed) {
+            Ok(called) => called,
+            Err(message) => return self.refuse(name, message),
+        };
+        let mut most = 0;
+        for (argument, changes) in arguments.iter().zip(called.changes) {
+            let levels = self.within(changes, |check| check.term(argument))?;
+            most = most.max(levels);
+        }
+        Ok(called.levels + most)
+    }
+
+    /// A number that JSON has a word for.
+    fn number(&self, text: &'s str) -> Levels {
+        match text.parse::<f64>().is_ok_and(f64::is_finite) {
+            true => Ok(0),
+            false => self.refuse(text, "a number beyond all range".to_owned()),
+        }
+    }
+
     fn text(&mut self, parts: &[StrPart<&'s str, Term<&'s str>>]) -> Levels {
         let terms = parts.iter().filter_map(|part| match part {
             StrPart::Term(term) => Some(term),
@@ -121,6 +192,10 @@ impl<'s> Check<'s> {
     }
 
     fn pattern(&mut self, pattern: &Pattern<&'s str>) -> Levels {
+        self.within(false, |check| check.members(pattern))
+    }
+
+    fn members(&mut self, pattern: &Pattern<&'s str>) -> Levels {
         Ok(1 + match pattern {
             Pattern::Var(_) => 0,
             Pattern::Arr(items) => {
@@ -145,7 +220,7 @@ impl<'s> Check<'s> {
         definition: &jaq_core::load::parse::Def<&'s str>,
     ) -> Result<(), ProgramError> {
         let before = self.calls.open(definition.name, &definition.args);
-        let levels = self.term(&definition.body)?;
+        let levels = self.within(false, |check| check.term(&definition.body))?;
         self.calls.close(before, levels);
         Ok(())
     }
@@ -164,10 +239,10 @@ impl<'s> Check<'s> {
             _ => most = self.term(term)?,
         }
         for (part, _) in rest {
-            most = most.max(match part {
-                Part::Index(term) => self.term(term)?,
-                Part::Range(from, to) => self.all(from.iter().chain(to))?,
-            });
+            most = most.max(self.within(false, |check| match part {
+                Part::Index(term) => check.term(term),
+                Part::Range(from, to) => check.all(from.iter().chain(to)),
+            })?);
         }
         Ok(most + parts.len())
     }
@@ -202,12 +277,5 @@ impl<'s> Check<'s> {
             0
         };
         Err(ProgramError { at, message })
-    }
-}
-
-fn members_levels(term: &Term<&str>) -> usize {
-    match term {
-        Term::Obj(members) => members.len(),
-        _ => 0,
     }
 }

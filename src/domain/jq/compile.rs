@@ -8,6 +8,7 @@ use jaq_core::load::{Arena, File, Loader, span};
 use jaq_core::{Compiler, Filter, Lut};
 use jiff::tz::TimeZone;
 
+use super::budget::spend;
 use super::functions::DEFINITIONS;
 use super::{ProgramError, Value, natives};
 
@@ -29,13 +30,15 @@ impl DataT for Language {
 }
 
 impl<'a> HasLut<'a, Language> for &'a Scope<'a> {
+    /// The interpreter looks here for each term that it runs.
     fn lut(&self) -> &'a Lut<Language> {
+        spend(1);
         self.lut
     }
 }
 
 /// The library's own definitions, those of the allow-list.
-static PRELUDE: LazyLock<Vec<Def<&'static str>>> = LazyLock::new(|| {
+pub(super) static PRELUDE: LazyLock<Vec<Def<&'static str>>> = LazyLock::new(|| {
     let defs = jaq_core::defs().chain(jaq_std::defs());
     let allowed = |def: &Def<&str>| DEFINITIONS.contains(&(def.name, def.args.len()));
     defs.filter(allowed).collect()

@@ -11,6 +11,9 @@ use jiff::{Span, Timestamp};
 use super::Value;
 use super::compile::Language;
 
+/// A longer text is no time.
+const MAX_TIME: usize = 40;
+
 pub(super) fn all() -> impl Iterator<Item = Fun<Language>> {
     let functions: [Filter<RunPtr<Language>>; 5] = [
         ("is_date", v(0), |cv| {
@@ -36,7 +39,7 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Language>> {
 
 /// Exactly `YYYY-MM-DD`.
 fn date(value: &Value) -> Option<Date> {
-    let text = value.as_str().filter(|text| text.len() == 10)?;
+    let text = value.as_short_str(10).filter(|text| text.len() == 10)?;
     text.parse().ok()
 }
 
@@ -65,7 +68,7 @@ fn instant(value: &Value, zone: &TimeZone) -> Option<Timestamp> {
     if let Some(seconds) = value.as_f64() {
         return Timestamp::from_second(seconds as i64).ok();
     }
-    let text = value.as_str().filter(|text| text.len() <= 40)?;
+    let text = value.as_short_str(MAX_TIME)?;
     if let Ok(instant) = text.parse() {
         return Some(instant);
     }

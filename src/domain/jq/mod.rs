@@ -2,7 +2,7 @@
 //!
 //! A program sees its input and the variables, and nothing else: its functions are from an
 //! allow-list, without recursion, and its work is counted. So it ends soon, whatever it is given,
-//! and takes no more memory and stack than it may.
+//! and takes no more memory and stack than it may: a [`Work`] is for all programs of a call.
 
 mod budget;
 mod check;
@@ -22,6 +22,7 @@ use jaq_core::{Ctx, Vars};
 use jiff::tz::TimeZone;
 
 use budget::Outcome;
+pub use budget::Work;
 use compile::{Language, Scope};
 pub use text::Unwritable;
 pub use value::Value;
@@ -58,6 +59,19 @@ pub enum RunError {
     Failed(String),
     #[error("it takes too much work, too much memory or too many levels")]
     TooMuch,
+    #[error("the interpreter failed")]
+    Broken,
+}
+
+impl RunError {
+    /// A word for logs, which get no text of a program.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "failed",
+            Self::TooMuch => "too_much",
+            Self::Broken => "interpreter_failed",
+        }
+    }
 }
 
 /// A jq program.
@@ -65,14 +79,25 @@ pub struct Program {
     filter: jaq_core::Filter<Language>,
     /// The steps that it names as `$steps.NAME`, and where it does so first.
     steps: BTreeMap<String, usize>,
+    /// What it defines, but for what it does so within.
+    defined: Vec<String>,
 }
 
 impl Program {
     /// Reads a program; its place in a file is for whoever read the file.
     pub fn parse(source: &str) -> Result<Self, ProgramError> {
-        let steps = check::check(source)?;
+        let check::Checked { steps, defined } = check::check(source)?;
         let filter = compile::compile(source)?;
-        Ok(Self { filter, steps })
+        Ok(Self {
+            filter,
+            steps,
+            defined,
+        })
+    }
+
+    /// The names that it begins with definitions of.
+    pub fn defined(&self) -> &[String] {
+        &self.defined
     }
 
     /// The steps that it names, with the byte where it does so first.
@@ -86,6 +111,7 @@ impl Program {
         input: Value,
         variables: &Variables,
         zone: &TimeZone,
+        work: &Work,
     ) -> Result<Value, RunError> {
         let scope = Scope {
             lut: &self.filter.lut,
@@ -98,11 +124,12 @@ impl Program {
             // Only `halt` and `break` are no errors, and neither gets here.
             output.map(|output| output.map_err(|exception| exception.get_err().ok()))
         };
-        match budget::within(first) {
+        match budget::within(work, first) {
             Outcome::Done(None) => Ok(Value::null()),
             Outcome::Done(Some(Ok(value))) => Ok(value),
             Outcome::Done(Some(Err(error))) => Err(RunError::Failed(message(error))),
             Outcome::Exhausted => Err(RunError::TooMuch),
+            Outcome::Broken => Err(RunError::Broken),
         }
     }
 }

@@ -11,6 +11,8 @@ use super::{Value, dates};
 
 /// A range has no more numbers.
 const MAX_RANGE: isize = 10_000;
+/// A text with more bytes, blanks around it included, is no number.
+const MAX_NUMBER: usize = 40;
 
 /// All compiled functions that a program can reach.
 pub(super) fn all() -> impl Iterator<Item = Fun<Language>> {
@@ -57,12 +59,13 @@ fn join(list: Value, by: &Value) -> ValR<Value> {
     let mut out = String::new();
     for (index, item) in list.values().enumerate() {
         if index > 0 {
+            spend_bytes(by.len());
             out.push_str(by);
         }
         let item = item?;
         if !item.is_null() {
             let text = item.into_string();
-            spend_bytes(by.len() + text.as_str().map_or(0, str::len));
+            // Reading it is counted.
             out.push_str(text.as_str().unwrap_or_default());
         }
     }
@@ -73,8 +76,8 @@ fn to_number(value: Value) -> ValR<Value> {
     if value.as_f64().is_some() {
         return Ok(value);
     }
-    let text = value.as_str().map(str::trim);
-    let number = text.filter(|text| text.len() <= 40).and_then(|text| {
+    let text = value.as_short_str(MAX_NUMBER).map(str::trim);
+    let number = text.and_then(|text| {
         let finite = |number: &f64| number.is_finite();
         let integer = text.parse::<isize>().ok().map(Value::from);
         integer.or_else(|| Some(Value::from(text.parse().ok().filter(finite)?)))

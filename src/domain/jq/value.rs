@@ -6,7 +6,9 @@
 
 mod access;
 mod arithmetic;
+mod kind;
 mod order;
+mod read;
 
 use std::fmt;
 
@@ -16,11 +18,10 @@ use serde_json::Value as Json;
 
 use super::budget::{exhaust, spend, spend_bytes};
 use super::text::{self, Unwritable};
+use kind::Kind;
 
 /// What a parsed document may have, twice: a program may wrap what it was given.
 const MAX_LEVELS: u16 = 200;
-/// What documents are checked for before they are parsed.
-const DOCUMENT_LEVELS: u16 = 101;
 /// An object's member costs more than a list's item.
 const MEMBER: usize = 4;
 
@@ -34,12 +35,6 @@ pub struct Value {
 impl Value {
     pub fn null() -> Self {
         Self::flat(Val::Null)
-    }
-
-    /// Reads JSON that `domain::json` has found sound; anything else is `null`.
-    pub fn parse(sound: &str) -> Self {
-        let json = jaq_json::read::parse_single(sound.as_bytes());
-        Self::of(json.unwrap_or_default(), DOCUMENT_LEVELS)
     }
 
     /// The same as a value that templates take.
@@ -70,7 +65,18 @@ impl Value {
     /// A text's content.
     pub fn as_str(&self) -> Option<&str> {
         match &self.json {
-            Val::TStr(bytes) => std::str::from_utf8(bytes).ok(),
+            Val::TStr(bytes) => {
+                spend_bytes(bytes.len());
+                std::str::from_utf8(bytes).ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// The content of a text of at most so many bytes; a longer one is not looked at.
+    pub(super) fn as_short_str(&self, longest: usize) -> Option<&str> {
+        match &self.json {
+            Val::TStr(bytes) if bytes.len() <= longest => std::str::from_utf8(bytes).ok(),
             _ => None,
         }
     }
@@ -104,7 +110,9 @@ impl Value {
         Self::of(Val::obj(members), levels.saturating_add(1))
     }
 
+    /// Every value of a program is made here.
     fn of(json: Val, levels: u16) -> Self {
+        spend(1);
         Self { json, levels }
     }
 
@@ -119,55 +127,18 @@ impl Value {
         }
         Self::of(json, levels + 1)
     }
-
-    /// What kind of value it is, for messages: never the value itself.
-    fn kind(&self) -> &'static str {
-        match &self.json {
-            Val::Null => "null",
-            Val::Bool(_) => "a boolean",
-            Val::Num(_) => "a number",
-            Val::BStr(_) | Val::TStr(_) => "a text",
-            Val::Arr(_) => "a list",
-            Val::Obj(_) => "an object",
-        }
-    }
 }
 
 impl Clone for Value {
     fn clone(&self) -> Self {
-        spend(1);
         Self::of(self.json.clone(), self.levels)
     }
 }
 
+/// What kind of value it is, for messages: never the value itself.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind())
-    }
-}
-
-impl From<&Json> for Value {
-    fn from(json: &Json) -> Self {
-        Self::of(plain(json), DOCUMENT_LEVELS)
-    }
-}
-
-fn plain(json: &Json) -> Val {
-    match json {
-        Json::Null => Val::Null,
-        Json::Bool(flag) => Val::Bool(*flag),
-        Json::Number(number) => {
-            let number = Value::from_num(&number.to_string());
-            number.map_or(Val::Null, |number| number.json)
-        }
-        Json::String(text) => Val::utf8_str(text.clone().into_bytes()),
-        Json::Array(items) => items.iter().map(plain).collect(),
-        Json::Object(members) => {
-            let member = |(name, value): (&String, &Json)| {
-                (Val::utf8_str(name.clone().into_bytes()), plain(value))
-            };
-            Val::obj(members.iter().map(member).collect::<Map>())
-        }
+        f.write_str(Kind::of(&self.json).name())
     }
 }
 
@@ -234,9 +205,10 @@ fn object(members: impl IntoIterator<Item = (Value, Value)>) -> ValR<Value> {
     let mut map = Map::default();
     for (name, value) in members {
         spend(MEMBER);
-        if !matches!(name.json, Val::TStr(_)) {
+        let Val::TStr(bytes) = &name.json else {
             return Err(Error::typ(name, "a name in an object; names are texts"));
-        }
+        };
+        spend_bytes(bytes.len());
         levels = value.levels.max(levels);
         map.insert(name.json, value.json);
     }

@@ -12,9 +12,34 @@ pub(super) struct Calls<'s>(Vec<Local<'s>>);
 
 struct Local<'s> {
     name: &'s str,
-    arguments: usize,
+    /// Of each argument, whether it says what is changed there.
+    changes: Vec<bool>,
     /// `None` while its own definition is being read: calling it there would be recursion.
     levels: Option<usize>,
+    /// A closure is called where its definition says what is changed.
+    changed: bool,
+    /// It has a `reduce` or `foreach` in it, or calls what has.
+    folds: bool,
+}
+
+/// What a call comes to.
+pub(super) struct Called {
+    /// How deep it goes, besides its arguments.
+    pub(super) levels: usize,
+    /// Of each argument, whether it says what is changed.
+    pub(super) changes: Vec<bool>,
+}
+
+impl<'s> Local<'s> {
+    fn new(name: &'s str, arguments: usize, levels: Option<usize>) -> Self {
+        Self {
+            name,
+            changes: vec![false; arguments],
+            levels,
+            changed: false,
+            folds: false,
+        }
+    }
 }
 
 impl<'s> Calls<'s> {
@@ -30,41 +55,67 @@ impl<'s> Calls<'s> {
     /// A definition begins: neither itself nor, by another, itself may be called in it.
     pub(super) fn open(&mut self, name: &'s str, closures: &[&'s str]) -> usize {
         let before = self.0.len();
-        self.0.push(Local {
-            name,
-            arguments: closures.len(),
-            levels: None,
-        });
-        // What they are is counted where the definition is called.
-        let closures = closures.iter().filter(|name| !name.starts_with('$'));
-        self.0.extend(closures.map(|name| Local {
-            name,
-            arguments: 0,
-            levels: Some(1),
-        }));
+        self.0.push(Local::new(name, closures.len(), None));
+        // What they are is counted where the definition is called. A `$name` is a value.
+        let closures = closures.iter().map(|name| Local::new(name, 0, Some(1)));
+        self.0.extend(closures);
         before
     }
 
     /// A definition ends: it may be called from here on.
     pub(super) fn close(&mut self, before: usize, levels: usize) {
-        self.0.truncate(before + 1);
+        let closures = self.0.split_off(before + 1);
         if let Some(local) = self.0.last_mut() {
             local.levels = Some(levels);
+            let changes = local.changes.iter_mut().zip(closures);
+            changes.for_each(|(changes, closure)| *changes = closure.changed);
         }
     }
 
-    /// How deep a call goes, besides its arguments; or why it is refused.
-    pub(super) fn levels(&self, name: &str, arguments: usize) -> Result<usize, String> {
-        let mut locals = self.0.iter().rev();
-        let local = locals.find(|local| local.name == name && local.arguments == arguments);
-        match local {
-            Some(local) => local
-                .levels
-                .ok_or_else(|| format!("`{name}` calls itself; recursion is not allowed")),
-            None if FUNCTIONS.contains(&(name, arguments)) => Ok(LIBRARY_LEVELS),
-            None => Err(unknown(name, arguments)),
-        }
+    /// There is a `reduce` or `foreach` in the definitions that are being read.
+    pub(super) fn fold(&mut self) {
+        let open = self.0.iter_mut().filter(|local| local.levels.is_none());
+        open.for_each(|local| local.folds = true);
     }
+
+    /// What a call comes to, where it says what is `changed` or elsewhere; or why it is refused.
+    pub(super) fn call(
+        &mut self,
+        name: &str,
+        arguments: usize,
+        changed: bool,
+    ) -> Result<Called, String> {
+        let is = |local: &&mut Local<'_>| local.name == name && local.changes.len() == arguments;
+        let Some(local) = self.0.iter_mut().rev().find(is) else {
+            return library(name, arguments);
+        };
+        let Some(levels) = local.levels else {
+            return Err(format!("`{name}` calls itself; recursion is not allowed"));
+        };
+        if local.folds && changed {
+            return Err(format!("`{name}` cannot say what is changed: it has a fold in it"));
+        }
+        local.changed |= changed;
+        let changes = match changed {
+            // It is not known which of them do: all may.
+            true => vec![true; arguments],
+            false => local.changes.clone(),
+        };
+        if local.folds {
+            self.fold();
+        }
+        Ok(Called { levels, changes })
+    }
+}
+
+fn library(name: &str, arguments: usize) -> Result<Called, String> {
+    if !FUNCTIONS.contains(&(name, arguments)) {
+        return Err(unknown(name, arguments));
+    }
+    Ok(Called {
+        levels: LIBRARY_LEVELS,
+        changes: vec![name == "del"; arguments],
+    })
 }
 
 fn unknown(name: &str, arguments: usize) -> String {

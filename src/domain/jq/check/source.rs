@@ -35,6 +35,10 @@ pub(super) fn tokens(source: &str) -> Result<Vec<Token<&str>>, ProgramError> {
     if opening(&tokens) > MAX_OPENING {
         return refuse(0, "the program is too long; make steps of it");
     }
+    if let Some(all) = recursion(&tokens) {
+        let at = span(source, all).start;
+        return refuse(at, "`..` is recursion, which is not allowed");
+    }
     Ok(tokens)
 }
 
@@ -78,6 +82,19 @@ fn too_deep(source: &str) -> Option<usize> {
             _ => {}
         }
         depth > MAX_BRACKETS
+    })
+}
+
+/// The first `..`, those in texts included.
+fn recursion<'s>(tokens: &[Token<&'s str>]) -> Option<&'s str> {
+    tokens.iter().find_map(|Token(text, kind)| match kind {
+        Tok::Sym => (*text == "..").then_some(*text),
+        Tok::Block(tokens) => recursion(tokens),
+        Tok::Str(parts) => parts.iter().find_map(|part| match part {
+            StrPart::Term(token) => recursion(std::slice::from_ref(token)),
+            StrPart::Str(_) | StrPart::Char(_) => None,
+        }),
+        _ => None,
     })
 }
 

@@ -6,7 +6,7 @@ use jaq_core::val::Range;
 use jaq_core::{Error, Exn, ValR, ValT, ValX};
 use jaq_json::{Map, Num, Rc, Val};
 
-use super::super::budget::{spend, spend_bytes};
+use super::super::budget::{exhaust, spend, spend_bytes};
 use super::super::text;
 use super::{MEMBER, Value, object};
 
@@ -31,7 +31,7 @@ impl Value {
 
     pub(crate) fn has(&self, key: &Self) -> Option<bool> {
         match (&self.json, &key.json) {
-            (Val::Obj(members), Val::TStr(_)) => Some(members.contains_key(&key.json)),
+            (Val::Obj(members), Val::TStr(_) | Val::Num(_)) => Some(member(members, key).is_some()),
             (Val::Arr(items), Val::Num(Num::Int(index))) => {
                 let index = usize::try_from(*index);
                 Some(index.is_ok_and(|index| index < items.len()))
@@ -41,11 +41,33 @@ impl Value {
     }
 }
 
+/// A member by its name; a number names what is called as it is written.
+fn member<'m>(members: &'m Map, name: &Value) -> Option<&'m Val> {
+    match &name.json {
+        Val::TStr(bytes) => {
+            spend_bytes(bytes.len());
+            members.get(&name.json)
+        }
+        _ => members.get(&Val::utf8_str(name.name()?.into_bytes())),
+    }
+}
+
+/// A number as programs write it: whole numbers are exact, others the machine's.
+fn written(text: &str) -> Option<Num> {
+    let float = text.parse().ok().filter(|float: &f64| float.is_finite())?;
+    match text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Num::from_str_radix(text, 10),
+        false => Some(Num::Float(float)),
+    }
+}
+
 impl ValT for Value {
     fn from_num(text: &str) -> ValR<Self> {
-        Val::from_num(text)
-            .map(Self::flat)
-            .map_err(|_| Error::typ(Self::null(), "a number"))
+        spend_bytes(text.len());
+        match written(text) {
+            Some(number) => Ok(Self::flat(Val::Num(number))),
+            None => Err(Error::typ(Self::null(), "a number")),
+        }
     }
 
     fn from_map<I: IntoIterator<Item = (Self, Self)>>(members: I) -> ValR<Self> {
@@ -56,12 +78,10 @@ impl ValT for Value {
         let below = self.below();
         match self.json {
             Val::Arr(items) => Box::new((0..items.len()).map(move |index| {
-                spend(1);
                 let item = items.get(index).cloned().unwrap_or_default();
                 Ok((Self::from(index), Self::of(item, below)))
             })),
             Val::Obj(members) => Box::new((0..members.len()).map(move |index| {
-                spend(1);
                 let member = members.get_index(index);
                 let (name, value) = member.map(|(k, v)| (k.clone(), v.clone())).unzip();
                 let name = Self::flat(name.unwrap_or_default());
@@ -85,8 +105,8 @@ impl ValT for Value {
         let below = self.below();
         let found = match (&self.json, &index.json) {
             (Val::Null, _) | (Val::Obj(_), Val::Null) => Some(Val::Null),
-            (Val::Obj(members), Val::TStr(_)) => {
-                Some(members.get(&index.json).cloned().unwrap_or_default())
+            (Val::Obj(members), Val::TStr(_) | Val::Num(_)) => {
+                Some(member(members, index).cloned().unwrap_or_default())
             }
             (Val::Arr(_), Val::Num(_)) => self.json.clone().index(&index.json).ok(),
             _ => None,
@@ -117,10 +137,12 @@ impl ValT for Value {
         let below = self.below();
         match self.json {
             Val::Arr(items) => {
+                spend(items.len());
                 let items = Rc::unwrap_or_clone(items).into_iter();
                 items.flat_map(|item| f(Self::of(item, below))).collect()
             }
             Val::Obj(members) => {
+                spend(MEMBER * members.len());
                 let mut kept = Vec::with_capacity(members.len());
                 for (name, value) in Rc::unwrap_or_clone(members) {
                     if let Some(value) = f(Self::of(value, below)).next().transpose()? {
@@ -147,8 +169,9 @@ impl ValT for Value {
                 let empty = Self::of(Val::obj(Map::default()), 1);
                 empty.map_index(index, opt, f)
             }
-            (Val::Obj(members), Val::TStr(_)) => {
+            (Val::Obj(members), Val::TStr(name)) => {
                 spend(MEMBER * members.len());
+                spend_bytes(name.len());
                 let mut members = Rc::unwrap_or_clone(members);
                 let member = members.get(&index.json).cloned().unwrap_or_default();
                 let mut inner = 0;
@@ -210,8 +233,9 @@ impl ValT for Value {
             return self;
         }
         let mut out = Vec::new();
-        // What cannot be written has too many levels for a text.
-        let _ = text::write(&self.json, &mut out);
+        if text::write(&self.json, &mut out).is_err() {
+            exhaust();
+        }
         spend_bytes(out.len());
         Self::flat(Val::utf8_str(out))
     }

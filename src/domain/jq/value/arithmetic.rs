@@ -9,6 +9,7 @@ use jaq_json::{Num, Val};
 use jaq_std::ValT as _;
 
 use super::super::budget::{spend, spend_bytes};
+use super::kind::Kind;
 use super::order::nodes;
 use super::{MEMBER, Value};
 
@@ -18,19 +19,21 @@ impl Add for Value {
     fn add(self, right: Self) -> Self::Output {
         match (&self.json, &right.json) {
             (Val::TStr(left), Val::TStr(right)) => spend_bytes(left.len() + right.len()),
-            (Val::Arr(left), Val::Arr(right)) => {
-                // A list of its own grows in place.
-                let copied = if Arc::strong_count(left) > 1 {
-                    left.len()
-                } else {
-                    0
-                };
-                spend(copied + right.len());
+            (Val::Arr(left), Val::Arr(right)) => spend(copied(left, left.len()) + right.len()),
+            (Val::Obj(left), Val::Obj(right)) => {
+                spend(MEMBER * (copied(left, left.len()) + right.len()));
             }
-            (Val::Obj(left), Val::Obj(right)) => spend(MEMBER * (left.len() + right.len())),
             _ => {}
         }
         calculate(self, Math::Add, right)
+    }
+}
+
+/// What of the left side is copied: one that nobody else has grows in place.
+fn copied<T>(left: &Arc<T>, length: usize) -> usize {
+    match Arc::strong_count(left) {
+        1 => 0,
+        _ => length,
     }
 }
 
@@ -94,13 +97,14 @@ impl Neg for Value {
     }
 }
 
+/// Both sides are handed over, so that the left one can grow in place.
 fn calculate(left: Value, with: Math, right: Value) -> ValR<Value> {
     let levels = left.levels.max(right.levels);
-    let result =
-        with.run::<Val, jaq_json::ValR>(machine(left.json.clone()), machine(right.json.clone()));
+    let kinds = (Kind::of(&left.json), Kind::of(&right.json));
+    let result = with.run::<Val, jaq_json::ValR>(machine(left.json), machine(right.json));
     match result {
         Ok(json) => Ok(Value::of(machine(json), levels)),
-        Err(_) => Err(Error::math(left, with, right)),
+        Err(_) => Err(Error::math(kinds.0.stand_in(), with, kinds.1.stand_in())),
     }
 }
 
