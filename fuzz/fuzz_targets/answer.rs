@@ -17,7 +17,7 @@ use locum::domain::origin::{Origin, RequestId};
 use locum::domain::principal::Principal;
 use locum::domain::provider::HeaderPlace;
 use locum::domain::tenant::Tenant;
-use locum::domain::tool::{ResponseKind, Run};
+use locum::domain::tool::{ResponseKind, ResponseRule, Run};
 use locum::gateway::{CallOutcome, fuzzing as gateway};
 use locum::net::retry_after;
 use locum::upstream::UpstreamReply;
@@ -55,19 +55,22 @@ fuzz_target!(|data: &[u8]| {
             content_type: headers.get(CONTENT_TYPE).cloned(),
             body: Bytes::copy_from_slice(body),
         };
-        let outcome = outcome(entry, reply);
+        let Run::Request(only) = &entry.tool.run else {
+            continue;
+        };
+        let outcome = outcome(entry, &only.response, reply);
         let json: Value = serde_json::from_str(&outcome.json).expect("sound JSON");
         assert!(gateway::words().contains(&outcome.code), "{}", outcome.code);
         assert_eq!(outcome.status, Some(status.as_u16()));
         assert_eq!(json["success"], !outcome.is_error);
         match outcome.is_error {
             true => check_error(&json["error"], status),
-            false => check_data(&json["data"], entry, status, body),
+            false => check_data(&json["data"], &only.response, status, body),
         }
     }
 });
 
-fn outcome(entry: &Entry, reply: UpstreamReply) -> CallOutcome {
+fn outcome(entry: &Entry, rule: &ResponseRule, reply: UpstreamReply) -> CallOutcome {
     let (tenant, principal) = &*CALLER;
     let origin = Origin::new(RequestId::new(REQUEST_ID));
     let call = AuthorizedCall::authorize(principal, tenant, &entry.tool, Arguments::new(), &origin);
@@ -87,16 +90,12 @@ fn outcome(entry: &Entry, reply: UpstreamReply) -> CallOutcome {
     };
     let bearer = Bearer::for_call(&call, token.into());
     let provider = CATALOG.provider("acme").expect("the provider");
-    gateway::outcome(&call, provider, bearer, reply, origin.id().as_str())
+    gateway::outcome(&call, provider, (rule, bearer, reply), origin.id().as_str())
 }
 
-fn check_data(data: &Value, entry: &Entry, status: StatusCode, body: &[u8]) {
+fn check_data(data: &Value, rule: &ResponseRule, status: StatusCode, body: &[u8]) {
     assert!(status.is_success(), "{status}");
     let body = str::from_utf8(body).expect("a text");
-    let Run::Request(only) = &entry.tool.run else {
-        return;
-    };
-    let rule = &only.response;
     if body.trim_ascii().is_empty() {
         return assert_eq!(*data, rule.empty.clone().unwrap_or_default());
     }

@@ -3,6 +3,7 @@
 //! What a lenient parser lets pass breaks the whole answer in a strict one: text that is no
 //! Unicode, half a surrogate pair, a number beyond all range, nesting without end.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -13,31 +14,71 @@ const MAX_DEPTH: usize = 100;
 /// JSON's own white space: a form feed is none.
 const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
+/// What a document is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsound {
+    /// JSON, or JSON that every client can read.
+    Malformed,
+    /// Of few enough values.
+    TooMany,
+}
+
 /// The document as text, without the byte order mark that RFC 8259 (section 8.1) lets parsers
 /// ignore; `None` when it is no JSON or none that every client can read.
 pub fn sound(bytes: &[u8]) -> Option<&str> {
+    sound_within(bytes, usize::MAX).ok().map(|(text, _)| text)
+}
+
+/// The same of a document with at most so many values, and how many it has. A member's name is one:
+/// what counts is the room that they take.
+pub fn sound_within(bytes: &[u8], most: usize) -> Result<(&str, usize), Unsound> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).ok()?.trim_matches(SPACE);
+    let text = std::str::from_utf8(bytes).map_err(|_| Unsound::Malformed)?;
+    let text = text.trim_matches(SPACE);
+    let left = Cell::new(Some(most));
     let mut parser = serde_json::Deserializer::from_str(text);
-    Level(0).deserialize(&mut parser).ok()?;
-    parser.end().ok()?;
-    Some(text)
+    let top = Level {
+        depth: 0,
+        left: &left,
+    };
+    let read = top.deserialize(&mut parser).and_then(|()| parser.end());
+    match (left.get(), read) {
+        (None, _) => Err(Unsound::TooMany),
+        (Some(_), Err(_)) => Err(Unsound::Malformed),
+        (Some(left), Ok(())) => Ok((text, most - left)),
+    }
 }
 
 /// A value at this depth, read and forgotten.
 #[derive(Clone, Copy)]
-struct Level(usize);
+struct Level<'c> {
+    depth: usize,
+    /// How many values there may be still.
+    left: &'c Cell<Option<usize>>,
+}
 
-impl Level {
+impl Level<'_> {
     fn below<E: Error>(self) -> Result<Self, E> {
-        if self.0 == MAX_DEPTH {
+        if self.depth == MAX_DEPTH {
             return Err(E::custom("nested too deeply"));
         }
-        Ok(Self(self.0 + 1))
+        Ok(Self {
+            depth: self.depth + 1,
+            ..self
+        })
+    }
+
+    fn count<E: Error>(self) -> Result<(), E> {
+        let left = self.left.get().and_then(|left| left.checked_sub(1));
+        self.left.set(left);
+        match left {
+            Some(_) => Ok(()),
+            None => Err(E::custom("too many values")),
+        }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Level {
+impl<'de> DeserializeSeed<'de> for Level<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -45,44 +86,46 @@ impl<'de> DeserializeSeed<'de> for Level {
     }
 }
 
-impl<'de> Visitor<'de> for Level {
+impl<'de> Visitor<'de> for Level<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        self.count()
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        self.count()
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        self.count()
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        self.count()
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        self.count()
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.count()
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        self.count()?;
         let below = self.below()?;
         while items.next_element_seed(below)?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        self.count()?;
         let below = self.below()?;
         while entries.next_key_seed(below)?.is_some() {
             entries.next_value_seed(below)?;
@@ -140,6 +183,14 @@ mod tests {
         ] {
             assert_eq!(sound(bytes), None, "{:?}", &bytes[..bytes.len().min(20)]);
         }
+    }
+
+    #[test]
+    fn values_and_names_are_counted() {
+        let text = r#" {"a": [1, "b", {}], "c": {"d": null}} "#;
+        assert_eq!(sound_within(text.as_bytes(), 9), Ok((text.trim(), 9)));
+        assert_eq!(sound_within(text.as_bytes(), 8), Err(Unsound::TooMany));
+        assert_eq!(sound_within(b"[1,", 9), Err(Unsound::Malformed));
     }
 
     proptest! {

@@ -5,19 +5,19 @@ use super::{Answer, CallOutcome};
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::provider::Provider;
+use crate::domain::tool::ResponseRule;
 use crate::upstream::UpstreamReply;
 
 pub fn outcome(
     call: &AuthorizedCall<'_>,
     provider: &Provider,
-    bearer: Bearer,
-    reply: UpstreamReply,
+    (rule, bearer, reply): (&ResponseRule, Bearer, UpstreamReply),
     request_id: &str,
 ) -> CallOutcome {
     CallOutcome::of(
         call,
         Some(provider),
-        Ok(Answer::Reply(bearer, reply)),
+        Ok(Answer::Reply(bearer, reply, rule)),
         request_id,
     )
 }

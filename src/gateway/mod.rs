@@ -23,6 +23,7 @@
 mod admit;
 mod authenticate;
 mod census;
+mod data;
 mod directory;
 mod error;
 #[cfg(fuzzing)]
@@ -68,10 +69,10 @@ use crate::domain::jq::RunError;
 use crate::domain::meter::Meters;
 use crate::domain::origin::Origin;
 use crate::domain::principal::{Principal, ToolFilter};
-use crate::domain::provider::ProviderName;
+use crate::domain::provider::{ProviderName, ResultShape};
 use crate::domain::span::Attribute;
 use crate::domain::tenant::Tenant;
-use crate::domain::tool::Run;
+use crate::domain::tool::{ResponseRule, Run};
 use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
 use crate::upstream::{Asked, Rest, UpstreamError, UpstreamReply};
@@ -127,11 +128,13 @@ pub struct ListKey {
 }
 
 /// What a call came to.
-enum Answer {
-    /// What the upstream answered, whatever its status.
-    Reply(Bearer, UpstreamReply),
-    /// What steps made of several answers: JSON.
-    Made { json: String, is_error: bool },
+enum Answer<'a> {
+    /// What the upstream answered, whatever its status, and how it becomes data.
+    Reply(Bearer, UpstreamReply, &'a ResponseRule),
+    /// What steps made of several answers: JSON, and its frame where it has one of its own.
+    Made(String, Option<&'a ResultShape>),
+    /// An error in the profile's own words: JSON.
+    Failure(String),
 }
 
 /// Why a call did not get an answer to work with.
@@ -142,14 +145,28 @@ enum CallFailure {
     Upstream(UpstreamError),
     /// The arguments do not go together, in the profile's words.
     Check(String),
+    /// The arguments are none that the profile's checks can work with.
+    Unchecked(RunError),
     /// A step was answered with an error.
-    Refused(Box<(Bearer, UpstreamReply)>),
+    Refused(Box<Refused>),
     /// A step's answer is not what it is documented to be.
     Malformed(StatusCode),
+    /// What a step is to ask for, out of other answers, is nothing that can be asked for.
+    Unaskable(String),
+    /// The answers to a call's steps take more room than one call may take.
+    TooLarge,
     /// A program of the profile's did not work.
     Program(String, RunError),
-    /// A step would make too many requests.
-    TooMany(String),
+    /// A step would make more requests than so many.
+    TooMany(String, usize),
+}
+
+/// An error that a step was answered with.
+struct Refused {
+    bearer: Bearer,
+    reply: UpstreamReply,
+    /// What the profile says about it there.
+    hint: Option<String>,
 }
 
 impl Gateway {
@@ -318,12 +335,12 @@ impl Gateway {
         Ok(outcome)
     }
 
-    async fn run(
-        &self,
-        call: &AuthorizedCall<'_>,
+    async fn run<'a>(
+        &'a self,
+        call: &'a AuthorizedCall<'a>,
         visit: &Visit,
         recording: &Recording<'_>,
-    ) -> Result<Answer, CallFailure> {
+    ) -> Result<Answer<'a>, CallFailure> {
         let only = match &call.tool().run {
             Run::Request(only) => only,
             // A call of one request does not carry the state of many.
@@ -340,7 +357,7 @@ impl Gateway {
         };
         let asked = Asked::new(&only.request, call.arguments());
         let (bearer, reply) = self.exchange(errand, &asked).await?;
-        Ok(Answer::Reply(bearer, reply))
+        Ok(Answer::Reply(bearer, reply, &only.response))
     }
 
     /// Waits for a place among the calls that are under way.

@@ -7,20 +7,19 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::run::MAX_ITEMS;
+use super::data::data;
 use super::{Answer, CallFailure, Limited, Visit};
 use crate::catalog::InvalidArguments;
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
-use crate::domain::json::sound;
-use crate::domain::provider::Provider;
+use crate::domain::jq::RunError;
+use crate::domain::provider::{Provider, ResultShape};
 use crate::domain::tenant::Tenant;
-use crate::domain::tool::{ResponseKind, ResponseRule, Run, Tool};
+use crate::domain::tool::{ResponseRule, Tool};
 use crate::token::LoginError;
 use crate::upstream::{UpstreamError, UpstreamReply};
 
@@ -110,47 +109,77 @@ impl CallOutcome {
     pub(super) fn of(
         call: &AuthorizedCall<'_>,
         provider: Option<&Provider>,
-        result: Result<Answer, CallFailure>,
+        result: Result<Answer<'_>, CallFailure>,
         request_id: &str,
     ) -> Self {
-        match (result, provider) {
-            (Ok(Answer::Reply(bearer, reply)), Some(provider)) if !reply.status.is_success() => {
-                Self::of_error_reply(call, provider, &bearer, &reply, request_id)
+        let Some(provider) = provider else {
+            return Self::no_credential(call, request_id);
+        };
+        match result {
+            Ok(Answer::Reply(bearer, reply, _)) if !reply.status.is_success() => {
+                let hint = call.tool().hints.get(&reply.status.as_u16());
+                Self::of_error_reply(provider, &bearer, &reply, hint, request_id)
             }
-            (Ok(Answer::Reply(_, reply)), Some(provider)) => {
-                Self::of_reply(call, provider, &reply, request_id)
+            Ok(Answer::Reply(_, reply, rule)) => Self::of_reply(rule, provider, &reply, request_id),
+            Ok(Answer::Made(json, frame)) => Self::made(frame.unwrap_or(&provider.result), &json),
+            Ok(Answer::Failure(json)) => Self {
+                json,
+                is_error: true,
+                code: "profile_error",
+                status: None,
+            },
+            Err(failure) => Self::of_failure(call, provider, failure, request_id),
+        }
+    }
+
+    fn of_failure(
+        call: &AuthorizedCall<'_>,
+        provider: &Provider,
+        failure: CallFailure,
+        request_id: &str,
+    ) -> Self {
+        let failed =
+            |code, message: &str| Self::failure(code, message, Details::default(), request_id);
+        match failure {
+            CallFailure::Refused(refused) => {
+                let (bearer, reply) = (&refused.bearer, &refused.reply);
+                Self::of_error_reply(provider, bearer, reply, refused.hint.as_ref(), request_id)
             }
-            (Ok(Answer::Made { json, is_error }), Some(provider)) => {
-                Self::made(call, provider, json, is_error)
+            CallFailure::Malformed(status) => Self::malformed(status, request_id),
+            CallFailure::Check(message) => failed("invalid_arguments", &message),
+            CallFailure::Unchecked(error) => {
+                let message = format!("The arguments cannot be checked: {}.", words(&error));
+                failed("invalid_arguments", &message)
             }
-            (Err(CallFailure::Refused(refused)), Some(provider)) => {
-                let (bearer, reply) = &*refused;
-                Self::of_error_reply(call, provider, bearer, reply, request_id)
-            }
-            (Err(CallFailure::Malformed(status)), _) => Self::malformed(status, request_id),
-            (Err(CallFailure::Check(message)), _) => {
-                let details = Details::default();
-                Self::failure("invalid_arguments", &message, details, request_id)
-            }
-            (Err(CallFailure::Program(step, error)), _) => {
+            CallFailure::Unaskable(step) => {
                 let message = format!(
-                    "The profile's `{step}` cannot work with what the provider answered: {error}."
+                    "What the provider answered leaves nothing for step `{step}` to ask for: it is \
+                     a part of the request's path, and empty, `.` or `..`."
                 );
-                Self::failure("profile_failed", &message, Details::default(), request_id)
+                failed("upstream_malformed", &message)
             }
-            (Err(CallFailure::TooMany(step)), _) => {
+            CallFailure::TooLarge => failed(
+                "profile_failed",
+                "The provider's answers are too large together for one call; ask for less.",
+            ),
+            CallFailure::Program(step, error) => {
                 let message = format!(
-                    "Step `{step}` would ask the provider for more than {MAX_ITEMS} things at once; \
+                    "The profile's `{step}` cannot work with what the provider answered: {}.",
+                    words(&error)
+                );
+                failed("profile_failed", &message)
+            }
+            CallFailure::TooMany(step, most) => {
+                let message = format!(
+                    "Step `{step}` would ask the provider for more than {most} things at once; \
                      ask for fewer."
                 );
-                Self::failure("profile_failed", &message, Details::default(), request_id)
+                failed("invalid_arguments", &message)
             }
-            (Err(CallFailure::Limited(limited)), _) => Self::limited(call, &limited, request_id),
-            (Err(CallFailure::Login(error)), _) => Self::of_login(&error, request_id),
-            (Err(CallFailure::Upstream(error)), _) => Self::of_upstream(&error, request_id),
-            (Err(CallFailure::NoCredential | CallFailure::Refused(_)) | Ok(_), _) => {
-                Self::no_credential(call, request_id)
-            }
+            CallFailure::Limited(limited) => Self::limited(call, &limited, request_id),
+            CallFailure::Login(error) => Self::of_login(&error, request_id),
+            CallFailure::Upstream(error) => Self::of_upstream(&error, request_id),
+            CallFailure::NoCredential => Self::no_credential(call, request_id),
         }
     }
 
@@ -202,26 +231,15 @@ impl CallOutcome {
     }
 
     fn of_reply(
-        call: &AuthorizedCall<'_>,
+        rule: &ResponseRule,
         provider: &Provider,
         reply: &UpstreamReply,
         request_id: &str,
     ) -> Self {
-        let rule = match &call.tool().run {
-            Run::Request(only) => &only.response,
-            Run::Steps(_) => return Self::malformed(reply.status, request_id),
-        };
         match data(rule, reply) {
             Some(data) => Self {
-                json: [
-                    &provider.result.before,
-                    data.as_ref(),
-                    &provider.result.after,
-                ]
-                .concat(),
-                is_error: false,
-                code: "ok",
                 status: Some(reply.status.as_u16()),
+                ..Self::made(&provider.result, &data)
             },
             None => Self::malformed(reply.status, request_id),
         }
@@ -236,34 +254,21 @@ impl CallOutcome {
         Self::failure("upstream_malformed", message, details, request_id)
     }
 
-    /// What steps made: an answer in its frame, or an error in the profile's own words.
-    fn made(call: &AuthorizedCall<'_>, provider: &Provider, json: String, is_error: bool) -> Self {
-        if is_error {
-            return Self {
-                json,
-                is_error,
-                code: "profile_error",
-                status: None,
-            };
-        }
-        let frame = match &call.tool().run {
-            Run::Steps(plan) => plan.frame.as_ref(),
-            Run::Request(_) => None,
-        };
-        let frame = frame.unwrap_or(&provider.result);
+    /// Data in its frame.
+    fn made(frame: &ResultShape, data: &str) -> Self {
         Self {
-            json: [&frame.before, json.as_str(), &frame.after].concat(),
-            is_error,
+            json: [&frame.before, data, &frame.after].concat(),
+            is_error: false,
             code: "ok",
             status: None,
         }
     }
 
     fn of_error_reply(
-        call: &AuthorizedCall<'_>,
         provider: &Provider,
         bearer: &Bearer,
         reply: &UpstreamReply,
+        hint: Option<&String>,
         request_id: &str,
     ) -> Self {
         let status = reply.status.as_u16();
@@ -282,8 +287,7 @@ impl CallOutcome {
             }
             None => format!("The provider answered {status}."),
         };
-        let hints = [&call.tool().hints, &provider.errors.hints];
-        if let Some(hint) = hints.into_iter().find_map(|hints| hints.get(&status)) {
+        if let Some(hint) = hint.or_else(|| provider.errors.hints.get(&status)) {
             message.push(' ');
             message.push_str(hint);
         }
@@ -377,31 +381,6 @@ fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-/// The data of a successful answer as JSON, or `None` when it is not what the profile says.
-pub(super) fn data<'a>(rule: &ResponseRule, reply: &'a UpstreamReply) -> Option<Cow<'a, str>> {
-    if reply.body.iter().all(u8::is_ascii_whitespace) {
-        let empty = rule.empty.as_ref().unwrap_or(&Value::Null);
-        return Some(empty.to_string().into());
-    }
-    match rule.kind {
-        ResponseKind::Json => Some(sound(&reply.body)?.into()),
-        ResponseKind::Text => {
-            let text = std::str::from_utf8(&reply.body).ok()?;
-            Some(Value::from(text).to_string().into())
-        }
-        ResponseKind::Bytes => {
-            let kind = reply.content_type.as_ref();
-            let kind = kind.and_then(|kind| kind.to_str().ok());
-            let data = BASE64_STANDARD.encode(&reply.body);
-            Some(
-                json!({"content_type": kind, "data": data})
-                    .to_string()
-                    .into(),
-            )
-        }
-    }
-}
-
 /// A message or code: a short string, or a number. An upstream may repeat what it was sent, and
 /// control characters are gone before it is looked for: they would hide a secret and then join it.
 fn text(value: &Value, bearer: &Bearer) -> Option<String> {
@@ -412,4 +391,11 @@ fn text(value: &Value, bearer: &Bearer) -> Option<String> {
     };
     let text: String = bearer.conceal(&plain).chars().take(MAX_MESSAGE).collect();
     (!text.is_empty()).then_some(text)
+}
+
+/// What a program says went wrong: `error("…")` may have anything in it.
+fn words(error: &RunError) -> String {
+    let text = error.to_string();
+    let plain = text.chars().filter(|c| !c.is_control());
+    plain.take(MAX_MESSAGE).collect()
 }

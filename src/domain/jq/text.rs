@@ -7,20 +7,25 @@ use super::budget::spend_bytes;
 /// As deep as JSON of strangers may be.
 const MAX_LEVELS: usize = 100;
 /// A longer text is no answer.
-const MAX_BYTES: usize = 16 << 20;
+pub(super) const MAX_ANSWER: usize = 16 << 20;
+/// A longer text is no part of a request.
+pub(super) const MAX_REQUEST: usize = 1 << 20;
 
 /// Why a value is not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the result is too large, or nested too deeply")]
 pub struct Unwritable;
 
-/// Appends a value. What JSON has no word for, such as an infinite number, is `null`.
-pub(super) fn write(value: &Val, out: &mut Vec<u8>) -> Result<(), Unwritable> {
-    level(value, out, 0)
+/// Appends a value, at most so many bytes. What JSON has no word for, such as an infinite number, is
+/// `null`.
+pub(super) fn write(value: &Val, out: &mut Vec<u8>, most: usize) -> Result<(), Unwritable> {
+    level(value, out, most, 0)?;
+    // What was written last is not looked at before.
+    (out.len() <= most).then_some(()).ok_or(Unwritable)
 }
 
-fn level(value: &Val, out: &mut Vec<u8>, depth: usize) -> Result<(), Unwritable> {
-    if depth > MAX_LEVELS || out.len() > MAX_BYTES {
+fn level(value: &Val, out: &mut Vec<u8>, most: usize, depth: usize) -> Result<(), Unwritable> {
+    if depth > MAX_LEVELS || out.len() > most {
         return Err(Unwritable);
     }
     match value {
@@ -35,7 +40,7 @@ fn level(value: &Val, out: &mut Vec<u8>, depth: usize) -> Result<(), Unwritable>
                 if index > 0 {
                     out.push(b',');
                 }
-                level(item, out, depth + 1)?;
+                level(item, out, most, depth + 1)?;
             }
             out.push(b']');
         }
@@ -45,9 +50,9 @@ fn level(value: &Val, out: &mut Vec<u8>, depth: usize) -> Result<(), Unwritable>
                 if index > 0 {
                     out.push(b',');
                 }
-                level(key, out, depth + 1)?;
+                level(key, out, most, depth + 1)?;
                 out.push(b':');
-                level(member, out, depth + 1)?;
+                level(member, out, most, depth + 1)?;
             }
             out.push(b'}');
         }

@@ -37,19 +37,21 @@ impl Value {
         Self::flat(Val::Null)
     }
 
-    /// The same as a value that templates take.
+    /// The same as a value that templates take, which is small: a tree takes many times the room
+    /// of its text.
     pub fn to_json(&self) -> Result<Json, Unwritable> {
-        serde_json::from_slice(&self.to_bytes()?).map_err(|_| Unwritable)
+        let text = self.written(text::MAX_REQUEST)?;
+        serde_json::from_slice(&text).map_err(|_| Unwritable)
     }
 
     /// The same as text.
     pub fn to_text(&self) -> Result<String, Unwritable> {
-        String::from_utf8(self.to_bytes()?).map_err(|_| Unwritable)
+        String::from_utf8(self.written(text::MAX_ANSWER)?).map_err(|_| Unwritable)
     }
 
-    fn to_bytes(&self) -> Result<Vec<u8>, Unwritable> {
+    fn written(&self, most: usize) -> Result<Vec<u8>, Unwritable> {
         let mut out = Vec::new();
-        text::write(&self.json, &mut out)?;
+        text::write(&self.json, &mut out, most)?;
         Ok(out)
     }
 

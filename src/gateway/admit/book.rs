@@ -49,8 +49,13 @@ impl Book {
 
     /// Whether a request may be made now.
     pub(super) fn allows(&mut self, now: Timestamp) -> Result<(), Limited> {
+        self.room_for(1, now)
+    }
+
+    /// Whether so many requests may be made now.
+    pub(super) fn room_for(&mut self, requests: usize, now: Timestamp) -> Result<(), Limited> {
         if let Some(limit) = self.limits.per_day
-            && self.requests_on(Day::of(now)) >= u64::from(limit)
+            && self.requests_on(Day::of(now)) + requests as u64 > u64::from(limit)
         {
             let wait = Day::of(now).remaining(now);
             return Err(Limited::Day { limit, wait });
@@ -66,14 +71,14 @@ impl Book {
         while self.minute.back().is_some_and(|at| *at > now) {
             self.minute.pop_back();
         }
-        let over = self.minute.len().checked_sub(limit as usize);
-        match over.and_then(|over| self.minute.get(over)) {
-            None => Ok(()),
-            Some(at) => {
-                let wait = Duration::from_millis((at + MINUTE - now).unsigned_abs());
-                Err(Limited::Minute { limit, wait })
-            }
+        let over = (self.minute.len() + requests).saturating_sub(limit as usize);
+        if over == 0 {
+            return Ok(());
         }
+        // So many of the last minute's have to be over a minute old first.
+        let last = self.minute.get(over - 1).copied().unwrap_or(now);
+        let wait = Duration::from_millis((last + MINUTE - now).unsigned_abs());
+        Err(Limited::Minute { limit, wait })
     }
 
     /// Counts a request, if it may be made now.
@@ -206,6 +211,24 @@ mod tests {
         assert!(book.take_unsaved().is_empty());
         book.put_back(days);
         assert_eq!(book.take_unsaved().len(), 2);
+    }
+
+    #[test]
+    fn several_requests_fit_or_say_when_they_will() {
+        let now = at("2026-11-23T12:00:00Z");
+        let mut book = limits(Some(3), Some(5));
+        assert_eq!(book.request(now), Ok(()));
+        assert_eq!(book.request(now + 10.seconds()), Ok(()));
+        let now = now + 20.seconds();
+        assert_eq!(book.room_for(1, now), Ok(()));
+        let wait = Duration::from_secs(50);
+        let limited = Err(Limited::Minute { limit: 3, wait });
+        assert_eq!(book.room_for(3, now), limited, "when both are a minute old");
+        let wait = Duration::from_secs(40);
+        let limited = Err(Limited::Minute { limit: 3, wait });
+        assert_eq!(book.room_for(2, now), limited);
+        assert!(matches!(book.room_for(4, now), Err(Limited::Day { .. })));
+        assert_eq!(book.request(now), Ok(()), "nothing was counted");
     }
 
     #[test]

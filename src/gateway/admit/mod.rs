@@ -230,6 +230,19 @@ impl Permit<'_> {
         self.gate.book().paused(id, now)
     }
 
+    /// Requests that the limits allow a single call.
+    pub(super) fn most(&self) -> usize {
+        let limits = self.gate.book().limits;
+        let limits = [limits.per_minute, limits.per_day].into_iter().flatten();
+        limits.min().map_or(usize::MAX, |most| most as usize)
+    }
+
+    /// Whether so many requests may be made now. They are counted as they are sent: another call may
+    /// be quicker.
+    pub(super) fn room_for(&self, requests: usize, now: Timestamp) -> Result<(), Limited> {
+        self.gate.book().room_for(requests, now)
+    }
+
     /// Counts a request that is sent next, or says why it may not be.
     pub(super) fn request(&self, now: Timestamp) -> Result<(), Limited> {
         self.gate.book().request(now)

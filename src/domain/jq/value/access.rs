@@ -233,7 +233,7 @@ impl ValT for Value {
             return self;
         }
         let mut out = Vec::new();
-        if text::write(&self.json, &mut out).is_err() {
+        if text::write(&self.json, &mut out, text::MAX_ANSWER).is_err() {
             exhaust();
         }
         spend_bytes(out.len());

@@ -1,0 +1,188 @@
+//! The requests of a step: one, or one for each item of a list.
+
+use std::collections::{BTreeMap, HashSet};
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use http::{Method, StatusCode};
+use serde_json::Value as Json;
+
+use super::super::send::Errand;
+use super::super::{CallFailure, Refused};
+use super::room::Unread;
+use super::{Course, too_large};
+use crate::domain::call::Arguments;
+use crate::domain::jq::{Program, RunError, Value};
+use crate::domain::steps::{ITEM, OnError, StepRequest};
+use crate::upstream::{Asked, UpstreamError, UpstreamReply};
+
+/// Requests that a step makes at most.
+const MAX_ITEMS: usize = 100;
+/// Requests of a step that only reads, side by side. Those of one that writes come one by one.
+const SIDE_BY_SIDE: usize = 10;
+
+impl Course<'_> {
+    /// One request for each distinct item: an object of what was answered, by item. After one that
+    /// failed nothing more is sent.
+    pub(super) async fn each(
+        &self,
+        errand: Errand<'_>,
+        (name, request): (&str, &StepRequest),
+        list: &Program,
+    ) -> Result<Value, CallFailure> {
+        let list = self.scene.eval(name, list, Value::null()).await?;
+        let items = self.items(errand, name, &list)?;
+        let width = match request.exchange.request.method == Method::GET {
+            true => SIDE_BY_SIDE,
+            false => 1,
+        };
+        let asking = items.iter().enumerate();
+        let asking = asking.map(|(at, item)| async move {
+            let answer = self.request(errand, (name, request), Some(item)).await;
+            (at, answer)
+        });
+        let asking: Vec<_> = asking.collect();
+        let mut asking = stream::iter(asking).buffer_unordered(width);
+        let mut answers: Vec<Option<Value>> = items.iter().map(|_| None).collect();
+        while let Some((at, answer)) = asking.next().await {
+            if let (Some(place), Some(value)) = (answers.get_mut(at), answer?) {
+                *place = Some(value);
+            }
+        }
+        let values = items.iter().zip(answers).filter_map(|(item, answer)| {
+            let value = match request.on_error {
+                OnError::Skip => answer?,
+                OnError::Fail | OnError::Null => answer.unwrap_or_else(Value::null),
+            };
+            Some((item.as_str(), value))
+        });
+        Ok(Value::object(values))
+    }
+
+    /// What to ask for, if the limits leave as many requests: none is sent in vain.
+    fn items(
+        &self,
+        errand: Errand<'_>,
+        name: &str,
+        list: &Value,
+    ) -> Result<Vec<String>, CallFailure> {
+        let Some(items) = distinct(list) else {
+            let error = RunError::Failed(format!("cannot use {list} as a list for `for_each`"));
+            return Err(CallFailure::Program(name.to_owned(), error));
+        };
+        let most = errand.permit.most().min(MAX_ITEMS);
+        if items.len() > most {
+            return Err(CallFailure::TooMany(name.to_owned(), most));
+        }
+        let now = self.gateway.clock.now();
+        errand.permit.room_for(items.len(), now)?;
+        Ok(items)
+    }
+
+    /// `None` where it failed and may fail.
+    pub(super) async fn request(
+        &self,
+        errand: Errand<'_>,
+        (name, request): (&str, &StepRequest),
+        item: Option<&String>,
+    ) -> Result<Option<Value>, CallFailure> {
+        let own = self.own(name, request, item).await?;
+        let exchange = &request.exchange;
+        let asked = Asked::new(&exchange.request, self.call.arguments()).with(&own);
+        let may_fail = request.on_error != OnError::Fail;
+        let (bearer, reply) = match self.gateway.exchange(errand, &asked).await {
+            Ok(answered) => answered,
+            Err(CallFailure::Upstream(_)) if may_fail => return Ok(None),
+            Err(CallFailure::Upstream(UpstreamError::PathArgument(unfit)))
+                if own.contains_key(&unfit) =>
+            {
+                return Err(CallFailure::Unaskable(name.to_owned()));
+            }
+            Err(failure) => return Err(failure),
+        };
+        let status = reply.status;
+        if !status.is_success() {
+            if may_fail && is_about_what_was_asked(&reply) {
+                return Ok(None);
+            }
+            let hint = self.hint(request, status);
+            return Err(CallFailure::Refused(Box::new(Refused {
+                bearer,
+                reply,
+                hint,
+            })));
+        }
+        match self.room.read(&exchange.response, reply).await {
+            Ok(value) => Ok(Some(value)),
+            Err(Unread::TooLarge) => Err(CallFailure::TooLarge),
+            Err(Unread::Malformed) if may_fail => Ok(None),
+            Err(Unread::Malformed) => Err(CallFailure::Malformed(status)),
+        }
+    }
+
+    /// The names that only this request's template has.
+    async fn own(
+        &self,
+        name: &str,
+        request: &StepRequest,
+        item: Option<&String>,
+    ) -> Result<Arguments, CallFailure> {
+        let mut own = Arguments::new();
+        for (key, program) in &request.with {
+            let input = item.map_or_else(Value::null, |item| Value::from(item.as_str()));
+            let value = self.scene.eval(name, program, input).await?.to_json();
+            own.insert(key.clone(), value.map_err(|_| too_large(name))?);
+        }
+        if let Some(item) = item {
+            own.insert(ITEM.to_owned(), Json::from(item.as_str()));
+        }
+        Ok(own)
+    }
+
+    /// What to say about a status: in the step's words, or in the tool's where the tool's argument
+    /// is what the step asks for.
+    fn hint(&self, request: &StepRequest, status: StatusCode) -> Option<String> {
+        let tools = BTreeMap::new();
+        let hints = match (&request.hints, &request.for_each) {
+            (Some(own), _) => own,
+            (None, None) => &self.call.tool().hints,
+            (None, Some(_)) => &tools,
+        };
+        hints.get(&status.as_u16()).cloned()
+    }
+}
+
+/// A refused token, and an upstream that asks to wait, say nothing about what was asked for.
+fn is_about_what_was_asked(reply: &UpstreamReply) -> bool {
+    let credentials = [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS];
+    !credentials.contains(&reply.status) && reply.asks_to_wait().is_none()
+}
+
+/// Texts and numbers of a list, each once, in their order; what is neither names nothing.
+fn distinct(list: &Value) -> Option<Vec<String>> {
+    let mut seen = HashSet::new();
+    let names = list.items()?;
+    let names = names.into_iter().filter_map(|item| item.name());
+    let names = names.filter(|name| !name.is_empty() && seen.insert(name.clone()));
+    // More are refused already.
+    Some(names.take(MAX_ITEMS + 1).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn items_are_texts_and_numbers_each_once() {
+        let list = json!(["b", "a", "", null, 7, "7", "b", [1], {"c": 1}, true]);
+        let items = distinct(&Value::from(&list)).unwrap();
+        assert_eq!(items, ["b", "a", "7"]);
+        for no_list in [json!(null), json!("a"), json!({"a": 1})] {
+            assert_eq!(distinct(&Value::from(&no_list)), None);
+        }
+        let many = Json::from_iter(0..1_000_000);
+        assert_eq!(distinct(&Value::from(&many)).unwrap().len(), MAX_ITEMS + 1);
+    }
+}

@@ -1,0 +1,141 @@
+//! The room that the answers to a call's steps may take: they are all kept until the call ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::super::data::{empty, written};
+use crate::domain::jq::Value;
+use crate::domain::json::{Unsound, sound_within};
+use crate::domain::tool::{ResponseKind, ResponseRule};
+use crate::upstream::UpstreamReply;
+
+/// Bytes of all answers of a call.
+const MAX_BYTES: usize = 16 << 20;
+/// Values in them, members' names included: each takes some hundred bytes, however short it is.
+const MAX_VALUES: usize = 500_000;
+/// A longer answer is read beside the threads that serve calls.
+const BRIEF: usize = 256 << 10;
+
+/// What a call may be answered still.
+pub(super) struct Room {
+    bytes: AtomicUsize,
+    values: AtomicUsize,
+}
+
+/// Why an answer is no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It is not what the profile says.
+    Malformed,
+    /// With it, the answers take too much room.
+    TooLarge,
+}
+
+impl Room {
+    pub(super) fn of_call() -> Arc<Self> {
+        Arc::new(Self {
+            bytes: AtomicUsize::new(MAX_BYTES),
+            values: AtomicUsize::new(MAX_VALUES),
+        })
+    }
+
+    /// An answer as a value.
+    pub(super) async fn read(
+        self: &Arc<Self>,
+        rule: &ResponseRule,
+        reply: UpstreamReply,
+    ) -> Result<Value, Unread> {
+        take(&self.bytes, reply.body.len())?;
+        if let Some(empty) = empty(rule, &reply) {
+            return Ok(Value::from(empty));
+        }
+        let kind = rule.kind;
+        if reply.body.len() <= BRIEF {
+            return self.parse(kind, &reply);
+        }
+        let room = self.clone();
+        let parsed = tokio::task::spawn_blocking(move || room.parse(kind, &reply));
+        parsed.await.unwrap_or(Err(Unread::Malformed))
+    }
+
+    fn parse(&self, kind: ResponseKind, reply: &UpstreamReply) -> Result<Value, Unread> {
+        if kind != ResponseKind::Json {
+            let json = written(kind, reply).ok_or(Unread::Malformed)?;
+            return Value::parse(&json).ok_or(Unread::Malformed);
+        }
+        let left = self.values.load(Ordering::Relaxed);
+        let sound = sound_within(&reply.body, left);
+        let (text, values) = sound.map_err(|unsound| match unsound {
+            Unsound::Malformed => Unread::Malformed,
+            Unsound::TooMany => Unread::TooLarge,
+        })?;
+        // Before it is built: others may have taken what was left.
+        take(&self.values, values)?;
+        Value::parse(text).ok_or(Unread::Malformed)
+    }
+}
+
+fn take(left: &AtomicUsize, much: usize) -> Result<(), Unread> {
+    let rest = |left: usize| left.checked_sub(much);
+    let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+    taken.map(drop).map_err(|_| Unread::TooLarge)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::StatusCode;
+
+    use super::*;
+
+    const RULE: ResponseRule = ResponseRule {
+        kind: ResponseKind::Json,
+        empty: None,
+    };
+
+    async fn read(room: &Arc<Room>, body: String) -> Result<Value, Unread> {
+        let reply = UpstreamReply {
+            status: StatusCode::OK,
+            retry_after: None,
+            content_type: None,
+            body: Bytes::from(body),
+        };
+        room.read(&RULE, reply).await
+    }
+
+    #[tokio::test]
+    async fn all_answers_of_a_call_share_its_values() {
+        let room = Room::of_call();
+        let half = format!("[{}0]", "0,".repeat(MAX_VALUES / 2 - 2));
+        assert!(read(&room, half.clone()).await.is_ok());
+        let more = format!("[0,{}0]", "0,".repeat(MAX_VALUES / 2 - 2));
+        assert_eq!(read(&room, more).await.err(), Some(Unread::TooLarge));
+        assert!(read(&room, half).await.is_ok(), "exactly what is left");
+        assert_eq!(
+            read(&room, "0".to_owned()).await.err(),
+            Some(Unread::TooLarge)
+        );
+    }
+
+    #[tokio::test]
+    async fn all_answers_of_a_call_share_its_bytes() {
+        let room = Room::of_call();
+        let half = format!("\"{}\"", "x".repeat(MAX_BYTES / 2 - 2));
+        assert!(read(&room, half.clone()).await.is_ok());
+        assert!(read(&room, half).await.is_ok());
+        assert!(read(&room, String::new()).await.is_ok(), "nothing is null");
+        assert_eq!(
+            read(&room, "0".to_owned()).await.err(),
+            Some(Unread::TooLarge)
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_no_json_is_malformed_whatever_its_length() {
+        let room = Room::of_call();
+        for body in ["[1,".to_owned(), format!("[1,{}", " ".repeat(BRIEF))] {
+            let read = read(&room, body).await;
+            assert_eq!(read.err(), Some(Unread::Malformed));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What the programs of a call see, and the work that they may do.
+
+use jiff::tz::TimeZone;
+
+use super::super::{CallFailure, Gateway};
+use crate::domain::call::AuthorizedCall;
+use crate::domain::jq::{Program, RunError, Value, Variables, Work};
+use crate::domain::steps::Check;
+
+/// After a program that did more, other calls get their turn: about a millisecond's work.
+const BRIEF: u64 = 10_000;
+
+pub(super) struct Scene<'a> {
+    call: &'a AuthorizedCall<'a>,
+    pub(super) variables: Variables,
+    zone: TimeZone,
+    /// For all programs of the call but the checks.
+    work: Work,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn new(
+        gateway: &Gateway,
+        call: &'a AuthorizedCall<'a>,
+    ) -> Result<Self, CallFailure> {
+        let provider = gateway.catalog.provider(call.tool().provider.as_str());
+        let provider = provider.ok_or(CallFailure::NoCredential)?;
+        let (now, zone) = (gateway.clock.now(), provider.time_zone.clone());
+        let today = zone.to_datetime(now).date().to_string();
+        let tenant = call.tenant();
+        let org = [
+            ("slug", Value::from(tenant.slug.as_str())),
+            ("environment", Value::from(tenant.environment.as_str())),
+        ];
+        let variables = Variables {
+            args: Value::from(call.arguments()),
+            steps: Value::object([]),
+            org: Value::object(org),
+            now: Value::from(isize::try_from(now.as_second()).unwrap_or_default()),
+            today: Value::from(today),
+        };
+        Ok(Self {
+            call,
+            variables,
+            zone,
+            work: Work::of_call(),
+        })
+    }
+
+    /// Checks the arguments as the profile says. Nothing limits yet how often, so it is little work.
+    pub(super) fn check(&self, checks: &[Check]) -> Result<(), CallFailure> {
+        let work = Work::of_checks();
+        for check in checks {
+            let holds = self.run("checks", &check.require, Value::null(), &work);
+            if !holds.map_err(CallFailure::Unchecked)?.is_true() {
+                return Err(CallFailure::Check(check.message.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a program of a step comes to.
+    pub(super) async fn eval(
+        &self,
+        step: &str,
+        program: &Program,
+        input: Value,
+    ) -> Result<Value, CallFailure> {
+        let before = self.work.left();
+        let value = self.run(step, program, input, &self.work);
+        if before - self.work.left() > BRIEF {
+            tokio::task::yield_now().await;
+        }
+        value.map_err(|error| CallFailure::Program(step.to_owned(), error))
+    }
+
+    fn run(
+        &self,
+        step: &str,
+        program: &Program,
+        input: Value,
+        work: &Work,
+    ) -> Result<Value, RunError> {
+        let value = program.run(input, &self.variables, &self.zone, work);
+        if let Err(error) = &value {
+            // Which, and how: its text may be the profile's own, with anything in it.
+            tracing::warn!(
+                request_id = self.call.origin().id().as_str(),
+                tool = %self.call.tool().name,
+                step,
+                kind = error.kind(),
+                "a program of a profile failed"
+            );
+        }
+        value
+    }
+}
