@@ -26,16 +26,45 @@ const FORMAT: i64 = 1;
 /// What replaces `{data}` while the frame of a result is rendered.
 const DATA_MARK: &str = "{data}";
 
+/// What the programs of a profile may call besides the functions of all.
+#[derive(Default)]
+pub(super) struct Definitions {
+    source: String,
+    names: Vec<String>,
+}
+
+impl Definitions {
+    fn parse(document: &Document<'_>, source: Option<String>) -> Result<Self, Complaint> {
+        let Some(source) = source else {
+            return Ok(Self::default());
+        };
+        let program = Program::parse(&[&source, "\n."].concat()).map_err(|error| {
+            let message = format!("jq: {error}");
+            let place = (source.as_str(), error.at);
+            document.complain_within(&["definitions".into()], place, message)
+        })?;
+        let names = program.defined().to_vec();
+        Ok(Self { source, names })
+    }
+
+    /// All of them, where the program has one of their names in it: most have none.
+    fn before(&self, source: &str) -> &str {
+        match self.names.iter().any(|name| source.contains(name)) {
+            true => &self.source,
+            false => "",
+        }
+    }
+}
+
 /// Where in the document a check is, to complain with file, line and field.
 pub(super) struct Place<'a> {
     document: &'a Document<'a>,
-    /// What every program begins with.
-    definitions: &'a str,
+    definitions: &'a Definitions,
     path: Vec<Step>,
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn root(document: &'a Document<'a>, definitions: &'a str) -> Self {
+    pub(super) fn root(document: &'a Document<'a>, definitions: &'a Definitions) -> Self {
         Self {
             document,
             definitions,
@@ -55,24 +84,14 @@ impl<'a> Place<'a> {
 
     /// The text at this place as a program; a mistake in it has line and column.
     pub(super) fn program(&self, source: &str) -> Result<Program, Complaint> {
-        let whole = [self.definitions_for(source), "\n", source].concat();
+        let whole = [self.definitions.before(source), "\n", source].concat();
         Program::parse(&whole)
             .map_err(|error| self.complain_in(source, error.at, &format!("jq: {error}")))
     }
 
-    /// The definitions, where the program has one of their names in it: most have none.
-    fn definitions_for(&self, source: &str) -> &str {
-        let defined = self.definitions.split("def ").skip(1);
-        let mut names = defined.filter_map(|rest| rest.split([':', '(']).next());
-        match names.any(|name| source.contains(name.trim())) {
-            true => self.definitions,
-            false => "",
-        }
-    }
-
     /// A complaint about a byte of the program at this place; the definitions before it are sound.
     pub(super) fn complain_in(&self, source: &str, at: usize, message: &str) -> Complaint {
-        let at = at.saturating_sub(self.definitions_for(source).len() + 1);
+        let at = at.saturating_sub(self.definitions.before(source).len() + 1);
         let place = (source, at);
         self.document.complain_within(&self.path, place, message)
     }
@@ -83,13 +102,8 @@ pub(super) fn profile(
     raw: raw::Profile,
     destinations: &Destinations,
 ) -> Result<(Provider, Vec<Entry>), Complaint> {
-    let definitions = raw.definitions.unwrap_or_default();
+    let definitions = Definitions::parse(document, raw.definitions)?;
     let root = Place::root(document, &definitions);
-    Program::parse(&[&definitions, "\n."].concat()).map_err(|error| {
-        let message = format!("jq: {error}");
-        let place = (definitions.as_str(), error.at);
-        document.complain_within(&["definitions".into()], place, message)
-    })?;
     if raw.format != FORMAT {
         let message = format!("this build reads format {FORMAT}");
         return Err(root.at("format").complain(message));

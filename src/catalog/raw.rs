@@ -144,8 +144,7 @@ pub(super) struct Tool {
     #[serde(default)]
     pub checks: Vec<Check>,
     pub request: Option<Request>,
-    #[serde(default)]
-    pub response: Response,
+    pub response: Option<Response>,
     #[serde(default)]
     pub steps: Vec<Step>,
     pub output: Option<String>,
@@ -169,9 +168,9 @@ pub(super) struct Step {
     pub when: Option<String>,
     pub for_each: Option<String>,
     pub request: Option<Request>,
-    #[serde(default)]
-    pub response: Response,
+    pub response: Option<Response>,
     pub on_error: Option<OnError>,
+    pub hints: Option<BTreeMap<String, String>>,
     pub value: Option<String>,
     #[serde(rename = "return")]
     pub returns: Option<Returns>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::Method;
 
-use super::compile::{Place, result};
+use super::compile::{Place, hints, result};
 use super::raw::{self, Returns};
 use super::request::exchange;
 use crate::domain::document::{Complaint, suggestion};
@@ -22,8 +22,13 @@ pub(super) fn run(
     raw: &mut raw::Tool,
     known: &[&str],
 ) -> Result<Run, Complaint> {
-    let response = std::mem::take(&mut raw.response);
+    let response = raw.response.take();
     let steps = std::mem::take(&mut raw.steps);
+    if response.is_some() && raw.request.is_none() && !steps.is_empty() {
+        let message = "only for the tool's `request`; a step has its own";
+        return Err(place.at("response").complain(message));
+    }
+    let response = response.unwrap_or_default();
     let mut rounds = Rounds::default();
     let steps = match (raw.request.take(), steps.is_empty()) {
         (Some(request), true) => {
@@ -104,39 +109,76 @@ fn action(
     known: &[&str],
     rounds: &mut Rounds,
 ) -> Result<Action, Complaint> {
-    let only_for = |key: &str, what: &str| Err(place.at(key).complain(format!("only for {what}")));
-    match (raw.request, raw.value, raw.returns) {
-        (Some(request), None, None) => {
-            let list = rounds.optional(&place.at("for_each"), raw.for_each.as_deref())?;
-            let on_error = raw.on_error.unwrap_or_default();
-            if on_error == OnError::Skip && list.is_none() {
-                return only_for("on_error", "`for_each`: use \"fail\" or \"null\"");
-            }
-            let item = list.as_ref().map(|_| ITEM);
-            let known: Vec<&str> = known.iter().copied().chain(item).collect();
-            let mut request = step_request(place, (request, raw.response), &known, rounds)?;
-            (request.for_each, request.on_error) = (list, on_error);
-            Ok(Action::Request(Box::new(request)))
+    match (raw.request.is_some(), raw.value.is_some()) {
+        (true, true) => return Err(place.complain("either `request`, or `value`")),
+        (false, false) => return Err(place.complain("a step has a `request` or a `value`")),
+        (true, false) => only_for(place, "a `value`", [("return", raw.returns.is_some())])?,
+        (false, true) => {
+            let others = [
+                ("for_each", raw.for_each.is_some()),
+                ("response", raw.response.is_some()),
+                ("on_error", raw.on_error.is_some()),
+                ("hints", raw.hints.is_some()),
+            ];
+            only_for(place, "a `request`", others)?;
         }
-        (None, Some(_), _) if raw.for_each.is_some() => {
-            only_for("for_each", "requests; a value uses map(…)")
-        }
-        (None, Some(_), _) if raw.on_error.is_some() => {
-            only_for("on_error", "requests; a value uses try … catch …")
-        }
-        (None, Some(value), returns) => {
-            let value = rounds.program(&place.at("value"), &value)?;
-            Ok(match returns {
-                None => Action::Value(value),
-                Some(returns) => Action::Return {
-                    value,
-                    is_error: matches!(returns, Returns::Error),
-                },
-            })
-        }
-        (Some(_), _, _) => Err(place.complain("either `request`, or `value`")),
-        (None, None, _) => Err(place.complain("a step has a `request` or a `value`")),
     }
+    if let Some(value) = &raw.value {
+        let value = rounds.program(&place.at("value"), value)?;
+        return Ok(match raw.returns {
+            None => Action::Value(value),
+            Some(returns) => Action::Return {
+                value,
+                is_error: matches!(returns, Returns::Error),
+            },
+        });
+    }
+    requests(place, raw, known, rounds)
+}
+
+/// Refuses keys that mean nothing in a step of this kind.
+fn only_for<const N: usize>(
+    place: &Place<'_>,
+    what: &str,
+    keys: [(&str, bool); N],
+) -> Result<(), Complaint> {
+    let there = keys.into_iter().find(|(_, there)| *there);
+    match there {
+        Some((key, _)) => {
+            let message = format!("only for a step with {what}");
+            Err(place.at(key).complain(message))
+        }
+        None => Ok(()),
+    }
+}
+
+fn requests(
+    place: &Place<'_>,
+    raw: raw::Step,
+    known: &[&str],
+    rounds: &mut Rounds,
+) -> Result<Action, Complaint> {
+    let Some(request) = raw.request else {
+        return Err(place.complain("a step has a `request` or a `value`"));
+    };
+    let list = rounds.optional(&place.at("for_each"), raw.for_each.as_deref())?;
+    let on_error = raw.on_error.unwrap_or_default();
+    if on_error == OnError::Skip && list.is_none() {
+        let message = "only for `for_each`: use \"fail\" or \"null\"";
+        return Err(place.at("on_error").complain(message));
+    }
+    if list.is_some() && request.with.contains_key(ITEM) {
+        let place = place.at("request").at("with").at(ITEM);
+        return Err(place.complain("`item` is the item of `for_each`; take another name"));
+    }
+    let item = list.as_ref().map(|_| ITEM);
+    let known: Vec<&str> = known.iter().copied().chain(item).collect();
+    let response = raw.response.unwrap_or_default();
+    let mut request = step_request(place, (request, response), &known, rounds)?;
+    (request.for_each, request.on_error) = (list, on_error);
+    let own = raw.hints.map(|own| hints(&place.at("hints"), own));
+    request.hints = own.transpose()?;
+    Ok(Action::Request(Box::new(request)))
 }
 
 fn step_request(
@@ -160,6 +202,7 @@ fn step_request(
         with,
         exchange: exchange(place, (&raw, response), &known)?,
         on_error: OnError::Fail,
+        hints: None,
     })
 }
 

@@ -1,6 +1,8 @@
 //! Tools that take several steps: requests and values, in rounds of those that need nothing of
 //! each other.
 
+use std::collections::BTreeMap;
+
 use super::jq::Program;
 use super::provider::ResultShape;
 use super::tool::Exchange;
@@ -56,6 +58,8 @@ pub struct StepRequest {
     pub with: Vec<(String, Program)>,
     pub exchange: Exchange,
     pub on_error: OnError,
+    /// What to tell the model about an upstream status, instead of what the tool tells it.
+    pub hints: Option<BTreeMap<u16, String>>,
 }
 
 /// What an upstream's failure means for the call.

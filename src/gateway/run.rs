@@ -124,12 +124,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn answer(
-        &self,
-        name: &str,
-        value: &Value,
-        is_error: bool,
-    ) -> Result<Answer<'a>, CallFailure> {
+    fn answer(&self, name: &str, value: &Value, is_error: bool) -> Result<Answer<'a>, CallFailure> {
         let json = value.to_text().map_err(|_| too_large(name))?;
         Ok(match is_error {
             true => Answer::Failure(json),

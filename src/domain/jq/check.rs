@@ -53,7 +53,9 @@ fn defined(term: &Term<&str>) -> Vec<String> {
     let Term::Def(definitions, rest) = term else {
         return Vec::new();
     };
-    let names = definitions.iter().map(|definition| definition.name.to_owned());
+    let names = definitions
+        .iter()
+        .map(|definition| definition.name.to_owned());
     names.chain(defined(rest)).collect()
 }
 
@@ -98,8 +100,10 @@ impl<'s> Check<'s> {
                 self.all(std::iter::once(&**term).chain(catch))?
             }
             Term::IfThenElse(branches, otherwise) => {
-                let (conditions, then): (Vec<_>, Vec<_>) =
-                    branches.iter().map(|(condition, then)| (condition, then)).unzip();
+                let (conditions, then): (Vec<_>, Vec<_>) = branches
+                    .iter()
+                    .map(|(condition, then)| (condition, then))
+                    .unzip();
                 let conditions = self.within(false, |check| check.all(conditions))?;
                 let then = self.all(then.into_iter().chain(otherwise.as_deref()))?;
                 conditions.max(then) + branches.len()
@@ -151,10 +155,9 @@ impl<'s> Check<'s> {
                 let left = self.within(false, |check| check.term(left))?;
                 return Ok(pattern.max(left).max(self.term(right)?));
             }
-            BinaryOp::Assign
-            | BinaryOp::Update
-            | BinaryOp::UpdateMath(_)
-            | BinaryOp::UpdateAlt => true,
+            BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt => {
+                true
+            }
             _ => return self.all([left, right]),
         };
         let left = self.within(changes, |check| check.term(left))?;

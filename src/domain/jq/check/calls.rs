@@ -93,7 +93,9 @@ impl<'s> Calls<'s> {
             return Err(format!("`{name}` calls itself; recursion is not allowed"));
         };
         if local.folds && changed {
-            return Err(format!("`{name}` cannot say what is changed: it has a fold in it"));
+            return Err(format!(
+                "`{name}` cannot say what is changed: it has a fold in it"
+            ));
         }
         local.changed |= changed;
         let changes = match changed {
