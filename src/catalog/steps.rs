@@ -24,10 +24,9 @@ pub(super) fn run(
 ) -> Result<Run, Complaint> {
     let response = raw.response.take();
     let steps = std::mem::take(&mut raw.steps);
-    if response.is_some() && raw.request.is_none() && !steps.is_empty() {
-        let message = "only for the tool's `request`; a step has its own";
-        return Err(place.at("response").complain(message));
-    }
+    let foreign = response.is_some() && raw.request.is_none() && !steps.is_empty();
+    let only = "the tool's `request`; a step has its own";
+    only_for(place, "response", foreign, only)?;
     let response = response.unwrap_or_default();
     let mut rounds = Rounds::default();
     let steps = match (raw.request.take(), steps.is_empty()) {
@@ -112,15 +111,21 @@ fn action(
     match (raw.request.is_some(), raw.value.is_some()) {
         (true, true) => return Err(place.complain("either `request`, or `value`")),
         (false, false) => return Err(place.complain("a step has a `request` or a `value`")),
-        (true, false) => only_for(place, "a `value`", [("return", raw.returns.is_some())])?,
+        (true, false) => {
+            only_for(
+                place,
+                "return",
+                raw.returns.is_some(),
+                "steps with a `value`",
+            )?;
+        }
         (false, true) => {
-            let others = [
-                ("for_each", raw.for_each.is_some()),
-                ("response", raw.response.is_some()),
-                ("on_error", raw.on_error.is_some()),
-                ("hints", raw.hints.is_some()),
-            ];
-            only_for(place, "a `request`", others)?;
+            let list = "requests; a value uses map(…)";
+            only_for(place, "for_each", raw.for_each.is_some(), list)?;
+            let caught = "requests; a value uses try … catch …";
+            only_for(place, "on_error", raw.on_error.is_some(), caught)?;
+            only_for(place, "response", raw.response.is_some(), "requests")?;
+            only_for(place, "hints", raw.hints.is_some(), "requests")?;
         }
     }
     if let Some(value) = &raw.value {
@@ -136,19 +141,11 @@ fn action(
     requests(place, raw, known, rounds)
 }
 
-/// Refuses keys that mean nothing in a step of this kind.
-fn only_for<const N: usize>(
-    place: &Place<'_>,
-    what: &str,
-    keys: [(&str, bool); N],
-) -> Result<(), Complaint> {
-    let there = keys.into_iter().find(|(_, there)| *there);
-    match there {
-        Some((key, _)) => {
-            let message = format!("only for a step with {what}");
-            Err(place.at(key).complain(message))
-        }
-        None => Ok(()),
+/// Refuses a key that means nothing in a step of this kind.
+fn only_for(place: &Place<'_>, key: &str, is_there: bool, what: &str) -> Result<(), Complaint> {
+    match is_there {
+        true => Err(place.at(key).complain(format!("only for {what}"))),
+        false => Ok(()),
     }
 }
 
@@ -164,8 +161,8 @@ fn requests(
     let list = rounds.optional(&place.at("for_each"), raw.for_each.as_deref())?;
     let on_error = raw.on_error.unwrap_or_default();
     if on_error == OnError::Skip && list.is_none() {
-        let message = "only for `for_each`: use \"fail\" or \"null\"";
-        return Err(place.at("on_error").complain(message));
+        let each = "`for_each`: use \"fail\" or \"null\"";
+        only_for(place, "on_error", true, each)?;
     }
     if list.is_some() && request.with.contains_key(ITEM) {
         let place = place.at("request").at("with").at(ITEM);

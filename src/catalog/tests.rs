@@ -107,6 +107,34 @@ fn a_mistake_in_a_step_has_its_place() {
             "acme.toml:24: tools[0].steps[0].on_error: only for requests; a value uses try … catch …",
         ),
         (
+            "response = { kind = 'text' }\n[[tools.steps]]\nname = 'a'\nvalue = '1'",
+            "acme.toml:21: tools[0].response: only for the tool's `request`; a step has its own",
+        ),
+        (
+            "[[tools.steps]]\nname = 'a'\nvalue = '1'\nresponse = { kind = 'text' }",
+            "acme.toml:24: tools[0].steps[0].response: only for requests",
+        ),
+        (
+            "[[tools.steps]]\nname = 'a'\nvalue = '1'\nhints = { 404 = 'm' }",
+            "acme.toml:24: tools[0].steps[0].hints: only for requests",
+        ),
+        (
+            "[[tools.steps]]\nname = 'a'\nvalue = '1'\nfor_each = '[1]'",
+            "acme.toml:24: tools[0].steps[0].for_each: only for requests; a value uses map(…)",
+        ),
+        (
+            "[[tools.steps]]\nname = 'a'\nreturn = 'success'\nrequest = { method = \"GET\", path = \"/\" }",
+            "acme.toml:23: tools[0].steps[0].return: only for steps with a `value`",
+        ),
+        (
+            "[[tools.steps]]\nname = 'a'\nfor_each = '[1]'\nrequest = { method = \"GET\", path = \"/{item}\", with = { item = '1' } }",
+            "acme.toml:24: tools[0].steps[0].request.with.item: `item` is the item of `for_each`; take another name",
+        ),
+        (
+            "[[tools.steps]]\nname = 'a'\nhints = { 200 = 'm' }\nrequest = { method = \"GET\", path = \"/\" }",
+            "acme.toml:23: tools[0].steps[0].hints.200: a hint belongs to a status 400 to 599",
+        ),
+        (
             "output = '.a'\nrequest = { method = \"GET\", path = \"/{item}\" }",
             "acme.toml:22: tools[0].request.path: `{item}` names nothing here; known here: day",
         ),
@@ -122,6 +150,33 @@ fn a_mistake_in_a_step_has_its_place() {
         let error = load(steps).err().unwrap_or_default();
         assert_eq!(error, complaint, "{steps}");
     }
+}
+
+#[test]
+fn programs_may_call_what_the_profile_defines_however_that_is_written() {
+    let load = |definitions: &str, program: &str| {
+        let definitions = format!("definitions = '''\n{definitions}'''\nenvironments.");
+        let text = PROFILE.replacen("environments.", &definitions, 1);
+        let tool = format!("output = '{program}'\nresponse = {{ empty");
+        let text = text.replace("response = { empty", &tool);
+        let (mut catalog, anywhere) = (Catalog::default(), Destinations::default());
+        let added = catalog.add(Path::new("acme.toml"), &text, &anywhere);
+        added.map_err(|complaint| complaint.to_string())
+    };
+    let definitions =
+        "def\nfirst_of: .[0];\n# def none: 1;\ndef named($x; f): def inner: f; inner + $x;";
+    for program in ["first_of", "named(1; .a)"] {
+        assert_eq!(load(definitions, program), Ok(()), "{program}");
+    }
+    for program in ["inner", "none"] {
+        let error = load(definitions, program).unwrap_err();
+        assert!(error.contains("there is no function"), "{error}");
+    }
+    let error = load("def a: b;", ".").unwrap_err();
+    assert_eq!(
+        error,
+        "acme.toml:6:8: definitions: jq: there is no function `b` here"
+    );
 }
 
 #[test]

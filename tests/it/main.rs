@@ -47,6 +47,7 @@ mod rotation;
 mod slow_clients;
 mod status;
 mod steps;
+mod steps_limits;
 mod stopping;
 mod systemd;
 mod tls;

@@ -1,0 +1,82 @@
+//! Answers that are small as text and large as values, against the real program, whose memory the
+//! system measures.
+
+use serde_json::json;
+
+use super::profile::{self, each, tool};
+use super::{Answer, Upstream, code, message};
+use crate::support::client::McpClient;
+use crate::support::load::spread;
+use crate::support::program::{Program, Server};
+
+/// Of an answer: as values it takes some fifty times as much.
+const BYTES: usize = 7 << 20;
+/// Requests of a call, and calls at once.
+const ITEMS: usize = 20;
+const CALLS: usize = 4;
+/// Without a bound a single answer would take as much.
+const GROWTH_KIB: u64 = 400 * 1024;
+
+/// The largest memory that a process has had so far, in KiB.
+fn peak(server: &Server) -> u64 {
+    let id = server.child.id().unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.unwrap().trim().trim_end_matches(" kB");
+    number.parse().unwrap()
+}
+
+fn large(path: &str) -> Answer {
+    let member = "{\"\":0},";
+    match path.ends_with("/one") {
+        true => Answer::Json(json!([])),
+        false => Answer::Text(format!("[{}0]", member.repeat(BYTES / member.len()))),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_to_a_call_take_no_more_room_than_one_call_may_take() {
+    let upstream = Upstream::start(large).await;
+    let program = Program::init().await;
+    std::fs::create_dir(program.path("profiles")).unwrap();
+    let tools = tool(
+        "read",
+        &each("GET", "/things/{item}", "on_error = \"skip\""),
+    );
+    program.write("profiles/eka-care.toml", &profile::with(&tools));
+    program.configure(&format!(
+        "[providers.eka-care.environments.dev]\nbase_url = \"{}\"\n",
+        upstream.url
+    ));
+    program.organization("north", &["dev"]).await;
+    let key = program.key(&["north"]).await;
+    let server = program.serve().await;
+    let client = McpClient::new(&server.url, &key).at("north", "dev");
+    let one = client.call("read", json!({"ids": ["one"]})).await;
+    assert!(one.is_ok(), "{}", one.body);
+    let before = peak(&server);
+    let replies = spread(CALLS, CALLS, {
+        let client = client.clone();
+        move |_| {
+            let client = client.clone();
+            async move {
+                client
+                    .call("read", json!({"ids": (0..ITEMS).collect::<Vec<_>>()}))
+                    .await
+            }
+        }
+    })
+    .await;
+    for reply in replies {
+        assert_eq!(code(&reply), "profile_failed", "{}", reply.body);
+        assert!(
+            message(&reply).contains("too large together"),
+            "{}",
+            reply.body
+        );
+    }
+    let grown = peak(&server) - before;
+    assert!(grown < GROWTH_KIB, "{before} KiB, and {grown} KiB more");
+    let one = client.call("read", json!({"ids": ["one"]})).await;
+    assert!(one.is_ok(), "{}", one.body);
+}
