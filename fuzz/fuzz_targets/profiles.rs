@@ -12,7 +12,8 @@ use locum::domain::call::{Arguments, AuthorizedCall};
 use locum::domain::credential::{CredentialVersionId, OpenedCredential, ProfileKey};
 use locum::domain::destination::Destinations;
 use locum::domain::origin::{Origin, RequestId};
-use locum::domain::provider::Provider;
+use locum::domain::provider::{Provider, Upstream};
+use locum::domain::steps::{Action, ITEM, StepRequest};
 use locum::domain::tool::{PathSegment, RequestTemplate, Run};
 use locum::token::{LoginError, LoginSite, fuzzing as token};
 use locum::upstream::{Asked, Rest, UpstreamError};
@@ -119,25 +120,42 @@ fn check_call(entry: &Entry, provider: &Provider, arguments: Arguments) {
     let call = AuthorizedCall::authorize(&principal, &tenant, &entry.tool, arguments, &origin);
     let call = call.unwrap_or_else(|denied| panic!("{denied}"));
     for upstream in provider.environments.values() {
-        let Run::Request(only) = &entry.tool.run else {
-            return;
-        };
-        let asked = Asked::new(&only.request, call.arguments());
-        let request = match REST.form(&asked, &upstream.base_url) {
-            Ok(request) => request,
-            Err(
-                UpstreamError::TooLong | UpstreamError::PathArgument(_) | UpstreamError::Header(_),
-            ) => continue,
-            Err(other) => panic!("nothing was sent: {other}"),
-        };
-        check_url(
-            request.url(),
-            &upstream.base_url,
-            &only.request,
-            call.arguments(),
-        );
-        assert!(request.body().is_none_or(is_json), "a body");
+        match &entry.tool.run {
+            Run::Request(only) => check_request(&only.request, call.arguments(), upstream),
+            Run::Steps(plan) => {
+                for step in &plan.steps {
+                    if let Action::Request(request) = &step.action {
+                        let arguments = with_own(request, call.arguments());
+                        check_request(&request.exchange.request, &arguments, upstream);
+                    }
+                }
+            }
+        }
     }
+}
+
+/// The values that a step's request has, whatever its programs come to.
+fn with_own(request: &StepRequest, arguments: &Arguments) -> Arguments {
+    let own = request.with.iter().map(|(name, _)| name.as_str());
+    let own = own
+        .chain([ITEM])
+        .map(|name| (name.to_owned(), FIELD.into()));
+    let mut all = arguments.clone();
+    all.extend(own);
+    all
+}
+
+fn check_request(template: &RequestTemplate, arguments: &Arguments, upstream: &Upstream) {
+    let asked = Asked::new(template, arguments);
+    let request = match REST.form(&asked, &upstream.base_url) {
+        Ok(request) => request,
+        Err(UpstreamError::TooLong | UpstreamError::PathArgument(_) | UpstreamError::Header(_)) => {
+            return;
+        }
+        Err(other) => panic!("nothing was sent: {other}"),
+    };
+    check_url(request.url(), &upstream.base_url, template, arguments);
+    assert!(request.body().is_none_or(is_json), "a body");
 }
 
 /// No argument changes the shape of a request.

@@ -25,7 +25,8 @@ pub(super) fn write(value: &Val, out: &mut Vec<u8>, most: usize) -> Result<(), U
 }
 
 fn level(value: &Val, out: &mut Vec<u8>, most: usize, depth: usize) -> Result<(), Unwritable> {
-    if depth > MAX_LEVELS || out.len() > most {
+    let too_deep = depth == MAX_LEVELS && matches!(value, Val::Arr(_) | Val::Obj(_));
+    if too_deep || out.len() > most {
         return Err(Unwritable);
     }
     match value {
