@@ -26,22 +26,18 @@ pub enum Unsound {
 /// The document as text, without the byte order mark that RFC 8259 (section 8.1) lets parsers
 /// ignore; `None` when it is no JSON or none that every client can read.
 pub fn sound(bytes: &[u8]) -> Option<&str> {
-    sound_within(bytes, usize::MAX).ok().map(|(text, _)| text)
+    let text = text(bytes)?;
+    let uncounted = Cell::new(None);
+    read::<false>(text, &uncounted).ok()?;
+    Some(text)
 }
 
 /// The same of a document with at most so many values, and how many it has. A member's name is one:
 /// what counts is the room that they take.
 pub fn sound_within(bytes: &[u8], most: usize) -> Result<(&str, usize), Unsound> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|_| Unsound::Malformed)?;
-    let text = text.trim_matches(SPACE);
+    let text = text(bytes).ok_or(Unsound::Malformed)?;
     let left = Cell::new(Some(most));
-    let mut parser = serde_json::Deserializer::from_str(text);
-    let top = Level {
-        depth: 0,
-        left: &left,
-    };
-    let read = top.deserialize(&mut parser).and_then(|()| parser.end());
+    let read = read::<true>(text, &left);
     match (left.get(), read) {
         (None, _) => Err(Unsound::TooMany),
         (Some(_), Err(_)) => Err(Unsound::Malformed),
@@ -49,15 +45,27 @@ pub fn sound_within(bytes: &[u8], most: usize) -> Result<(&str, usize), Unsound>
     }
 }
 
+fn text(bytes: &[u8]) -> Option<&str> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    Some(std::str::from_utf8(bytes).ok()?.trim_matches(SPACE))
+}
+
+fn read<const COUNTED: bool>(text: &str, left: &Cell<Option<usize>>) -> serde_json::Result<()> {
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let top = Level::<COUNTED> { depth: 0, left };
+    top.deserialize(&mut parser)?;
+    parser.end()
+}
+
 /// A value at this depth, read and forgotten.
 #[derive(Clone, Copy)]
-struct Level<'c> {
+struct Level<'c, const COUNTED: bool> {
     depth: usize,
     /// How many values there may be still.
     left: &'c Cell<Option<usize>>,
 }
 
-impl Level<'_> {
+impl<const COUNTED: bool> Level<'_, COUNTED> {
     fn below<E: Error>(self) -> Result<Self, E> {
         if self.depth == MAX_DEPTH {
             return Err(E::custom("nested too deeply"));
@@ -69,6 +77,9 @@ impl Level<'_> {
     }
 
     fn count<E: Error>(self) -> Result<(), E> {
+        if !COUNTED {
+            return Ok(());
+        }
         let left = self.left.get().and_then(|left| left.checked_sub(1));
         self.left.set(left);
         match left {
@@ -78,7 +89,7 @@ impl Level<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Level<'_> {
+impl<'de, const COUNTED: bool> DeserializeSeed<'de> for Level<'_, COUNTED> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -86,7 +97,7 @@ impl<'de> DeserializeSeed<'de> for Level<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Level<'_> {
+impl<'de, const COUNTED: bool> Visitor<'de> for Level<'_, COUNTED> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

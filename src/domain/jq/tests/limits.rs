@@ -15,10 +15,17 @@ fn used(source: &str, input: Value) -> u64 {
 
 /// The longest of such programs that loads.
 fn grown(make: &dyn Fn(usize) -> String) -> String {
-    let fits = |size: &usize| Program::parse(&make(*size)).is_ok();
-    let size = (1..2000).take_while(fits).last().unwrap();
-    assert!(Program::parse(&make(size + 1)).is_err());
-    make(size)
+    let fits = |size: usize| Program::parse(&make(size)).is_ok();
+    let (mut fitting, mut too_long) = (1, 2000);
+    assert!(fits(fitting) && !fits(too_long), "{}", make(1));
+    while too_long - fitting > 1 {
+        let between = (fitting + too_long) / 2;
+        match fits(between) {
+            true => fitting = between,
+            false => too_long = between,
+        }
+    }
+    make(fitting)
 }
 
 #[test]
