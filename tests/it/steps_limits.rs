@@ -24,14 +24,12 @@ use crate::support::client::{McpClient, Reply};
 /// What the upstream answers to a path.
 type Answers = fn(&str) -> Answer;
 
-#[derive(Default)]
 enum Answer {
     Json(Value),
     /// A status, and a header if there is one to send.
     Status(u16, Option<(&'static str, &'static str)>),
     Text(String),
     /// None, for as long as the gateway waits.
-    #[default]
     Nothing,
 }
 

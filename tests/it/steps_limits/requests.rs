@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::profile::{each, tool};
-use super::{Answer, Place, code, message};
+use super::{Answer, Answers, Place, code, message};
+
+const WAIT: Option<(&str, &str)> = Some(("retry-after", "60"));
 
 fn ids(count: usize) -> Value {
     json!({"ids": (0..count).map(|id| format!("i{id}")).collect::<Vec<_>>()})
@@ -15,6 +17,13 @@ fn second_fails(path: &str) -> Answer {
         "i0" => Answer::Json(json!(0)),
         "i1" => Answer::Status(500, None),
         _ => Answer::Nothing,
+    }
+}
+
+fn the_tenth(path: &str, answer: Answer) -> Answer {
+    match path.ends_with("/i9") {
+        true => answer,
+        false => Answer::Nothing,
     }
 }
 
@@ -36,20 +45,10 @@ async fn reads_go_ten_at_a_time_and_end_with_the_first_that_fails() {
         "read",
         &each("GET", "/things/{item}", "on_error = \"skip\""),
     );
-    for answers in [
-        (|path| match path.ends_with("/i9") {
-            true => Answer::Status(401, None),
-            false => Answer::Nothing,
-        }) as super::Answers,
-        |path| match path.ends_with("/i9") {
-            true => Answer::Status(429, Some(("retry-after", "60"))),
-            false => Answer::Nothing,
-        },
-        |path| match path.ends_with("/i9") {
-            true => Answer::Status(503, Some(("retry-after", "60"))),
-            false => Answer::Nothing,
-        },
-    ] {
+    let refused: Answers = |path| the_tenth(path, Answer::Status(401, None));
+    let limited: Answers = |path| the_tenth(path, Answer::Status(429, WAIT));
+    let busy: Answers = |path| the_tenth(path, Answer::Status(503, WAIT));
+    for answers in [refused, limited, busy] {
         let place = Place::with("", &tools, answers).await;
         let reply = place.call("read", ids(50)).await;
         assert!(reply.is_error(), "{}", reply.body);
