@@ -152,6 +152,18 @@ pub(super) struct Tool {
     pub result: ResultShape,
     #[serde(default)]
     pub hints: BTreeMap<String, String>,
+    pub idempotency: Option<Idempotency>,
+    pub cache: Option<String>,
+    #[serde(default)]
+    pub forgets: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Idempotency {
+    #[serde(default)]
+    pub key: Vec<String>,
+    pub window: String,
 }
 
 #[derive(Deserialize)]

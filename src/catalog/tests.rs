@@ -196,3 +196,64 @@ fn a_date_is_no_json() {
         assert_eq!(load(&dated).unwrap_err().to_string(), expected);
     }
 }
+
+#[test]
+fn what_is_kept_and_forgotten_goes_with_the_tool() {
+    let tool = |keys: &str| {
+        let text = PROFILE.replace("annotations = { read_only = true }\n", keys);
+        let (mut catalog, anywhere) = (Catalog::default(), Destinations::default());
+        let added = catalog.add(Path::new("acme.toml"), &text, &anywhere);
+        added.map_err(|complaint| complaint.to_string())
+    };
+    let (read, write) = (
+        "annotations = { read_only = true }\n",
+        "annotations = { read_only = false }\n",
+    );
+    for keys in ["cache = \"10m\"", "cache = \"1m\"\nforgets = [\"read\"]"] {
+        tool(&[read, keys, "\n"].concat()).unwrap();
+    }
+    for keys in [
+        "window = \"1h\"",
+        "key = [\"/day\", \"/day/of/0\"], window = \"1s\"",
+    ] {
+        tool(&format!("{write}idempotency = {{ {keys} }}\n")).unwrap();
+    }
+    for (kind, keys, complaint) in [
+        (read, "cache = \"11m\"", "cache: at most 10m"),
+        (read, "cache = \"0s\"", "cache: at least 1ms"),
+        (
+            read,
+            "cache = \"soon\"",
+            "cache: a duration is a whole number",
+        ),
+        (write, "cache = \"1m\"", "cache: only for tools that read"),
+        (
+            read,
+            "idempotency = { window = \"1m\" }",
+            "idempotency: only for tools that write",
+        ),
+        (
+            write,
+            "idempotency = { window = \"2h\" }",
+            "idempotency.window: at most 60m",
+        ),
+        (
+            write,
+            "idempotency = { key = [\"/days\"], window = \"1m\" }",
+            "idempotency.key[0]: `days` is no argument of this tool; did you mean `day`?",
+        ),
+        (
+            write,
+            "idempotency = { key = [\"day\"], window = \"1m\" }",
+            "idempotency.key[0]: a JSON pointer to an argument",
+        ),
+        (
+            write,
+            "forgets = [\"read\"]",
+            "forgets[0]: no tool `read` here has `idempotency` or `cache`",
+        ),
+    ] {
+        let said = tool(&format!("{kind}{keys}\n")).unwrap_err();
+        assert!(said.contains(&format!("tools[0].{complaint}")), "{said}");
+    }
+}

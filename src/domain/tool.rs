@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
@@ -95,8 +96,35 @@ pub struct Tool {
     pub input_schema: Map<String, Value>,
     pub annotations: Annotations,
     pub run: Run,
+    /// Whether its answer is given again, to whom, and for how long.
+    pub keep: Option<Keep>,
+    /// Tools whose kept answers are over when this one was called.
+    pub forgets: Vec<ToolName>,
     /// What to tell the model about an upstream status, by status.
     pub hints: BTreeMap<u16, String>,
+}
+
+/// How the answer of a call is given again to an equal call.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Keep {
+    pub kept_for: KeptFor,
+    /// JSON pointers to the arguments that make two calls equal; without one, all of them.
+    pub arguments: Vec<String>,
+    pub window: Duration,
+}
+
+impl Keep {
+    /// No answer is given again after this.
+    pub const LONGEST: Duration = Duration::from_secs(3600);
+}
+
+/// Whose equal calls get it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptFor {
+    /// A write's: those of the same principal.
+    Principal,
+    /// A read's: all of the tenant's.
+    Tenant,
 }
 
 /// What a tool does.

@@ -204,6 +204,7 @@ impl Health {
 fn is_failure(code: &str) -> bool {
     let clients_own = [
         "ok",
+        "repeated",
         "invalid_arguments",
         "upstream_refused",
         "no_credential",

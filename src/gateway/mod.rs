@@ -7,6 +7,7 @@
 //!           ├ look up      name in the tenant's list                → Entry
 //!           ├ check        arguments against the schema             → Arguments
 //!           ├ authorize    principal, tenant, tool, arguments       → AuthorizedCall
+//!           ├ keep         an equal call's answer, where the profile says so: the rest is not done
 //!           ├ admit        the tenant's limits, a slot              → Permit
 //!           ├ run          the tool's one request; or its steps, those of a round side by side. Each:
 //!           │  ├ form      template + arguments                     → FormedRequest
@@ -29,6 +30,7 @@ mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod health;
+mod kept;
 mod meters;
 mod outcome;
 mod record;
@@ -52,6 +54,7 @@ use admit::{Admission, Limited, Permit};
 use directory::{Directory, Place};
 pub use error::{NotCalled, Refusal};
 use health::HealthBook;
+use kept::KeptAnswers;
 use meters::{GatewayMeters, RecordMeters};
 pub use outcome::CallOutcome;
 pub use recorder::RecorderSettings;
@@ -102,6 +105,7 @@ pub struct Gateway {
     recorder: Recorder,
     tokens: Tokens,
     rest: Rest,
+    kept: KeptAnswers,
     clock: SharedClock,
     meters: GatewayMeters,
     health: HealthBook,
@@ -199,6 +203,7 @@ impl Gateway {
             recorder,
             tokens,
             rest,
+            kept: KeptAnswers::default(),
             clock,
             meters,
             health,
@@ -320,9 +325,7 @@ impl Gateway {
                 let call =
                     AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments, origin)
                         .map_err(|_| NotCalled::UnknownTool)?;
-                let result = self.run(&call, visit, &recording).await;
-                let provider = self.catalog.provider(entry.tool.provider.as_str());
-                CallOutcome::of(&call, provider.map(AsRef::as_ref), result, request_id)
+                self.answer(&call, visit, &recording).await
             }
         };
         let (now, elapsed) = ongoing.end(outcome.code);
@@ -333,6 +336,38 @@ impl Gateway {
         origin.note(Attribute::Outcome(outcome.code));
         outcome.log(visit, &entry.tool, request_id, elapsed);
         Ok(outcome)
+    }
+
+    /// The answer of an authorized call: one that is kept, or a new one.
+    async fn answer(
+        &self,
+        call: &AuthorizedCall<'_>,
+        visit: &Visit,
+        recording: &Recording<'_>,
+    ) -> CallOutcome {
+        let tool = call.tool();
+        let new = self.new_answer(call, visit, recording);
+        let outcome = match &tool.keep {
+            None => new.await,
+            Some(keep) => {
+                let now = || self.clock.now();
+                Box::pin(self.kept.or_make((call, keep), now, new)).await
+            }
+        };
+        self.kept.forget(call, &tool.forgets);
+        outcome
+    }
+
+    async fn new_answer(
+        &self,
+        call: &AuthorizedCall<'_>,
+        visit: &Visit,
+        recording: &Recording<'_>,
+    ) -> CallOutcome {
+        let result = self.run(call, visit, recording).await;
+        let provider = self.catalog.provider(call.tool().provider.as_str());
+        let request_id = call.origin().id().as_str();
+        CallOutcome::of(call, provider.map(AsRef::as_ref), result, request_id)
     }
 
     async fn run<'a>(

@@ -36,6 +36,7 @@ pub(super) const DENIED: &str = "denied";
 /// How calls end: the values of [`CallOutcome::code`], and [`ABORTED`].
 pub(super) const WORDS: &[&str] = &[
     "ok",
+    REPEATED,
     "invalid_arguments",
     "no_credential",
     "limited_per_minute",
@@ -62,6 +63,9 @@ pub(super) const WORDS: &[&str] = &[
     UNRECORDED,
     ABORTED,
 ];
+
+/// An answer of an earlier call that was given again: nothing was asked or done upstream.
+const REPEATED: &str = "repeated";
 
 /// A longer message of an upstream is cut.
 const MAX_MESSAGE: usize = 300;
@@ -106,6 +110,20 @@ struct Details<'a> {
 }
 
 impl CallOutcome {
+    /// The answer of an earlier call.
+    pub(super) fn repeated(json: &str) -> Self {
+        Self {
+            json: json.to_owned(),
+            is_error: false,
+            code: REPEATED,
+            status: None,
+        }
+    }
+
+    pub(super) fn is_success(&self) -> bool {
+        self.code == "ok"
+    }
+
     pub(super) fn of(
         call: &AuthorizedCall<'_>,
         provider: Option<&Provider>,

@@ -62,7 +62,7 @@ impl Span for OtelSpan {
             Attribute::Tool(name) => text("gen_ai.tool.name", name.as_str()),
             Attribute::Outcome(word) => {
                 text("locum.outcome", word);
-                if word != "ok" {
+                if !matches!(word, "ok" | "repeated") {
                     let description = Cow::Borrowed(word);
                     span.set_status(Status::Error { description });
                 }

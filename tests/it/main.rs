@@ -33,6 +33,7 @@ mod headers;
 mod http2;
 mod idle_clients;
 mod isolation;
+mod kept;
 mod key_roll;
 mod lifecycle;
 mod limits;

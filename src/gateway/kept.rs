@@ -1,0 +1,160 @@
+//! Answers that are given again: of a write that is sent twice, and of reads that a profile lets be
+//! kept for a while.
+//!
+//! A write's answer is the principal's own, a read's the tenant's. Of equal calls at the same moment
+//! one is made, and the others wait for its answer; only a success is kept. Memory is bounded: what
+//! was not asked for the longest goes first.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::CallOutcome;
+use crate::domain::call::AuthorizedCall;
+use crate::domain::organization::OrganizationId;
+use crate::domain::tenant::Environment;
+use crate::domain::tool::{Keep, KeptFor, ToolName};
+
+/// Of all kept answers together, with their arguments and what a place takes besides.
+const MAX_BYTES: u64 = 16 << 20;
+const PLACE: usize = 512;
+/// An answer or arguments that are longer are not kept.
+const MAX_TEXT: usize = 256 << 10;
+
+/// Says whose answer to what it is.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    organization: OrganizationId,
+    environment: Environment,
+    /// The id of the key that the call was made with; none where all of the tenant's share.
+    principal: Option<Arc<str>>,
+    tool: ToolName,
+    /// The arguments that make two calls the same, as JSON.
+    arguments: Box<str>,
+}
+
+#[derive(Default)]
+struct Place {
+    answer: Mutex<Option<Kept>>,
+    bytes: AtomicUsize,
+}
+
+struct Kept {
+    json: Box<str>,
+    at: Timestamp,
+}
+
+pub(super) struct KeptAnswers(Cache<Key, Arc<Place>>);
+
+impl Default for KeptAnswers {
+    fn default() -> Self {
+        let cache = Cache::builder()
+            .max_capacity(MAX_BYTES)
+            .weigher(|key: &Key, place: &Arc<Place>| {
+                let texts = key.arguments.len() + place.bytes.load(Ordering::Relaxed);
+                u32::try_from(PLACE + texts).unwrap_or(u32::MAX)
+            })
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_live(Keep::LONGEST)
+            .support_invalidation_closures()
+            .build();
+        Self(cache)
+    }
+}
+
+impl KeptAnswers {
+    /// The answer that is kept, or the one that `make` gets and that is kept from then on.
+    pub(super) async fn or_make(
+        &self,
+        (call, keep): (&AuthorizedCall<'_>, &Keep),
+        now: impl Fn() -> Timestamp,
+        make: impl Future<Output = CallOutcome>,
+    ) -> CallOutcome {
+        let key = Key::of(call, keep);
+        if key.arguments.len() > MAX_TEXT {
+            return make.await;
+        }
+        let place = self.0.get_with(key.clone(), Arc::default);
+        let mut answer = place.answer.lock().await;
+        if let Some(kept) = &*answer
+            && kept.is_fresh(keep.window, now())
+        {
+            return CallOutcome::repeated(&kept.json);
+        }
+        let outcome = make.await;
+        *answer = None;
+        if outcome.is_success() && outcome.json.len() <= MAX_TEXT {
+            *answer = Some(Kept {
+                json: outcome.json.as_str().into(),
+                at: now(),
+            });
+            place.bytes.store(outcome.json.len(), Ordering::Relaxed);
+            // Weighed anew; what was forgotten meanwhile stays forgotten.
+            if self.0.contains_key(&key) {
+                self.0.insert(key, place.clone());
+            }
+        }
+        outcome
+    }
+
+    /// Forgets a tenant's answers of these tools, whoever got them.
+    pub(super) fn forget(&self, call: &AuthorizedCall<'_>, tools: &[ToolName]) {
+        if tools.is_empty() {
+            return;
+        }
+        let organization = call.tenant().organization;
+        let environment = call.tenant().environment.clone();
+        let tools = tools.to_vec();
+        let concerned = move |key: &Key, _: &Arc<Place>| {
+            key.organization == organization
+                && key.environment == environment
+                && tools.contains(&key.tool)
+        };
+        if let Err(error) = self.0.invalidate_entries_if(concerned) {
+            tracing::error!(%error, "kept answers are all forgotten");
+            self.0.invalidate_all();
+        }
+    }
+}
+
+impl Key {
+    fn of(call: &AuthorizedCall<'_>, keep: &Keep) -> Self {
+        let principal = match keep.kept_for {
+            KeptFor::Principal => Some(call.principal().id.clone()),
+            KeptFor::Tenant => None,
+        };
+        Self {
+            organization: call.tenant().organization,
+            environment: call.tenant().environment.clone(),
+            principal,
+            tool: call.tool().name.clone(),
+            arguments: arguments(call, keep).into(),
+        }
+    }
+}
+
+/// The arguments that count, written down the same way whatever order they came in.
+fn arguments(call: &AuthorizedCall<'_>, keep: &Keep) -> String {
+    let mut all = Value::Object(call.arguments().clone());
+    all.sort_all_objects();
+    if keep.arguments.is_empty() {
+        return all.to_string();
+    }
+    let chosen = keep.arguments.iter().map(|pointer| all.pointer(pointer));
+    let chosen: Vec<&Value> = chosen.map(|value| value.unwrap_or(&Value::Null)).collect();
+    serde_json::to_string(&chosen).unwrap_or_default()
+}
+
+impl Kept {
+    /// A clock that went back says nothing about how old it is.
+    fn is_fresh(&self, window: Duration, now: Timestamp) -> bool {
+        let age = Duration::try_from(now.duration_since(self.at));
+        age.is_ok_and(|age| age < window)
+    }
+}

@@ -1,0 +1,194 @@
+//! Answers that are given again: writes that are sent twice, and reads that a profile lets be kept.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use locum::sandbox::{Fault, FaultRule};
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+use crate::support::client::McpClient;
+use crate::support::process::soon;
+
+const ADDED: &str = "/profiles/v1/patient/";
+const BOOKED: &str = "/dr/v1/appointment";
+const ENTITIES: &str = "/dr/v1/business/entities";
+
+fn patient(name: &str) -> Value {
+    json!({"patient_data": {"fln": name, "dob": "1990-02-28", "gen": "F", "mobile": "+919000000077"}})
+}
+
+fn booking(start: &str, mode: &str) -> Value {
+    json!({"booking": {
+        "patient_id": "1700000000001", "doctor_id": "D1001", "clinic_id": "C2001",
+        "date": "2026-11-24", "start_time": start, "end_time": "10:00", "mode": mode,
+    }})
+}
+
+/// How many requests of this method and path there were.
+fn count(app: &TestApp, method: &str, path: &str) -> usize {
+    let requests = app.sandbox.requests().into_iter();
+    requests
+        .filter(|request| request.method == method && request.path == path)
+        .count()
+}
+
+async fn north() -> (TestApp, McpClient) {
+    let app = TestApp::builder().org("north", &["dev"]).start().await;
+    let client = app.client(&["north"], &["dev"]).await;
+    (app, client)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_is_sent_again_is_done_once() {
+    let (app, client) = north().await;
+    let first = client.call("add_patient", patient("Tara")).await;
+    assert!(first.is_ok(), "{}", first.body);
+    // The same, in another order.
+    let mut turned = patient("Tara");
+    let members = turned["patient_data"].as_object_mut().unwrap();
+    let name = members.shift_remove("fln").unwrap();
+    members.insert("fln".to_owned(), name);
+    let again = client.call("add_patient", turned).await;
+    assert_eq!(again.content(), first.content());
+    assert_eq!(count(&app, "POST", ADDED), 1);
+    let other = client.call("add_patient", patient("Zara")).await;
+    assert!(other.is_ok() && other.content() != first.content());
+    assert_eq!(count(&app, "POST", ADDED), 2);
+
+    // It is on record as what it was: nothing was done, with no credential.
+    let calls = async || -> Vec<_> {
+        let all = app.audit().await.into_iter();
+        let calls = all.filter(|entry| entry.action == "call add_patient");
+        calls
+            .map(|entry| (entry.outcome, entry.version.is_some()))
+            .collect()
+    };
+    soon("all calls are on record", async || calls().await.len() == 3).await;
+    let mut seen = calls().await;
+    seen.sort_unstable();
+    let said: Vec<_> = seen
+        .iter()
+        .map(|(word, used)| (word.as_str(), *used))
+        .collect();
+    assert_eq!(said, [("ok", true), ("ok", true), ("repeated", false)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_writes_at_the_same_moment_wait_for_the_first() {
+    let (app, client) = north().await;
+    let calls = (0..20).map(|_| client.call("add_patient", patient("Tara")));
+    let replies = join_all(calls).await;
+    for reply in &replies {
+        assert!(reply.is_ok(), "{}", reply.body);
+        assert_eq!(reply.content(), replies[0].content());
+    }
+    assert_eq!(count(&app, "POST", ADDED), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_its_principals_and_its_tenants() {
+    let app = TestApp::builder()
+        .org("north", &["dev", "prod"])
+        .org("south", &["dev"])
+        .start()
+        .await;
+    let both = app.client(&["north", "south"], &["dev", "prod"]).await;
+    let other = app.client(&["north"], &["dev"]).await;
+    for client in [
+        both.at("north", "dev"),
+        both.at("north", "prod"),
+        both.at("south", "dev"),
+        other.at("north", "dev"),
+    ] {
+        let reply = client.call("add_patient", patient("Tara")).await;
+        assert!(reply.is_ok(), "{}", reply.body);
+    }
+    assert_eq!(count(&app, "POST", ADDED), 4);
+    // A read is the tenant's: whoever asks, but nobody of another tenant's.
+    let mut answers = Vec::new();
+    for client in [
+        both.at("north", "dev"),
+        both.at("south", "dev"),
+        other.at("north", "dev"),
+    ] {
+        let reply = client.call("get_business_entities", json!({})).await;
+        answers.push(reply.content().clone());
+    }
+    assert_eq!(count(&app, "GET", ENTITIES), 2);
+    assert_eq!(answers[0], answers[2]);
+    assert_ne!(answers[0], answers[1], "of different businesses");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_not_kept() {
+    let (app, client) = north().await;
+    let failing = Fault::ServerError {
+        status: 500,
+        retry_after_s: None,
+    };
+    assert!(app.sandbox.add_fault(FaultRule::every(failing)));
+    let first = client.call("add_patient", patient("Tara")).await;
+    assert!(first.is_error(), "{}", first.body);
+    app.sandbox.clear_faults();
+    let again = client.call("add_patient", patient("Tara")).await;
+    assert!(again.is_ok(), "{}", again.body);
+    assert_eq!(count(&app, "POST", ADDED), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_over_with_its_window() {
+    let (app, client) = north().await;
+    for (wait, posts) in [(0, 1), (599, 1), (1, 2)] {
+        app.clock.advance(Duration::from_secs(wait));
+        let reply = client.call("add_patient", patient("Tara")).await;
+        assert!(reply.is_ok(), "{}", reply.body);
+        assert_eq!(count(&app, "POST", ADDED), posts, "after {wait} s more");
+    }
+    for (wait, gets) in [(0, 1), (59, 1), (1, 2)] {
+        app.clock.advance(Duration::from_secs(wait));
+        let reply = client.call("get_business_entities", json!({})).await;
+        assert!(reply.is_ok(), "{}", reply.body);
+        assert_eq!(count(&app, "GET", ENTITIES), gets, "after {wait} s more");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_cancelled_can_be_booked_again() {
+    let app = TestApp::builder()
+        .org("north", &["dev"])
+        .org("south", &["dev"])
+        .start()
+        .await;
+    let both = app.client(&["north", "south"], &["dev"]).await;
+    let (north, south) = (both.at("north", "dev"), both.at("south", "dev"));
+    for client in [&north, &south] {
+        // How the visit takes place does not make it another one.
+        for mode in ["INCLINIC", "VIDEO"] {
+            let reply = client
+                .call("book_appointment", booking("09:30", mode))
+                .await;
+            assert!(reply.is_ok(), "{}", reply.body);
+        }
+    }
+    assert_eq!(count(&app, "POST", BOOKED), 2);
+    let booked = north
+        .call("book_appointment", booking("09:30", "INCLINIC"))
+        .await;
+    let id = booked.content()["data"]["appointment_id"].clone();
+    let arguments = json!({"appointment_id": id, "cancel_data": {}});
+    // Somebody else of the tenant's cancels it.
+    let desk = app.client(&["north"], &["dev"]).await;
+    let cancelled = desk.call("cancel_appointment", arguments).await;
+    assert!(cancelled.is_ok(), "{}", cancelled.body);
+    let again = north
+        .call("book_appointment", booking("09:30", "INCLINIC"))
+        .await;
+    assert_eq!(count(&app, "POST", BOOKED), 3, "{}", again.body);
+    // The other tenant's is kept still.
+    let kept = south
+        .call("book_appointment", booking("09:30", "INCLINIC"))
+        .await;
+    assert!(kept.is_ok(), "{}", kept.body);
+    assert_eq!(count(&app, "POST", BOOKED), 3);
+}
