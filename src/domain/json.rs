@@ -199,8 +199,8 @@ mod tests {
     #[test]
     fn values_and_names_are_counted() {
         let text = r#" {"a": [1, "b", {}], "c": {"d": null}} "#;
-        assert_eq!(sound_within(text.as_bytes(), 9), Ok((text.trim(), 9)));
-        assert_eq!(sound_within(text.as_bytes(), 8), Err(Unsound::TooMany));
+        assert_eq!(sound_within(text.as_bytes(), 10), Ok((text.trim(), 10)));
+        assert_eq!(sound_within(text.as_bytes(), 9), Err(Unsound::TooMany));
         assert_eq!(sound_within(b"[1,", 9), Err(Unsound::Malformed));
     }
 

@@ -73,7 +73,8 @@ async fn serve(State((answers, seen)): State<(Answers, Seen)>, request: Request)
         logins.count()
     };
     if path == "/login" {
-        return axum::Json(json!({"access_token": format!("t{logins}")})).into_response();
+        let token = json!({"access_token": format!("t{logins}")});
+        return token.to_string().into_response();
     }
     // One whose first token is refused.
     let first = request.headers()["authorization"] == "Bearer t1";
@@ -81,7 +82,7 @@ async fn serve(State((answers, seen)): State<(Answers, Seen)>, request: Request)
         return StatusCode::UNAUTHORIZED.into_response();
     }
     match answers(&path) {
-        Answer::Json(json) => axum::Json(json).into_response(),
+        Answer::Json(json) => json.to_string().into_response(),
         Answer::Text(text) => text.into_response(),
         Answer::Status(status, header) => {
             let status = StatusCode::from_u16(status).unwrap();

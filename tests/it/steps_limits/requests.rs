@@ -67,11 +67,11 @@ async fn a_step_that_fails_ends_the_steps_beside_it() {
     let steps = "[[tools.steps]]\nname = \"slow\"\nrequest = { method = \"GET\", path = \"/slow\" }\n\
                  [[tools.steps]]\nname = \"bad\"\nrequest = { method = \"GET\", path = \"/bad\" }\n\
                  [[tools.steps]]\nname = \"after\"\nrequest = { method = \"POST\", path = \"/after\" }\n";
-    let place = Place::with("", &tool("both", steps), |path| match path {
+    let answers: Answers = |path| match path {
         "/bad" => Answer::Status(500, None),
         _ => Answer::Nothing,
-    });
-    let place = place.await;
+    };
+    let place = Place::with("", &tool("both", steps), answers).await;
     let reply = place.call("both", json!({})).await;
     assert_eq!(reply.failure()["status_code"], 500, "{}", reply.body);
     let seen = place.upstream.seen();
