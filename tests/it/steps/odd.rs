@@ -253,7 +253,13 @@ async fn a_doctor_card_is_made_of_what_is_known() {
     stage
         .snapshot("card_without_a_free_day", tool, one.clone(), with_slots)
         .await;
-    let unknown = answers((ENTITIES, 500, json!({})), odd_doctor());
+    let mut unknown = answers((ENTITIES, 500, json!({})), odd_doctor());
+    let own = "GET /dr/v1/doctor/D1/clinic/2/appointment/slot";
+    unknown.push((
+        own,
+        200,
+        json!({"data": {"schedule": {"2": {"a": [slot("12-01T10:00", true)]}}}}),
+    ));
     stage
         .snapshot("card_without_entities", tool, one, unknown)
         .await;
@@ -425,4 +431,31 @@ async fn a_login_to_a_health_account_goes_on_as_it_says() {
         message.contains("begin again with abha_send_otp"),
         "{message}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_names_somebody_else_is_told_where_ids_are_found() {
+    let stage = Stage::new().await;
+    let doctor = json!({"doctor_id": "D1"});
+    let known = (DOCTOR, 200, odd_doctor());
+    for (tool, arguments, answers) in [
+        ("get_available_dates", place(), vec![]),
+        ("get_appointment_slots", days(), vec![]),
+        ("book_appointment", booking("10:00", "10:10"), vec![]),
+        (
+            "doctor_availability_elicitation",
+            doctor.clone(),
+            vec![known],
+        ),
+        (
+            "doctor_availability_elicitation",
+            doctor,
+            vec![(DOCTOR, 403, json!({}))],
+        ),
+    ] {
+        let reply = stage.call(tool, arguments, answers).await;
+        let message = reply.failure()["message"].as_str().unwrap();
+        let hint = "find ids with get_business_entities";
+        assert!(message.contains(hint), "{tool}: {message}");
+    }
 }
