@@ -272,10 +272,11 @@ async fn a_doctor_card_is_made_of_what_is_known() {
     free.push((SLOTS, 200, schema()));
     stage.snapshot("card_confirmed", tool, wish, free).await;
 
-    let several = json!({"suggested_doctor_ids": ["7", "D1"]});
+    let several = json!({"suggested_doctor_ids": ["7", "9", "D1"]});
     let entities = (ENTITIES, 200, clinics(json!([7, {"doctor_id": 8}])));
     let mut some = answers(entities.clone(), odd_doctor());
     some.push(("GET /dr/v1/doctor/7", 200, bare_doctor()));
+    some.push(("GET /dr/v1/doctor/9", 200, json!(["no doctor"])));
     stage
         .snapshot("card_of_several", tool, several.clone(), some)
         .await;
