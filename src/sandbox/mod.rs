@@ -15,7 +15,7 @@
 //! Identifiers are the same in every workspace while everything else differs and names the client
 //! id it belongs to: a gateway that mixes up two tenants is found out by one glance at an answer.
 //!
-//! Deliberately absent: persistence, the ABHA endpoints, TLS.
+//! Deliberately absent: persistence, TLS, and of ABHA all but the login and the card.
 
 mod access;
 mod answer;

@@ -77,7 +77,7 @@ impl Clinic {
 fn calls() -> Value {
     json!([
         {"tool": "get_clinic_details_basic", "arguments": {"clinic_id": "C2001"}},
-        {"tool": "search_patients", "arguments": {"prefix": "a", "limit": 1000}},
+        {"tool": "search_patients", "arguments": {"prefix": "a", "limit": -1}},
         {"tool": "no_such_tool", "arguments": {}},
     ])
 }

@@ -1,6 +1,8 @@
 //! The tools of several steps: what each asks the upstream, and what it makes of the answers. It is
 //! 11:30 on Monday, 2026-11-23, on the clinics' clocks.
 
+mod odd;
+
 use locum::sandbox::{Fault, FaultRule};
 use serde_json::{Value, json};
 
@@ -143,6 +145,19 @@ async fn what_is_asked_and_what_is_answered() {
             }),
         ),
         (
+            "availability_of_nobody",
+            "doctor_availability_elicitation",
+            json!({"suggested_doctor_ids": ["D9998", "D9999"]}),
+        ),
+        (
+            "availability_full",
+            "doctor_availability_elicitation",
+            json!({
+                "doctor_id": "D1002", "hospital_id": "C2002", "preferred_date": TUESDAY,
+                "preferred_slot_time": "10:30",
+            }),
+        ),
+        (
             "availability_of_several",
             "doctor_availability_elicitation",
             json!({
@@ -229,7 +244,7 @@ async fn what_is_asked_and_what_is_answered() {
             "add_patient",
             json!({"patient_data": {
                 "fln": "Tara Example", "dob": "1990-02-28", "gen": "F", "mobile": "+4915100000000",
-                "email": null,
+                "email": null, "bloodgroup": "AB-", "s": "Dr.", "extras": {"ward": "3"},
             }}),
         ),
     ] {
@@ -327,8 +342,13 @@ async fn arguments_that_do_not_go_together_are_refused_before_anything_is_sent()
         ),
         (
             "book_appointment",
-            booking(json!({"date": "2026-02-30"})),
+            booking(json!({"date": "2026-12-32"})),
             "date",
+        ),
+        (
+            "book_appointment",
+            booking(json!({"date": "2026-11-22"})),
+            "in the past",
         ),
         (
             "book_appointment",
@@ -365,6 +385,13 @@ async fn arguments_that_do_not_go_together_are_refused_before_anything_is_sent()
             json!({"patient_data": {"fln": "a", "dob": "2026-12-01", "gen": "F", "mobile": "+919000000001"}}),
             "dob",
         ),
+        (
+            "add_patient",
+            json!({"patient_data": {
+                "fln": "a", "dob": "1990-02-28", "gen": "F", "mobile": "+919000000001", "bloodgroup": "C+",
+            }}),
+            "bloodgroup",
+        ),
     ] {
         let reply = client.call(tool, arguments).await;
         assert_eq!(
@@ -389,7 +416,7 @@ async fn a_failure_that_matters_fails_the_call_and_another_leaves_a_gap() {
         .await;
     assert!(reply.is_ok(), "{}", reply.body);
     let appointment = &reply.content()["data"]["appointments"][0];
-    assert_eq!(appointment["doctor_details"], json!(null));
+    assert_eq!(appointment.get("doctor_details"), None);
     assert!(appointment["clinic_details"]["name"].is_string());
 
     fail(&app, "/dr/v1/appointment");

@@ -62,8 +62,10 @@ async fn call(
 #[tokio::test(flavor = "multi_thread")]
 async fn every_tool_sends_exactly_its_request() {
     let (app, client) = north().await;
-    let late =
-        json!({"appointment_details": {"mode": "VIDEO", "custom_attributes": {"a": [1, null]}}});
+    let late = json!({
+        "clinic_id": "C2002", "doctor_id": "D1001", "patient_id": OID,
+        "appointment_details": {"mode": "VIDEO", "custom_attributes": {"a": [1, null]}},
+    });
     let reason = json!({"reason": "flu & \"fever\""});
     let name = json!({"fln": "Ásha Example", "extras": {"x": 1.50}});
     for (tool, arguments, line, body) in [
@@ -290,7 +292,9 @@ async fn answers_are_wrapped_and_otherwise_left_as_they_are() {
         ),
         (
             "update_appointment",
-            json!({"appointment_id": "A3007", "update_data": {"token": 3}}),
+            json!({"appointment_id": "A3007", "update_data": {
+                "clinic_id": "C2002", "doctor_id": "D1001", "patient_id": OID, "token": 3,
+            }}),
             "",
             json!({"success": true, "status_code": 204}),
         ),
@@ -346,7 +350,7 @@ async fn arguments_that_do_not_fit_are_named_and_nothing_is_sent() {
         ("search_patients", json!({"prefix": ""}), "prefix"),
         (
             "search_patients",
-            json!({"prefix": "a", "limit": 51}),
+            json!({"prefix": "a", "limit": -1}),
             "limit",
         ),
         (
@@ -357,7 +361,7 @@ async fn arguments_that_do_not_fit_are_named_and_nothing_is_sent() {
         ("list_patients", json!({"page_no": "1"}), "page_no"),
         (
             "list_patients",
-            json!({"page_no": 1, "page_size": 2001}),
+            json!({"page_no": 1, "page_size": -1}),
             "page_size",
         ),
         (

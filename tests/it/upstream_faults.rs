@@ -198,8 +198,13 @@ async fn refusals_of_the_upstream_keep_their_message_and_code() {
     let done = json!({"appointment_id": "A3001", "completion_data": {}});
     let gone = json!({"appointment_id": "A3005", "cancel_data": {}});
     // 10:30 in India on the next day, when no slot is ever free.
-    let taken = json!({"appointment_id": "A3006", "update_data": {"appointment_details": {"start_time": 1_795_496_400}}});
-    let unknown = json!({"appointment_id": "A9", "update_data": {"token": 1}});
+    let change = json!({
+        "clinic_id": "C2001", "doctor_id": "D1001", "patient_id": "1700000000001",
+        "appointment_details": {"start_time": 1_795_496_400},
+    });
+    let taken = json!({"appointment_id": "A3006", "update_data": change});
+    let unknown = json!({"appointment_id": "A9", "update_data": change});
+    let whose = json!({"appointment_id": "A3006", "update_data": {"token": 1}});
     for (tool, arguments, status, code, message) in [
         (
             "get_clinic_details_basic",
@@ -284,6 +289,13 @@ async fn refusals_of_the_upstream_keep_their_message_and_code() {
             409,
             "SLOT_UNAVAILABLE",
             "The slot is no longer available",
+        ),
+        (
+            "update_appointment",
+            whose,
+            400,
+            "INVALID_REQUEST",
+            "clinic_id, doctor_id and patient_id are required",
         ),
         (
             "update_appointment",

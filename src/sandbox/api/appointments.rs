@@ -12,6 +12,7 @@ use crate::sandbox::refusal::Refusal;
 use crate::sandbox::workspace::{Appointment, Records, Service, Status};
 
 const COMBINATIONS: &str = "You must provide one of the valid filter combinations";
+/// First and last day included: the documented reading that is sure to be right.
 const MAX_DAYS: i64 = 7;
 
 pub const MISSING: Refusal = Refusal::NotFound("The specified appointment ID does not exist");
@@ -44,10 +45,10 @@ impl<'a> Filter<'a> {
                 if last < first {
                     return Err(Refusal::field("end_date", "cannot be before start_date"));
                 }
-                if last - first > MAX_DAYS * ist::DAY {
+                if last - first >= MAX_DAYS * ist::DAY {
                     return Err(Refusal::field(
                         "end_date",
-                        "is more than 7 days after start_date",
+                        "makes the range longer than 7 days",
                     ));
                 }
                 Ok(Self::Days {

@@ -66,6 +66,9 @@ fn requested(
 /// 204. Version 1 has the times at the top, version 2 in `appointment_details`; both are read.
 pub fn update(call: &Call<'_>) -> Result<Response, Refusal> {
     let body = call.incoming.object()?;
+    if call.incoming.path().starts_with("/dr/v2/") {
+        check_owners(body)?;
+    }
     let mut fields = body.clone();
     fields.extend(details(body)?.cloned().unwrap_or_default());
     let mut records = call.workspace.records();
@@ -79,6 +82,20 @@ pub fn update(call: &Call<'_>) -> Result<Response, Refusal> {
         .appointments
         .insert(appointment.appointment_id.clone(), appointment);
     Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// Version 2 wants to be told whose appointment it is, in Eka's identifiers or the partner's.
+fn check_owners(body: &Map<String, Value>) -> Result<(), Refusal> {
+    let owners = ["clinic_id", "doctor_id", "patient_id"];
+    let named = |prefix: &str| {
+        let mut names = owners.iter().map(|name| format!("{prefix}{name}"));
+        names.all(|name| text(body, &name).is_ok())
+    };
+    if named("") || named("partner_") {
+        return Ok(());
+    }
+    let complaint = "clinic_id, doctor_id and patient_id are required, or the partner's three";
+    Err(Refusal::Invalid(complaint.to_owned()))
 }
 
 /// Moves a booked appointment to another free slot.

@@ -42,7 +42,10 @@ pub fn list(call: &Call<'_>) -> Result<Response, Refusal> {
     let query = &call.incoming.query;
     query.required("pageNo")?;
     let page = query.integer("pageNo", 1..=i64::MAX)?.unwrap_or(1);
-    let size = query.integer("pageSize", 1..=2000)?.unwrap_or(500);
+    let size = query
+        .integer("pageSize", 1..=i64::MAX)?
+        .unwrap_or(500)
+        .min(2000);
     let from = query.integer("from", 0..=i64::MAX)?.unwrap_or(i64::MIN);
     let with_archived = query.boolean("arc")?;
     let mut fields = selected(&LISTED, query.get("select"))?;
@@ -71,7 +74,7 @@ pub fn list(call: &Call<'_>) -> Result<Response, Refusal> {
 pub fn search(call: &Call<'_>) -> Result<Response, Refusal> {
     let query = &call.incoming.query;
     let prefix = query.required("prefix")?;
-    let limit = query.integer("limit", 1..=50)?.unwrap_or(50);
+    let limit = query.integer("limit", 1..=i64::MAX)?.unwrap_or(50).min(50);
     let fields = selected(&FOUND, query.get("select"))?;
     let records = call.workspace.records();
     let found: Vec<Map<String, Value>> = records

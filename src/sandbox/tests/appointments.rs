@@ -88,7 +88,18 @@ async fn both_versions_of_update_move_an_appointment() {
             .0,
         204
     );
-    let v2 = json!({"appointment_details": {"start_time": NINE + 2 * 1800, "mode": "INCLINIC"}});
+    let mut v2 =
+        json!({"appointment_details": {"start_time": NINE + 2 * 1800, "mode": "INCLINIC"}});
+    let (status, answer) = caller
+        .call("PATCH", "/dr/v2/appointment/A3009", Some(&v2))
+        .await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (400, &json!("INVALID_REQUEST"))
+    );
+    for name in ["clinic_id", "doctor_id", "patient_id"] {
+        v2[format!("partner_{name}")] = json!("x");
+    }
     assert_eq!(
         caller
             .call("PATCH", "/dr/v2/appointment/A3009", Some(&v2))
@@ -163,7 +174,7 @@ async fn lists_take_the_documented_combinations_only() {
         "doctor_id=D1001",
         "start_date=2026-01-05",
         "start_date=2026-01-05&end_date=2026-01-04",
-        "start_date=2026-01-05&end_date=2026-01-25",
+        "start_date=2026-01-05&end_date=2026-01-12",
         "start_date=5.1.2026&end_date=2026-01-06",
         "patient_id=1700000000001&doctor_id=D1001",
         "patient_id=1700000000001&start_date=2026-01-05",

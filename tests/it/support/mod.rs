@@ -19,6 +19,7 @@ pub mod raw;
 pub mod records;
 pub mod room;
 pub mod scrape;
+pub mod scripted;
 pub mod strace;
 pub mod tls;
 pub mod upstream_tls;
