@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use locum::admin::{AuditFilter, AuditOrder};
 use locum::sandbox::{Fault, FaultRule};
 use serde_json::{Value, json};
 
@@ -57,10 +58,15 @@ async fn a_write_that_is_sent_again_is_done_once() {
     assert_eq!(count(&app, "POST", ADDED), 2);
 
     // It is on record as what it was: nothing was done, with no credential.
+    let admin = app.admin();
     let calls = async || -> Vec<_> {
-        let all = app.audit().await.into_iter();
-        let calls = all.filter(|entry| entry.action == "call add_patient");
-        calls
+        let filter = AuditFilter {
+            action: Some("call add_patient".to_owned()),
+            ..AuditFilter::default()
+        };
+        let page = admin.audit_page(&filter, AuditOrder::OldestFirst(0), 10);
+        let entries = page.await.unwrap().items.into_iter();
+        entries
             .map(|entry| (entry.outcome, entry.version.is_some()))
             .collect()
     };
