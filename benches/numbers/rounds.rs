@@ -18,7 +18,6 @@ pub struct Target {
 
 /// What every target gets in every round.
 pub struct Plan {
-    pub rounds: usize,
     pub connections: usize,
     pub calls: usize,
     /// Bytes of an answer.
@@ -34,29 +33,47 @@ pub struct Sample {
 
 impl Plan {
     /// The samples of each target, by round.
-    pub async fn run(&self, targets: &[&Target]) -> Result<Vec<Vec<Sample>>, Failure> {
-        let Self {
-            rounds,
-            connections,
-            ..
-        } = *self;
-        for target in targets {
-            let warm_up = target.load.run(connections, self.calls / 4, self.length);
-            tokio::time::timeout(ROUND_LIMIT, warm_up).await??;
-        }
+    pub async fn run(
+        &self,
+        rounds: usize,
+        targets: &[&Target],
+    ) -> Result<Vec<Vec<Sample>>, Failure> {
+        self.warm_up(targets).await?;
         let mut samples: Vec<Vec<Sample>> = targets.iter().map(|_| Vec::new()).collect();
         for round in 0..rounds {
             progress(&format!(
-                "{connections} connections, round {} of {rounds}",
+                "{} connections, round {} of {rounds}",
+                self.connections,
                 round + 1
             ));
-            for position in 0..targets.len() {
-                let at = (round + position) % targets.len();
-                let sample = tokio::time::timeout(ROUND_LIMIT, self.sample(targets[at]));
-                samples[at].push(sample.await??);
-            }
+            self.round(round, targets, &mut samples).await?;
         }
         Ok(samples)
+    }
+
+    pub async fn warm_up(&self, targets: &[&Target]) -> Result<(), Failure> {
+        for target in targets {
+            let calls = target
+                .load
+                .run(self.connections, self.calls / 4, self.length);
+            tokio::time::timeout(ROUND_LIMIT, calls).await??;
+        }
+        Ok(())
+    }
+
+    /// Adds a sample of each target.
+    pub async fn round(
+        &self,
+        number: usize,
+        targets: &[&Target],
+        samples: &mut [Vec<Sample>],
+    ) -> Result<(), Failure> {
+        for position in 0..targets.len() {
+            let at = (number + position) % targets.len();
+            let sample = tokio::time::timeout(ROUND_LIMIT, self.sample(targets[at]));
+            samples[at].push(sample.await??);
+        }
+        Ok(())
     }
 
     async fn sample(&self, target: &Target) -> Result<Sample, Failure> {
