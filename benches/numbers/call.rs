@@ -22,6 +22,44 @@ const MANY: usize = 3;
 const UNAUDITED: usize = 4;
 
 pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
+    let mut names = Vec::new();
+    let mut samples: Vec<Vec<Vec<Sample>>> = cli.connections.iter().map(|_| Vec::new()).collect();
+    for round in 0..cli.rounds {
+        progress(&format!("round {} of {}", round + 1, cli.rounds));
+        // Each round has processes of its own: where the memory of one comes to lie can be worth a
+        // tenth of its CPU, for as long as it lives.
+        let targets = targets(stage, cli).await?;
+        let length = same_answer(&targets).await?;
+        names = targets.iter().map(|target| target.name.clone()).collect();
+        let targets: Vec<&Target> = targets.iter().collect();
+        for (connections, samples) in cli.connections.iter().zip(&mut samples) {
+            let plan = Plan {
+                connections: *connections,
+                calls: cli.calls,
+                length,
+            };
+            samples.resize_with(targets.len(), Vec::new);
+            plan.warm_up(&targets).await?;
+            plan.round(round, &targets, samples).await?;
+        }
+    }
+    let mut text = String::from(
+        "| connections | target | CPU per call, µs | × bare | × bare, raw JSON | × one tenant | calls/s |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    let mut goals = Vec::new();
+    for (connections, samples) in cli.connections.iter().zip(&samples) {
+        for (at, name) in names.iter().enumerate() {
+            row(&mut text, *connections, name, samples, at);
+        }
+        goals.extend(goals_of(*connections, cli.tenants, samples));
+    }
+    goals.sort_by(|one, other| other.bound.total_cmp(&one.bound));
+    Ok(Section::new("call", text, goals))
+}
+
+/// In the order of the constants above; then those of further builds.
+async fn targets(stage: &mut Stage, cli: &Cli) -> Result<Vec<Target>, Failure> {
     let mut targets = vec![stage.bare(false).await?, stage.bare(true).await?];
     let own = Path::new(LOCUM);
     targets.extend(gateways(stage, own, cli.tenants).await?);
@@ -29,27 +67,7 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     for build in &cli.also {
         targets.extend(gateways(stage, build, cli.tenants).await?);
     }
-    let length = same_answer(&targets).await?;
-    let mut text = String::from(
-        "| connections | target | CPU per call, µs | × bare | × bare, raw JSON | × one tenant | calls/s |\n\
-         |---|---|---|---|---|---|---|\n",
-    );
-    let mut goals = Vec::new();
-    for connections in &cli.connections {
-        let plan = Plan {
-            rounds: cli.rounds,
-            connections: *connections,
-            calls: cli.calls,
-            length,
-        };
-        let samples = plan.run(&targets.iter().collect::<Vec<_>>()).await?;
-        for (at, target) in targets.iter().enumerate() {
-            row(&mut text, *connections, target, &samples, at);
-        }
-        goals.extend(goals_of(*connections, cli.tenants, &samples));
-    }
-    goals.sort_by(|one, other| other.bound.total_cmp(&one.bound));
-    Ok(Section::new("call", text, goals))
+    Ok(targets)
 }
 
 /// The gateway with one tenant and with many.
@@ -62,7 +80,6 @@ async fn gateways(stage: &mut Stage, build: &Path, tenants: usize) -> Result<[Ta
 /// All targets answer every tenant the same bytes; their number is what the load checks. From then
 /// on all tenants have a token.
 async fn same_answer(targets: &[Target]) -> Result<usize, Failure> {
-    progress("every tenant's first call");
     let wanted = targets[BARE].load.body(0).await?;
     for target in targets {
         for tenant in 0..target.load.tenants() {
@@ -74,7 +91,7 @@ async fn same_answer(targets: &[Target]) -> Result<usize, Failure> {
     Ok(wanted.len())
 }
 
-fn row(text: &mut String, connections: usize, target: &Target, samples: &[Vec<Sample>], at: usize) {
+fn row(text: &mut String, connections: usize, name: &str, samples: &[Vec<Sample>], at: usize) {
     let own = &samples[at];
     let to = |other: usize| ratio(own, &samples[other], |sample| sample.cpu_us);
     let to_one = match at {
@@ -85,8 +102,7 @@ fn row(text: &mut String, connections: usize, target: &Target, samples: &[Vec<Sa
     };
     let _ = writeln!(
         text,
-        "| {connections} | {} | {:.1} | {:.2} | {:.2} | {to_one} | {:.0} |",
-        target.name,
+        "| {connections} | {name} | {:.1} | {:.2} | {:.2} | {to_one} | {:.0} |",
         middle(own, |sample| sample.cpu_us),
         to(BARE),
         to(RAW),

@@ -23,7 +23,6 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let beside = Installation::make(Path::new(LOCUM), stage.upstream, 1, Kind::Plain).await?;
     let (alone, beside) = (alone.start().await?, beside.start().await?);
     let plan = Plan {
-        rounds: cli.rounds,
         connections: BUSY,
         calls: cli.calls,
         length: beside.load.body(0).await?.len(),
@@ -35,7 +34,7 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let mut idle = beside.load.connections(cli.idle, plan.length).await?;
     tokio::time::sleep(REST).await;
     let each = (beside.process.resident_kib()? - before) / cli.idle as f64;
-    let samples = plan.run(&[&alone, &beside]).await?;
+    let samples = plan.run(cli.rounds, &[&alone, &beside]).await?;
     progress("all of them are still there");
     idle.call_each(plan.length).await?;
     let p99 = |sample: &Sample| sample.p99_us;

@@ -7,6 +7,8 @@ use crate::process::Process;
 use crate::report::{median, percentile};
 use crate::{Failure, progress};
 
+/// Of the calls of a round.
+const SLICES: usize = 4;
 const ROUND_LIMIT: Duration = Duration::from_secs(120);
 
 /// One server under measurement.
@@ -18,7 +20,6 @@ pub struct Target {
 
 /// What every target gets in every round.
 pub struct Plan {
-    pub rounds: usize,
     pub connections: usize,
     pub calls: usize,
     /// Bytes of an answer.
@@ -34,45 +35,90 @@ pub struct Sample {
 
 impl Plan {
     /// The samples of each target, by round.
-    pub async fn run(&self, targets: &[&Target]) -> Result<Vec<Vec<Sample>>, Failure> {
-        let Self {
-            rounds,
-            connections,
-            ..
-        } = *self;
-        for target in targets {
-            let warm_up = target.load.run(connections, self.calls / 4, self.length);
-            tokio::time::timeout(ROUND_LIMIT, warm_up).await??;
-        }
+    pub async fn run(
+        &self,
+        rounds: usize,
+        targets: &[&Target],
+    ) -> Result<Vec<Vec<Sample>>, Failure> {
+        self.warm_up(targets).await?;
         let mut samples: Vec<Vec<Sample>> = targets.iter().map(|_| Vec::new()).collect();
         for round in 0..rounds {
             progress(&format!(
-                "{connections} connections, round {} of {rounds}",
+                "{} connections, round {} of {rounds}",
+                self.connections,
                 round + 1
             ));
-            for position in 0..targets.len() {
-                let at = (round + position) % targets.len();
-                let sample = tokio::time::timeout(ROUND_LIMIT, self.sample(targets[at]));
-                samples[at].push(sample.await??);
-            }
+            self.round(round, targets, &mut samples).await?;
         }
         Ok(samples)
     }
 
-    async fn sample(&self, target: &Target) -> Result<Sample, Failure> {
+    pub async fn warm_up(&self, targets: &[&Target]) -> Result<(), Failure> {
+        for target in targets {
+            let calls = target
+                .load
+                .run(self.connections, self.calls / 4, self.length);
+            tokio::time::timeout(ROUND_LIMIT, calls).await??;
+        }
+        Ok(())
+    }
+
+    /// Adds a sample of each target: of calls in several slices, so that what the machine does
+    /// besides, and whoever was before, meets all of them.
+    pub async fn round(
+        &self,
+        number: usize,
+        targets: &[&Target],
+        samples: &mut [Vec<Sample>],
+    ) -> Result<(), Failure> {
+        let mut sums: Vec<Sum> = targets.iter().map(|_| Sum::default()).collect();
+        for slice in 0..SLICES {
+            for position in 0..targets.len() {
+                let forward = number + slice + position;
+                let at = match slice % 2 {
+                    0 => forward % targets.len(),
+                    _ => targets.len() - 1 - forward % targets.len(),
+                };
+                let run = self.add(targets[at], &mut sums[at]);
+                tokio::time::timeout(ROUND_LIMIT, run).await??;
+            }
+        }
+        for (samples, sum) in samples.iter_mut().zip(sums) {
+            samples.push(sum.sample());
+        }
+        Ok(())
+    }
+
+    async fn add(&self, target: &Target, sum: &mut Sum) -> Result<(), Failure> {
         let before = target.process.cpu()?;
         let run = target
             .load
-            .run(self.connections, self.calls, self.length)
+            .run(self.connections, self.calls / SLICES, self.length)
             .await?;
-        let nanoseconds = target.process.cpu()?.since(&before);
-        let calls = run.waits.len() as f64;
-        let waits = run.waits.iter().map(|wait| wait.as_secs_f64() * 1e6);
-        Ok(Sample {
-            cpu_us: nanoseconds as f64 / 1000.0 / calls,
-            calls_per_second: calls / run.took.as_secs_f64(),
+        sum.cpu_ns += target.process.cpu()?.since(&before);
+        sum.waits.extend(run.waits);
+        sum.took += run.took;
+        Ok(())
+    }
+}
+
+/// Of the slices of a round.
+#[derive(Default)]
+struct Sum {
+    cpu_ns: u64,
+    waits: Vec<Duration>,
+    took: Duration,
+}
+
+impl Sum {
+    fn sample(self) -> Sample {
+        let calls = self.waits.len() as f64;
+        let waits = self.waits.iter().map(|wait| wait.as_secs_f64() * 1e6);
+        Sample {
+            cpu_us: self.cpu_ns as f64 / 1000.0 / calls,
+            calls_per_second: calls / self.took.as_secs_f64(),
             p99_us: percentile(waits, 0.99),
-        })
+        }
     }
 }
 

@@ -83,7 +83,7 @@ fn check_units(text: &str) {
     if let Ok(duration) = parse_duration(text) {
         let written = format!("{}ms", duration.as_millis());
         assert_eq!(parse_duration(&written), Ok(duration), "{written}");
-        assert!(text.trim().ends_with(['s', 'm', 'h', 'd']), "{text}");
+        assert!(text.trim().ends_with(['s', 'm', 'h', 'd', 'y']), "{text}");
     }
     if let Ok(size) = parse_size(text) {
         assert_eq!(parse_size(&format!("{size} B")), Ok(size));

@@ -55,10 +55,12 @@ impl Admin {
     /// Starts a change of an organization, which has to be as the actor expects it.
     pub(super) async fn begin(&self, organization: &Organization) -> Result<Write, AdminError> {
         let mut write = self.store.write().await?;
-        if let Some(expected) = self.expected
-            && write.organization_revision(organization.id).await? != Some(expected)
-        {
-            return Err(AdminError::Changed);
+        if let Some(expected) = &self.expected {
+            let revision = write.organization_revision(organization.id).await?;
+            let present = revision.map(|revision| organization.id.tag(revision));
+            if present.as_ref() != Some(expected) {
+                return Err(AdminError::Changed);
+            }
         }
         Ok(write)
     }

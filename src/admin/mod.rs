@@ -95,8 +95,8 @@ pub struct Admin {
     /// The HTTP request that it is done for, if one is.
     request_id: Option<String>,
     once: Option<Once>,
-    /// The revision of an organization that may be changed; `None`: any.
-    expected: Option<i64>,
+    /// The tag of an organization that may be changed; `None`: any.
+    expected: Option<String>,
 }
 
 impl Admin {
@@ -136,9 +136,9 @@ impl Admin {
         }
     }
 
-    /// The same, for a change of an organization that is as it was at that revision.
-    pub fn expecting(mut self, revision: Option<i64>) -> Self {
-        self.expected = revision;
+    /// The same, for a change of an organization that is as it was under that tag.
+    pub fn expecting(mut self, tag: Option<&str>) -> Self {
+        self.expected = tag.map(str::to_owned);
         self
     }
 

@@ -1,39 +1,53 @@
-//! Writes down what tenants used and how their credentials do: every five seconds, and when the
-//! gateway stops. A crash loses no more than that from the day's count.
+//! Writes down what tenants used and how their credentials do: every five seconds, where that takes
+//! long less often, and when the gateway stops. A crash loses no more than that from the day's count.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 
 const PERIOD: Duration = Duration::from_secs(5);
-/// A lasting failure is logged at its beginning and then once a minute.
-const REPEAT: u32 = 12;
-/// Periods between two signs that the server runs: 30 seconds.
-const BEAT: u32 = 6;
+/// Of thousands of tenants writing takes long: it has a hundredth of the time.
+const SHARE: u32 = 100;
+const LONGEST_PERIOD: Duration = Duration::from_secs(30);
+/// Between two signs that the server runs.
+const BEAT: Duration = Duration::from_secs(30);
+/// A lasting failure is logged at its beginning and then no more often than this.
+const REPEAT: Duration = Duration::from_secs(60);
 
 /// Writes until `stop` turns true.
 pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
     if let Err(error) = gateway.begin_health().await {
         tracing::error!(%error, "`locum status` cannot be told that the server runs");
     }
-    let (mut failures, mut periods): (u32, u32) = (0, 0);
+    let mut beaten = Instant::now();
+    let (mut period, mut complaint) = (PERIOD, None::<Instant>);
     loop {
         tokio::select! {
-            () = tokio::time::sleep(PERIOD) => {}
+            () = tokio::time::sleep(period) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        periods = periods.wrapping_add(1);
-        match save(&gateway, periods.is_multiple_of(BEAT)).await {
-            Ok(()) => failures = 0,
+        let begun = Instant::now();
+        // After a failure there has to be something to write, or nobody knows when it works again.
+        let beat = gateway.is_unwritable() || beaten.elapsed() >= BEAT;
+        let saved = save(&gateway, beat).await;
+        gateway.note_writes(saved.is_ok());
+        match saved {
+            Ok(()) => {
+                complaint = None;
+                period = (begun.elapsed() * SHARE).clamp(PERIOD, LONGEST_PERIOD);
+                beaten = if beat { begun } else { beaten };
+            }
             Err(error) => {
-                if failures.is_multiple_of(REPEAT) {
+                period = PERIOD;
+                if complaint.is_none_or(|last| last.elapsed() >= REPEAT) {
                     tracing::error!(%error, "usage cannot be written; it is kept in memory");
+                    complaint = Some(begun);
                 }
-                failures = failures.wrapping_add(1);
             }
         }
     }

@@ -56,7 +56,7 @@ use crate::notify::{NotifyFileError, SmtpError};
 use crate::store::{self, BackupError, DatabaseLock, Installation, Store, StoreError};
 use crate::token::Login;
 use crate::traces::HeadersFileError;
-use crate::vault::{KekId, KeyFileError, KeySource, RingOrigin, Vault, VaultError};
+use crate::vault::{KekId, KeyCheck, KeyFileError, KeySource, RingOrigin, Vault, VaultError};
 
 /// What the process got from its surroundings besides the configuration.
 pub struct Surroundings {
@@ -206,9 +206,12 @@ impl App {
         let catalog = Arc::new(load_catalog(&loaded)?);
         let database = loaded.database()?;
         let lock = DatabaseLock::shared(&database)?;
-        let vault = Arc::new(vault_of(&database, &loaded, surroundings).await?);
+        let (vault, check) = vault_of(&database, &loaded, surroundings).await?;
+        let vault = Arc::new(vault);
         let store = Store::open(&database, false).await?;
-        Audit::catch_up(&store, &vault).await?;
+        if check == KeyCheck::Ring {
+            Audit::catch_up(&store, &vault).await?;
+        }
         let audit = Audit::open(&store, &vault).await?;
         let credentials = Credentials::new(store.clone(), vault);
         let settings = net_settings(&loaded)?;
@@ -273,12 +276,12 @@ fn net_settings(loaded: &Loaded) -> Result<NetSettings, AppError> {
     })
 }
 
-/// The key ring, which has to fit a database. Nothing is written.
+/// The key ring, which has to fit a database, and what the check row vouches for. Nothing is written.
 async fn vault_of(
     database: &Path,
     loaded: &Loaded,
     surroundings: &Surroundings,
-) -> Result<Vault, AppError> {
+) -> Result<(Vault, KeyCheck), AppError> {
     let installation = store::peek(database).await?;
     let source = key_source(loaded, surroundings);
     let (vault, origin) = Vault::from_source(source, installation.database_id)?;
@@ -288,17 +291,17 @@ async fn vault_of(
              read: for development only"
         );
     }
-    fit(&vault, &installation).map_err(|source| AppError::Key {
+    let check = fit(&vault, &installation).map_err(|source| AppError::Key {
         path: database.to_owned(),
         source,
     })?;
-    Ok(vault)
+    Ok((vault, check))
 }
 
 /// Refuses a key ring that does not open the check row of a database.
-fn fit(vault: &Vault, installation: &Installation) -> Result<(), VaultError> {
+fn fit(vault: &Vault, installation: &Installation) -> Result<KeyCheck, VaultError> {
     let kek = KekId::parse(&installation.kek_id).ok_or(VaultError::Refused)?;
-    vault.verify_check(&kek, &installation.key_check).map(drop)
+    vault.verify_check(&kek, &installation.key_check)
 }
 
 fn key_source(loaded: &Loaded, surroundings: &Surroundings) -> KeySource {

@@ -42,7 +42,8 @@ pub async fn restore(
         path: backup.to_owned(),
         source,
     })?;
-    let vault = Arc::new(vault_of(backup, loaded, surroundings).await?);
+    let (vault, _) = vault_of(backup, loaded, surroundings).await?;
+    let vault = Arc::new(vault);
     make_folder(&database)?;
     let _alone = DatabaseLock::exclusive(&database)?;
     on_step(CopyStep::Copying);

@@ -2,7 +2,7 @@
 //! so. From then on a missing key is one that somebody removed, and never the reason to make another.
 
 use super::{Audit, AuditError};
-use crate::store::{Installation, Store, StoredChainKey, Write};
+use crate::store::{Store, StoredChainKey, Write};
 use crate::vault::{KekId, KeyCheck, Vault, VaultError};
 
 impl Audit {
@@ -14,21 +14,14 @@ impl Audit {
         Ok(write.insert_chain_key(&key).await?)
     }
 
-    /// Makes the log's key, and the check row say so, where the database is older than this rule.
+    /// Makes the log's key, and the check row say so, where the database is older than this rule: its
+    /// row vouches for the ring alone.
     pub async fn catch_up(store: &Store, vault: &Vault) -> Result<(), AuditError> {
-        let is_early = |kek: &KekId, installation: &Installation| {
-            let check = vault.verify_check(kek, &installation.key_check)?;
-            Ok::<_, VaultError>(check == KeyCheck::Ring)
-        };
-        let installation = store.installation().await?;
-        if !is_early(&kek_of(&installation)?, &installation)? {
-            return Ok(());
-        }
         let mut write = store.write().await?;
-        // Another process may have been faster.
         let installation = write.installation().await?;
-        let kek = kek_of(&installation)?;
-        if !is_early(&kek, &installation)? {
+        let kek = KekId::parse(&installation.kek_id).ok_or(VaultError::Refused)?;
+        // Another process may have been faster.
+        if vault.verify_check(&kek, &installation.key_check)? != KeyCheck::Ring {
             return Ok(());
         }
         if write.chain_key().await?.is_none() {
@@ -43,10 +36,6 @@ impl Audit {
     }
 }
 
-fn kek_of(installation: &Installation) -> Result<KekId, VaultError> {
-    KekId::parse(&installation.kek_id).ok_or(VaultError::Refused)
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -54,6 +43,7 @@ mod tests {
     use super::*;
     use crate::domain::audit::AuditEvent;
     use crate::domain::clock::{Clock, ManualClock};
+    use crate::store::Installation;
     use crate::vault::KeyRing;
 
     /// A database of before the rule: its log has no key yet.
@@ -87,7 +77,9 @@ mod tests {
         let (store, vault, kek) = early(&folder).await;
         Audit::catch_up(&store, &vault).await.unwrap();
         let key = store.chain_key().await.unwrap().unwrap().sealed;
-        let check = store.installation().await.unwrap().key_check;
+        let mut write = store.write().await.unwrap();
+        let check = write.installation().await.unwrap().key_check;
+        drop(write);
         assert_eq!(vault.verify_check(&kek, &check), Ok(KeyCheck::RingAndChain));
         Audit::catch_up(&store, &vault).await.unwrap();
         assert_eq!(store.chain_key().await.unwrap().unwrap().sealed, key);

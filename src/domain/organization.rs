@@ -18,6 +18,14 @@ slug_name! {
 #[serde(transparent)]
 pub struct OrganizationId(pub Uuid);
 
+impl OrganizationId {
+    /// The tag of an organization at a revision: one that is created again under the same slug has
+    /// others.
+    pub fn tag(self, revision: i64) -> String {
+        format!("{}-{revision}", self.0.simple())
+    }
+}
+
 impl fmt::Display for OrganizationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -60,4 +68,11 @@ pub struct Organization {
     pub created_at: Timestamp,
     /// Raised by every change of what belongs to the organization.
     pub revision: i64,
+}
+
+impl Organization {
+    /// Says that it is this organization, as it is at its present revision.
+    pub fn tag(&self) -> String {
+        self.id.tag(self.revision)
+    }
 }

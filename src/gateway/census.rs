@@ -38,6 +38,7 @@ pub(super) struct CensusMeters {
     keys: Gauge,
     revision: Gauge,
     stale: Gauge,
+    unwritable: Gauge,
 }
 
 impl CensusMeters {
@@ -74,10 +75,14 @@ impl CensusMeters {
                 "locum_directory_stale",
                 "1 while the database cannot be read and its last state is served",
             ),
+            unwritable: plain(
+                "locum_database_unwritable",
+                "1 while the database takes no change: usage and health are kept in memory",
+            ),
         }
     }
 
-    pub(super) fn take(&self, directory: &Directory, stale: bool, now: Timestamp) {
+    pub(super) fn take(&self, directory: &Directory, now: Timestamp) {
         let in_state = |state| {
             let homes = directory.homes();
             count(homes.filter(|home| home.state == state))
@@ -86,7 +91,6 @@ impl CensusMeters {
         self.suspended.set(in_state(OrganizationState::Suspended));
         self.keys.set(count(directory.usable_keys(now)));
         self.revision.set(directory.revision());
-        self.stale.set(stale.into());
         for (provider, environments) in &self.ages {
             let issued = directory.issued().get(provider);
             for (environment, meters) in environments {
@@ -94,6 +98,11 @@ impl CensusMeters {
                 meters.take(issued.map_or(&[], Vec::as_slice), now);
             }
         }
+    }
+
+    pub(super) fn take_state(&self, stale: bool, unwritable: bool) {
+        self.stale.set(stale.into());
+        self.unwritable.set(unwritable.into());
     }
 }
 

@@ -57,13 +57,7 @@ impl HealthBook {
         let health = match former {
             Some(former) if former.version == version => return former,
             Some(former) => {
-                let logins = former.logins.clone();
-                let organization = key.tenant.organization;
-                let retiring = Retiring {
-                    organization,
-                    logins,
-                };
-                book.retiring.insert(former.version, retiring);
+                book.retire(key, former.version, former.logins.clone());
                 let mut health = Health::new(key, version, book.logins_of(version));
                 health.traffic = former.traffic.clone();
                 health.changed = AtomicBool::new(true);
@@ -84,11 +78,7 @@ impl HealthBook {
     ) -> Arc<Health> {
         let mut book = self.book();
         let logins = book.logins_of(version);
-        let retiring = Retiring {
-            organization: key.tenant.organization,
-            logins: logins.clone(),
-        };
-        book.retiring.insert(version, retiring);
+        book.retire(key, version, logins.clone());
         Arc::new(Health::new(key, version, logins))
     }
 
@@ -130,6 +120,14 @@ impl HealthBook {
 }
 
 impl Book {
+    fn retire(&mut self, key: &ProfileKey, version: CredentialVersionId, logins: Arc<LoginWatch>) {
+        let retiring = Retiring {
+            organization: key.tenant.organization,
+            logins,
+        };
+        self.retiring.insert(version, retiring);
+    }
+
     fn logins_of(&mut self, version: CredentialVersionId) -> Arc<LoginWatch> {
         let kept = self.retiring.remove(&version);
         kept.map(|kept| kept.logins).unwrap_or_default()

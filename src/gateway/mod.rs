@@ -100,6 +100,7 @@ pub struct Gateway {
     /// One reading of the store at a time; no call with a usable credential waits for it.
     refreshing: Mutex<()>,
     stale: AtomicBool,
+    unwritable: AtomicBool,
     catalog: Arc<Catalog>,
     admission: Admission,
     recorder: Recorder,
@@ -198,6 +199,7 @@ impl Gateway {
             directory: ArcSwap::from_pointee(directory),
             refreshing: Mutex::new(()),
             stale: AtomicBool::new(false),
+            unwritable: AtomicBool::new(false),
             catalog,
             admission,
             recorder,
@@ -225,6 +227,16 @@ impl Gateway {
         self.stale.load(Ordering::Acquire)
     }
 
+    /// Takes down whether the server's own books could be written when it was last tried.
+    pub fn note_writes(&self, succeed: bool) {
+        self.unwritable.store(!succeed, Ordering::Release);
+    }
+
+    /// Whether the database takes no change: its disk is full, or another program keeps it locked.
+    pub fn is_unwritable(&self) -> bool {
+        self.unwritable.load(Ordering::Acquire)
+    }
+
     async fn reload(&self) -> Result<(), StoreError> {
         if self.store.revision().await? == self.revision() {
             return Ok(());
@@ -249,7 +261,8 @@ impl Gateway {
     pub fn take_census(&self) {
         let directory = self.directory.load();
         let census = &self.meters.census;
-        census.take(&directory, self.is_stale(), self.clock.now());
+        census.take(&directory, self.clock.now());
+        census.take_state(self.is_stale(), self.is_unwritable());
     }
 
     pub fn catalog(&self) -> &Arc<Catalog> {

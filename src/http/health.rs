@@ -32,8 +32,13 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
             "stale: the database cannot be read",
         ),
     };
+    let writes = match gateway.is_unwritable() {
+        false => "ok",
+        true => "failing: the database takes no change; see the log",
+    };
     let body = json!({
         "status": text,
+        "writes": writes,
         "revision": gateway.revision(),
         "tools": gateway.catalog().tools().count(),
     });

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::keys::place;
-use super::rows::{get, get_hash, get_time, get_time_or_none};
+use super::rows::{at_most, get, get_hash, get_time, get_time_or_none};
 use super::{Store, StoreError, Write};
 use crate::domain::actor::Role;
 use crate::domain::bearer_secret::SecretHash;
@@ -52,7 +52,7 @@ impl Store {
         )
         .bind(created_at)
         .bind(id)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(at_most(limit))
         .fetch_all(&self.readers)
         .await?
         .iter()

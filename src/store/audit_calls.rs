@@ -166,10 +166,7 @@ impl<'a> Search<'a> {
             if self.found.records.len() >= self.limit {
                 return;
             }
-            let record = read(record).unwrap_or_else(|| StoredRecord {
-                seq: expected,
-                ..StoredRecord::default()
-            });
+            let record = read(record, expected);
             expected = match self.start {
                 PageStart::After(_) => record.seq.saturating_add(1),
                 PageStart::Before(_) => record.seq.saturating_sub(1),
@@ -201,22 +198,28 @@ fn split<'a>(mut bytes: &'a [u8], mac: &[u8]) -> Vec<&'a [u8]> {
     records
 }
 
-/// All records of a batch. One that cannot be read has the number behind the one before it.
+/// All records of a batch.
 pub(super) fn records_of(bytes: &[u8], mac: &[u8], first: i64) -> Vec<StoredRecord> {
     let mut expected = first;
     let records = split(bytes, mac).into_iter().map(|bytes| {
-        let record = read(bytes).unwrap_or_else(|| StoredRecord {
-            seq: expected,
-            ..StoredRecord::default()
-        });
+        let record = read(bytes, expected);
         expected = record.seq.saturating_add(1);
         record
     });
     records.collect()
 }
 
-fn read(mut bytes: &[u8]) -> Option<StoredRecord> {
-    let record = canonical::read(&mut bytes)?;
-    let mac = bytes.to_vec();
-    (mac.len() == MAC).then_some(StoredRecord { mac, ..record })
+/// A record with its mac. One that cannot be read says nothing, and has the number that is expected.
+fn read(mut bytes: &[u8], expected: i64) -> StoredRecord {
+    let record = canonical::read(&mut bytes).filter(|_| bytes.len() == MAC);
+    match record {
+        Some(record) => StoredRecord {
+            mac: bytes.to_vec(),
+            ..record
+        },
+        None => StoredRecord {
+            seq: expected,
+            ..StoredRecord::default()
+        },
+    }
 }

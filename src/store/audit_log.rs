@@ -22,7 +22,7 @@ use crate::domain::organization::{OrganizationId, OrganizationSlug};
 /// A page looks at no more records than this for those that are asked for.
 pub const WINDOW: i64 = 50_000;
 
-const COLUMNS: &str = "seq, at, actor, organization_id, organization, environment, provider, \
+pub(super) const COLUMNS: &str = "seq, at, actor, organization_id, organization, environment, provider, \
      action, target, version_id, outcome, duration_us, request_id, mac";
 
 /// Which records are asked for; `None` asks for nothing in particular.

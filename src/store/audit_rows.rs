@@ -2,14 +2,16 @@
 //! columns beside a batch of calls say of it.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::LazyLock;
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::StoreError;
 use super::audit_calls::records_of;
-use super::audit_log::{AuditReader, record};
+use super::audit_log::{AuditReader, COLUMNS, record};
+use super::rows::at_most;
 use crate::domain::audit::StoredRecord;
 
 /// Rows of single records that are read together.
@@ -140,19 +142,19 @@ impl LogCursor {
     }
 }
 
+static FROM: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT {COLUMNS} FROM audit_records WHERE seq >= ? ORDER BY seq LIMIT ?")
+});
+
 async fn select_records(
     connection: &mut SqliteConnection,
     from: i64,
 ) -> Result<Vec<StoredRecord>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT seq, at, actor, organization_id, organization, environment, provider, action,
-                target, version_id, outcome, duration_us, request_id, mac
-         FROM audit_records WHERE seq >= ? ORDER BY seq LIMIT ?",
-    )
-    .bind(from)
-    .bind(i64::try_from(PAGE).unwrap_or(i64::MAX))
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(AssertSqlSafe(FROM.as_str()))
+        .bind(from)
+        .bind(at_most(PAGE))
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(record).collect()
 }
 

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::rows::{get, get_name, get_organization_id, get_time, get_time_or_none, hex_list};
+use super::rows::{
+    at_most, get, get_name, get_organization_id, get_time, get_time_or_none, hex_list,
+};
 use super::{Store, StoreError, Write};
 use crate::domain::credential::{CredentialState, CredentialVersionId, ProfileKey, Refusal};
 use crate::domain::organization::OrganizationId;
@@ -153,7 +155,7 @@ impl Store {
         .bind(after.map_or("", |after| after.provider.as_str()))
         .bind(after.map(|after| after.version))
         .bind(over)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(at_most(limit))
         .fetch_all(&self.readers)
         .await?
         .iter()
@@ -181,7 +183,7 @@ impl Store {
         .bind(after.map_or("", |after| after.environment.as_str()))
         .bind(after.map_or("", |after| after.provider.as_str()))
         .bind(only.map(|id| id.0))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(at_most(limit))
         .fetch_all(&self.readers)
         .await?
         .iter()

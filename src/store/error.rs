@@ -79,6 +79,7 @@ pub enum StoreError {
 
 /// Primary result codes of SQLite (sqlite.org/rescode.html): the lower byte of what is reported.
 const SQLITE_BUSY: i32 = 5;
+const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_FULL: i32 = 13;
 const SQLITE_NOTADB: i32 = 26;
 /// A whole code: the file that connections share memory by could not get its 32 KiB.
@@ -93,6 +94,14 @@ impl StoreError {
             }
             _ => self,
         }
+    }
+
+    /// Whether a file is no database, or one that is damaged.
+    pub(super) fn is_damaged(&self) -> bool {
+        let Self::Sqlx(error) = self else {
+            return false;
+        };
+        matches!(primary_code(error), Some(SQLITE_CORRUPT | SQLITE_NOTADB))
     }
 
     /// A row that stands in the way becomes `what` exists.

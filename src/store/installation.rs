@@ -8,9 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use uuid::Uuid;
 
 use super::rows::get;
-use super::{BUSY_TIMEOUT, Store, StoreError, Write, schema};
-
-const NO_ROW: &str = "no row that says what it is";
+use super::{BUSY_TIMEOUT, StoreError, Write, schema};
 
 /// What a key ring is checked against before anything is written.
 pub struct Installation {
@@ -64,17 +62,10 @@ pub(super) async fn open_to_read(path: &Path) -> Result<SqliteConnection, StoreE
     Ok(SqliteConnection::connect_with(&options).await?)
 }
 
-impl Store {
-    pub async fn installation(&self) -> Result<Installation, StoreError> {
-        let row = select(&mut *self.readers.acquire().await?).await?;
-        row.ok_or(StoreError::Content(NO_ROW))
-    }
-}
-
 impl Write {
     pub async fn installation(&mut self) -> Result<Installation, StoreError> {
         let row = select(&mut self.transaction).await?;
-        row.ok_or(StoreError::Content(NO_ROW))
+        row.ok_or(StoreError::Content("no row that says what it is"))
     }
 
     /// Writes the row of a new database.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 
 use super::rows::{
-    get, get_hash, get_organization_id, get_scope, get_time, get_time_or_none, take_each,
+    at_most, get, get_hash, get_organization_id, get_scope, get_time, get_time_or_none, take_each,
 };
 use super::{Store, StoreError, Write};
 use crate::domain::bearer_secret::SecretHash;
@@ -119,7 +119,7 @@ impl Store {
         let rows = sqlx::query(question)
             .bind(created_at)
             .bind(id)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(at_most(limit))
             .bind(organization.map(|id| id.0))
             .fetch_all(&mut *reader)
             .await?;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{get, get_name, get_organization_id, hex_list, organization, put_many};
+use super::rows::{at_most, get, get_name, get_organization_id, hex_list, organization, put_many};
 use super::{Store, StoreError, Write};
 use crate::domain::limits::{LimitSetting, LimitSettings};
 use crate::domain::organization::{Organization, OrganizationId, OrganizationSlug};
@@ -79,7 +79,7 @@ impl Store {
         .bind(only.map(|id| id.0))
         .bind(from.0)
         .bind(to.0)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(at_most(limit))
         .fetch_all(&self.readers)
         .await?
         .iter()

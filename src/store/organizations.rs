@@ -1,6 +1,6 @@
 //! Organizations.
 
-use super::rows::{hex_list, organization, read_each};
+use super::rows::{at_most, hex_list, organization, read_each};
 use super::{Store, StoreError, Write};
 use crate::domain::organization::{
     Organization, OrganizationId, OrganizationSlug, OrganizationState,
@@ -26,7 +26,7 @@ impl Store {
         )
         .bind(after.map_or("", OrganizationSlug::as_str))
         .bind(only.map(|id| id.0))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(at_most(limit))
         .fetch_all(&self.readers)
         .await?
         .iter()

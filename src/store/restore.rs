@@ -20,10 +20,6 @@ use super::backup::{copy, sync_folder};
 use super::removal::truncate_log;
 use super::{BUSY_TIMEOUT, BackupError, Store, StoreError, beside, schema};
 
-/// Primary result codes of SQLite: no database, or one that is damaged.
-const SQLITE_CORRUPT: i32 = 11;
-const SQLITE_NOTADB: i32 = 26;
-
 /// A database on its way to its place. Dropped, it is gone.
 pub struct Staged {
     path: PathBuf,
@@ -118,17 +114,9 @@ async fn settle(database: &Path) -> Result<(), StoreError> {
     match settled.await {
         Ok(true) => Ok(()),
         Ok(false) => Err(StoreError::InUse(database.to_owned())),
-        Err(error) if is_damaged(&error) => Ok(()),
+        Err(error) if error.is_damaged() => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-fn is_damaged(error: &StoreError) -> bool {
-    let StoreError::Sqlx(sqlx::Error::Database(error)) = error else {
-        return false;
-    };
-    let code = error.code().and_then(|code| code.parse::<i32>().ok());
-    code.is_some_and(|code| [SQLITE_CORRUPT, SQLITE_NOTADB].contains(&(code & 0xff)))
 }
 
 fn remove_companions(path: &Path) -> Result<(), BackupError> {

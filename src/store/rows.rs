@@ -65,6 +65,11 @@ pub(super) async fn put_many<T>(
     Ok(())
 }
 
+/// What a `LIMIT` is bound to.
+pub(super) fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
 /// Ids for a statement that reads them out of one JSON list (`unhex(value) FROM json_each(?)`).
 pub(super) fn hex_list(ids: impl IntoIterator<Item = OrganizationId>) -> String {
     let ids: BTreeSet<Uuid> = ids.into_iter().map(|id| id.0).collect();

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::commands::{PLACE, clinic, fed, free_address, words};
+use crate::support::database;
 use crate::support::load::spread;
 use crate::support::process::{end, serve_logged, soon};
 use crate::support::program::Program;
@@ -26,6 +27,13 @@ const ALL_WRITES: &str = "pwrite64,fsync,fdatasync,ftruncate,unlink,write,mkdir"
 
 const FIELDS: &str = "client_id = \"north-dev\"\nclient_secret = \"synthetic\"\n";
 const DOTENV: &str = "EKA_CLIENT_ID=north-dev\nEKA_CLIENT_SECRET=synthetic\n";
+
+/// A message that could not be sent, of two reminders.
+const DEAD_REMINDERS: &str = "
+    INSERT OR REPLACE INTO reminders
+        (id, subject, reason, threshold, channel, state, created_at, next_attempt_at)
+    VALUES ('message.0', 'one', 'rotation', 7, 'log', 'dead', 0, 0),
+           ('message.1', 'other', 'rotation', 7, 'log', 'dead', 0, 0)";
 
 /// A kind of change: its name, the command of one round, its standard input, and whether it is
 /// there.
@@ -77,7 +85,7 @@ macro_rules! step {
     };
 }
 
-const KINDS: [Kind; 19] = [
+const KINDS: [Kind; 20] = [
     Kind {
         name: "org delete",
         command: |_, _| owned("org delete doomed --confirm doomed", &[]),
@@ -216,6 +224,17 @@ const KINDS: [Kind; 19] = [
             done
         },
     },
+    Kind {
+        name: "reminders retry",
+        command: |_, _| owned("reminders retry message.0", &[]),
+        input: "",
+        is_done: |_, _, _, after| {
+            // What went in one message is tried again together.
+            let states: BTreeSet<_> = after.reminders.values().collect();
+            assert!(after.reminders.len() == 2 && states.len() == 1, "{after:?}");
+            after.reminders["message.0"] == "pending"
+        },
+    },
     step!("credential stage", " --from-file -", FIELDS, "staged"),
     step!("credential verify", "", "", "staged, verified"),
     // The third of them leaves.
@@ -294,6 +313,9 @@ async fn ready(program: &Program, kind: &Kind) {
             assert!(output.status.success(), "{output:?}");
             program.key(&["doomed"]).await;
         }
+    }
+    if kind.name == "reminders retry" {
+        database::alter(&program.path(DATABASE), DEAD_REMINDERS).await;
     }
     let commands: &[&str] = match kind.name {
         "credential stage" => &["cancel"],

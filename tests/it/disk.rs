@@ -9,13 +9,15 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::support::commands::{PLACE, clinic, fed, free_address, stderr, words};
-use crate::support::process::{end, serve_logged, soon};
+use crate::support::process::{end, serve_logged, soon, within};
 use crate::support::program::{self, Program, Server};
 use crate::support::records::Records;
 use crate::support::room::Room;
 use crate::support::{McpClient, app};
 
 const DATABASE: &str = "data/locum.db";
+/// The server writes its own books every five seconds, and waits five for the database.
+const BOOKS: Duration = Duration::from_secs(30);
 const FIELDS: &str = "client_id = \"north-dev\"\nclient_secret = \"synthetic\"\n";
 
 async fn read(client: &McpClient) -> bool {
@@ -87,10 +89,18 @@ async fn a_full_disk_stops_changes_alone_and_only_while_it_is_full() {
         assert!(clear, "{command:?}: {text}");
         assert!(read(&north).await, "{command:?}");
     }
-    // Questions are answered, a first login is made, and the server is well.
+    // Questions are answered, a first login is made, and the server is well, but for its own books.
     program.ok(&["org", "list"]).await;
     assert!(read(&south).await);
-    assert_eq!(readyz(&admin).await.0, 200);
+    let writes = async || {
+        let (status, body) = readyz(&admin).await;
+        assert_eq!(status, 200);
+        body["writes"].as_str().unwrap().to_owned()
+    };
+    within(BOOKS, "word of writes that fail", async || {
+        writes().await.starts_with("failing")
+    })
+    .await;
     let after = Records::read(&room.copy_database(&program)).await;
     assert_eq!(before, after);
 
@@ -101,6 +111,10 @@ async fn a_full_disk_stops_changes_alone_and_only_while_it_is_full() {
     assert!(after.organizations.contains_key("west") && after.active != before.active);
     soon("the changes", async || {
         readyz(&admin).await.1["revision"] == after.revision
+    })
+    .await;
+    within(BOOKS, "writes that succeed", async || {
+        writes().await == "ok"
     })
     .await;
     assert!(read(&north).await);

@@ -190,14 +190,18 @@ async fn requests_that_have_begun_are_finished() {
     );
 }
 
+fn ping(key: &str) -> Vec<u8> {
+    Draft::post("/t/north/dev/mcp", PING)
+        .with(format!("Authorization: Bearer {key}"))
+        .bytes()
+}
+
 /// Each of them is told of the stop, and says when it ended, while others do.
 #[tokio::test(flavor = "multi_thread")]
 async fn thousands_of_idle_connections_end_with_the_stop() {
     let (program, _sandbox) = clinic().await;
     let key = program.key(&["north"]).await;
-    let request = Draft::post("/t/north/dev/mcp", PING)
-        .with(format!("Authorization: Bearer {key}"))
-        .bytes();
+    let request = ping(&key);
     for _ in 0..3 {
         let (mut server, _) = serve_logged(&program, &[]).await;
         let open = {
@@ -226,9 +230,7 @@ async fn connections_that_come_and_go_meet_those_that_end() {
     let key = program.key(&["north"]).await;
     let idle = ("LOCUM__LIMITS__IDLE_TIMEOUT", "100ms");
     let (mut server, _) = serve_logged(&program, &[idle]).await;
-    let request = Draft::post("/t/north/dev/mcp", PING)
-        .with(format!("Authorization: Bearer {key}"))
-        .bytes();
+    let request = ping(&key);
     let url = server.url.clone();
     let visit = move |number: usize| {
         let (url, request) = (url.clone(), request.clone());
@@ -252,9 +254,7 @@ async fn connections_without_a_request_do_not_hold_the_stop_up() {
     let (program, _sandbox) = clinic().await;
     let key = program.key(&["north"]).await;
     let (mut server, _) = serve_logged(&program, &[]).await;
-    let request = Draft::post("/t/north/dev/mcp", PING)
-        .with(format!("Authorization: Bearer {key}"))
-        .bytes();
+    let request = ping(&key);
     let mut kept = Vec::new();
     for number in 0..20 {
         let mut wire = Wire::connect(&server.url).await;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::refusal::Refusal;
 use crate::domain::bearer_secret::reveal;
+use crate::domain::organization::Organization;
 use crate::http::json;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -30,8 +31,8 @@ pub(super) fn created(location: &str, data: &impl Serialize) -> Response {
 }
 
 /// What the first of equal requests was answered, without the secret.
-pub(super) fn replayed(first: &Value) -> Response {
-    let mut response = with_status(StatusCode::CREATED, first);
+pub(super) fn replayed(status: StatusCode, first: &Value) -> Response {
+    let mut response = with_status(status, first);
     let headers = response.headers_mut();
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
     response
@@ -44,9 +45,9 @@ pub(super) fn with_secret(data: &impl Serialize, name: &str, secret: &SecretStri
     data
 }
 
-/// The revision of an organization, for `If-Match`.
-pub(super) fn at_revision(revision: i64, mut response: Response) -> Response {
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{revision}\"")) {
+/// With the tag of an organization, for `If-Match`.
+pub(super) fn tagged(organization: &Organization, mut response: Response) -> Response {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", organization.tag())) {
         response.headers_mut().insert(ETAG, tag);
     }
     response

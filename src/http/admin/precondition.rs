@@ -7,15 +7,12 @@ use http::request::Parts;
 use super::refusal::Refusal;
 use crate::admin::Admin;
 
-/// The revision that an organization has to have, if the request says one.
-pub(super) struct Precondition(Option<i64>);
-
-/// A tag that no revision has.
-const NEVER: i64 = -1;
+/// The tag that an organization has to have, if the request says one.
+pub(super) struct Precondition(Option<String>);
 
 impl Precondition {
     pub(super) fn on(&self, admin: Admin) -> Admin {
-        admin.expecting(self.0)
+        admin.expecting(self.0.as_deref())
     }
 }
 
@@ -34,8 +31,8 @@ impl<S: Sync> FromRequestParts<S> for Precondition {
                 let tag = text
                     .strip_prefix('"')
                     .and_then(|text| text.strip_suffix('"'));
-                let revision = tag.and_then(|tag| tag.parse().ok());
-                Ok(Self(Some(revision.unwrap_or(NEVER))))
+                // What is no strong tag is not the one of anything.
+                Ok(Self(Some(tag.unwrap_or_default().to_owned())))
             }
         }
     }

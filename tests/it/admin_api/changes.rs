@@ -124,6 +124,32 @@ async fn a_change_of_what_was_changed_since_is_refused() {
     };
     assert_eq!(put(&tag).await.status, 200);
     assert_eq!(put(&tag).await.status, 412);
+    // Sent again, it is done already.
+    for replayed in ["", "true"] {
+        let headers = [("idempotency-key", "one")];
+        let answer = owner.send(Method::PUT, path, &headers, Some(&fields));
+        let answer = answer.await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("idempotent-replayed"), replayed);
+    }
+}
+
+#[tokio::test]
+async fn an_organization_that_is_created_again_is_another_one() {
+    let app = TestApp::builder().start().await;
+    let owner = app.api(Role::Owner, None).await;
+    let body = json!({"id": "west", "name": "West"});
+    let first = owner.post("/orgs", body.clone()).await;
+    assert_eq!(first.status, 201);
+    owner.delete("/orgs/west").await.ok();
+    let second = owner.post("/orgs", body).await;
+    assert_eq!(second.status, 201);
+    for (tag, status) in [(first.header("etag"), 412), (second.header("etag"), 200)] {
+        let headers = [("if-match", tag)];
+        let change = json!({"name": "Other"});
+        let changed = owner.send(Method::PATCH, "/orgs/west", &headers, Some(&change));
+        assert_eq!(changed.await.status, status, "{tag}");
+    }
 }
 
 #[tokio::test]

@@ -10,18 +10,19 @@ use crate::support::process::soon;
 use crate::support::scrape::Scrape;
 use crate::support::{McpClient, TestApp};
 
-async fn strict(app: &TestApp) -> McpClient {
-    app.client(&["north"], &[]).await.at("north", "dev")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn in_strict_mode_a_call_is_on_record_before_it_is_made() {
+async fn strict() -> (TestApp, McpClient) {
     let app = TestApp::builder()
         .org("north", &["dev"])
         .config("[audit]\nstrict = true\n")
         .start()
         .await;
-    let client = strict(&app).await;
+    let client = app.client(&["north"], &[]).await.at("north", "dev");
+    (app, client)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_strict_mode_a_call_is_on_record_before_it_is_made() {
+    let (app, client) = strict().await;
     assert!(app.sandbox.add_fault(FaultRule::every(Fault::Hang {})));
     let waiting = tokio::spawn({
         let client = client.clone();
@@ -53,12 +54,7 @@ async fn in_strict_mode_a_call_is_on_record_before_it_is_made() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_strict_mode_what_cannot_be_recorded_is_not_done() {
-    let app = TestApp::builder()
-        .org("north", &["dev"])
-        .config("[audit]\nstrict = true\n")
-        .start()
-        .await;
-    let client = strict(&app).await;
+    let (app, client) = strict().await;
     assert!(read(&client).await.is_ok());
     recorded(&app, 2).await;
     let database = app.running.app().loaded.database().unwrap();

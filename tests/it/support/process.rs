@@ -49,12 +49,16 @@ pub async fn end(child: &mut Child, signal: Signal) -> ExitStatus {
 }
 
 /// Asks until the answer is yes, for three seconds at most: commands promise about one.
-pub async fn soon(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..60 {
-        if holds().await {
-            return;
+pub async fn soon(what: &str, holds: impl AsyncFnMut() -> bool) {
+    within(Duration::from_secs(3), what, holds).await;
+}
+
+pub async fn within(time: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let held = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("not within three seconds: {what}");
+    };
+    let held = tokio::time::timeout(time, held).await;
+    assert!(held.is_ok(), "not within {time:?}: {what}");
 }

@@ -25,6 +25,8 @@ pub struct Records {
     pub tokens: BTreeMap<String, String>,
     /// Tenant (slug/environment) → its limits: per minute, per day, concurrency.
     pub limits: BTreeMap<String, String>,
+    /// Reminder id → its state.
+    pub reminders: BTreeMap<String, String>,
     pub revision: i64,
 }
 
@@ -106,6 +108,8 @@ impl Records {
              FROM tenant_limits JOIN organizations o ON o.id = organization_id",
         );
         let limits = limits.await.into_iter().map(pair).collect();
+        let reminders = texts(&mut database, "SELECT id, state FROM reminders").await;
+        let reminders = reminders.into_iter().map(pair).collect();
         let revision = texts(&mut database, "SELECT CAST(value AS TEXT) FROM revision").await;
         database.close().await.unwrap();
         Self {
@@ -117,6 +121,7 @@ impl Records {
             keys,
             tokens,
             limits,
+            reminders,
             revision: revision[0][0].parse().unwrap(),
         }
     }

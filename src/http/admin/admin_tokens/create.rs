@@ -1,5 +1,6 @@
 //! `POST /admin-tokens`: a new token, shown in this answer and never again.
 
+use http::StatusCode;
 use serde::Deserialize;
 
 use crate::admin::TokenRequest;
@@ -23,7 +24,7 @@ pub(in crate::http::admin) struct NewToken {
 pub(in crate::http::admin) async fn create(Acting(admin): Acting, body: Body<NewToken>) -> Answer {
     let admin = body.once(admin);
     if let Some(first) = admin.replay().await? {
-        return Ok(replayed(&first));
+        return Ok(replayed(StatusCode::CREATED, &first));
     }
     let NewToken {
         role,

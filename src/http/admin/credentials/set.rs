@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use http::StatusCode;
 use serde::Deserialize;
 
 use crate::admin::CredentialInput;
 use crate::domain::credential::SecretFields;
-use crate::http::admin::answer::{Answer, ok};
+use crate::http::admin::answer::{Answer, ok, replayed};
 use crate::http::admin::authenticate::Acting;
 use crate::http::admin::body::{Body, SecretText};
 use crate::http::admin::path::{Asked, CredentialPath};
@@ -39,7 +40,7 @@ pub(in crate::http::admin) async fn set(
 ) -> Answer {
     let admin = precondition.on(body.once(admin));
     if let Some(first) = admin.replay().await? {
-        return Ok(ok(&first));
+        return Ok(replayed(StatusCode::OK, &first));
     }
     let (mut input, fields) = body.value.entered(path, &admin)?;
     input.verify = !query.unverified;

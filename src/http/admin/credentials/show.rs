@@ -1,6 +1,6 @@
 //! `GET /orgs/{org}/credentials/{env}/{provider}`: metadata of the version in use, and of all.
 
-use crate::http::admin::answer::{Answer, at_revision, ok};
+use crate::http::admin::answer::{Answer, ok, tagged};
 use crate::http::admin::authenticate::Acting;
 use crate::http::admin::path::CredentialPath;
 
@@ -9,5 +9,5 @@ pub(in crate::http::admin) async fn show(Acting(admin): Acting, path: Credential
     let profile = admin
         .credential(&path.org, &path.env, &path.provider)
         .await?;
-    Ok(at_revision(organization.revision, ok(&profile)))
+    Ok(tagged(&organization, ok(&profile)))
 }

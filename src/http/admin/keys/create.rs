@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use http::StatusCode;
 use serde::Deserialize;
 
 use crate::admin::{GrantRequest, KeyRequest};
@@ -36,7 +37,7 @@ struct NewGrant {
 pub(in crate::http::admin) async fn create(Acting(admin): Acting, body: Body<NewKey>) -> Answer {
     let admin = body.once(admin);
     if let Some(first) = admin.replay().await? {
-        return Ok(replayed(&first));
+        return Ok(replayed(StatusCode::CREATED, &first));
     }
     let NewKey {
         name,

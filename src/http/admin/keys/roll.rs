@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 
 use crate::domain::units::parse_duration;
@@ -26,7 +27,7 @@ pub(in crate::http::admin) async fn roll(
 ) -> Answer {
     let admin = body.once(admin);
     if let Some(first) = admin.replay().await? {
-        return Ok(replayed(&first));
+        return Ok(replayed(StatusCode::CREATED, &first));
     }
     let Roll { grace, expires } = body.value;
     let expires = admin.end("expires", expires.as_deref())?;

@@ -8,7 +8,7 @@ use crate::admin::{LimitChange, OrganizationChange};
 use crate::domain::limits::LimitSetting;
 use crate::domain::organization::OrganizationState;
 use crate::domain::tenant::Environment;
-use crate::http::admin::answer::{Answer, at_revision, ok};
+use crate::http::admin::answer::{Answer, ok, tagged};
 use crate::http::admin::authenticate::Acting;
 use crate::http::admin::body::{Body, whole};
 use crate::http::admin::path::OrgPath;
@@ -50,7 +50,7 @@ pub(in crate::http::admin) async fn change(
     let admin = precondition.on(admin);
     admin.change_organization(&org, &body.value.into()).await?;
     let detail = admin.organization_detail(&org).await?;
-    Ok(at_revision(detail.organization.revision, ok(&detail)))
+    Ok(tagged(&detail.organization, ok(&detail)))
 }
 
 impl From<Change> for OrganizationChange {

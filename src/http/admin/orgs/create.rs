@@ -1,9 +1,10 @@
 //! `POST /orgs`: a new organization.
 
+use http::StatusCode;
 use serde::Deserialize;
 
 use crate::domain::organization::OrganizationSlug;
-use crate::http::admin::answer::{Answer, at_revision, created, replayed};
+use crate::http::admin::answer::{Answer, created, replayed, tagged};
 use crate::http::admin::authenticate::Acting;
 use crate::http::admin::body::{Body, parsed};
 
@@ -21,11 +22,11 @@ pub(in crate::http::admin) async fn create(
 ) -> Answer {
     let admin = body.once(admin);
     if let Some(first) = admin.replay().await? {
-        return Ok(replayed(&first));
+        return Ok(replayed(StatusCode::CREATED, &first));
     }
     let NewOrganization { id, name } = body.value;
     let organization = admin.create_organization(id, &name).await?;
     let location = format!("/orgs/{}", organization.slug);
     let response = created(&location, &organization);
-    Ok(at_revision(organization.revision, response))
+    Ok(tagged(&organization, response))
 }

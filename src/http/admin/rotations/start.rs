@@ -1,5 +1,7 @@
 //! `POST …/rotations`: a version is sealed, and not used before it is promoted.
 
+use http::StatusCode;
+
 use crate::http::admin::answer::{Answer, created, replayed};
 use crate::http::admin::authenticate::Acting;
 use crate::http::admin::body::Body;
@@ -15,7 +17,7 @@ pub(in crate::http::admin) async fn start(
 ) -> Answer {
     let admin = precondition.on(body.once(admin));
     if let Some(first) = admin.replay().await? {
-        return Ok(replayed(&first));
+        return Ok(replayed(StatusCode::CREATED, &first));
     }
     let place = format!(
         "/orgs/{}/credentials/{}/{}",
