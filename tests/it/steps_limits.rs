@@ -58,7 +58,8 @@ impl Upstream {
     }
 
     fn logins(&self) -> usize {
-        self.seen.lock().unwrap().len() - self.seen().len()
+        let seen = self.seen.lock().unwrap();
+        seen.iter().filter(|line| line.ends_with("/login")).count()
     }
 }
 

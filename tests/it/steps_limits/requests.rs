@@ -53,11 +53,9 @@ async fn reads_go_ten_at_a_time_and_end_with_the_first_that_fails() {
         let reply = place.call("read", ids(50)).await;
         assert!(reply.is_error(), "{}", reply.body);
         let seen = place.upstream.seen();
-        let mut things = seen.clone();
-        things.sort_unstable();
-        things.dedup();
-        let first: Vec<String> = (0..10).map(|id| format!("GET /things/i{id}")).collect();
-        assert_eq!(things, first);
+        // Those beside it may be ended before they are on their way.
+        let tenth: Vec<String> = (0..10).map(|id| format!("GET /things/i{id}")).collect();
+        assert!(seen.iter().all(|line| tenth.contains(line)), "{seen:?}");
         assert!(seen.len() <= 11, "one is tried again after a 401: {seen:?}");
     }
 }
