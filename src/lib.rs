@@ -16,6 +16,7 @@
 //!   4  http::mcp            body → envelope → revision   → method
 //!   5  gateway::call        name in the tenant's list    → Entry; arguments against its schema
 //!   6  domain::call         AuthorizedCall::authorize    → AuthorizedCall
+//!      gateway::kept        an equal call's answer, where the profile says so: the rest is not done
 //!   7  gateway::admit       the tenant's limits, a slot  → Permit
 //!      gateway::run         8 and 9 for the tool's one request, or for each of its steps
 //!   8  token                cached, or one login         → Bearer
