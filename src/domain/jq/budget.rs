@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Terms, values and members that all programs of a call may take: each some fifty nanoseconds, and
-/// a hundred bytes at most. A call of the built-in tools takes some ten thousand.
+/// a hundred bytes at most. The largest call of a built-in tool takes some hundred thousand.
 const OF_CALL: u64 = 2_000_000;
 /// The same before a call is admitted, when no limit holds yet.
 const OF_CHECKS: u64 = 100_000;

@@ -157,6 +157,26 @@ async fn a_program_that_fails_says_so_shortly_and_nothing_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_programs_of_a_call_share_its_work() {
+    let step = |name: usize| {
+        let value = "last(range(10000) | range(20))";
+        format!("[[tools.steps]]\nname = \"s{name}\"\nvalue = '{value}'\n")
+    };
+    let six: String = (0..6).map(step).collect();
+    let tools = [tool("alone", &step(0)), tool("together", &six)];
+    let place = Place::with("", &tools.concat(), things).await;
+    let together = place.call("together", json!({})).await;
+    assert_eq!(code(&together), "profile_failed", "{}", together.body);
+    assert!(
+        message(&together).contains("too much work"),
+        "{}",
+        together.body
+    );
+    let alone = place.call("alone", json!({})).await;
+    assert!(alone.is_ok(), "{}", alone.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_end_of_a_call_of_steps_is_on_record() {
     let end =
         "[[tools.steps]]\nname = \"end\"\nreturn = \"error\"\nvalue = '{ mine: $args.ids }'\n";
