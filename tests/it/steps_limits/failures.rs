@@ -159,7 +159,7 @@ async fn a_program_that_fails_says_so_shortly_and_nothing_is_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_programs_of_a_call_share_its_work() {
     let step = |name: usize| {
-        let value = "last(range(10000) | range(20))";
+        let value = "last(range(10000) | range(50))";
         format!("[[tools.steps]]\nname = \"s{name}\"\nvalue = '{value}'\n")
     };
     let six: String = (0..6).map(step).collect();
