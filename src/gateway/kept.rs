@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 
 use super::CallOutcome;
 use crate::domain::call::AuthorizedCall;
+use crate::domain::credential::CredentialVersionId;
 use crate::domain::organization::OrganizationId;
 use crate::domain::tenant::Environment;
 use crate::domain::tool::{Keep, KeptFor, ToolName};
@@ -32,11 +33,18 @@ const MAX_TEXT: usize = 256 << 10;
 struct Key {
     organization: OrganizationId,
     environment: Environment,
-    /// The id of the key that the call was made with; none where all of the tenant's share.
-    principal: Option<Arc<str>>,
+    whose: Whose,
     tool: ToolName,
     /// The arguments that make two calls the same, as JSON.
     arguments: Box<str>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Whose {
+    /// By the id of the key that the call was made with.
+    Principal(Arc<str>),
+    /// All of the tenant's, for as long as it has this version: another may see something else.
+    Tenant(CredentialVersionId),
 }
 
 #[derive(Default)]
@@ -73,10 +81,11 @@ impl KeptAnswers {
     pub(super) async fn or_make(
         &self,
         (call, keep): (&AuthorizedCall<'_>, &Keep),
+        version: CredentialVersionId,
         now: impl Fn() -> Timestamp,
         make: impl Future<Output = CallOutcome>,
     ) -> CallOutcome {
-        let key = Key::of(call, keep);
+        let key = Key::of(call, keep, version);
         if key.arguments.len() > MAX_TEXT {
             return make.await;
         }
@@ -124,15 +133,15 @@ impl KeptAnswers {
 }
 
 impl Key {
-    fn of(call: &AuthorizedCall<'_>, keep: &Keep) -> Self {
-        let principal = match keep.kept_for {
-            KeptFor::Principal => Some(call.principal().id.clone()),
-            KeptFor::Tenant => None,
+    fn of(call: &AuthorizedCall<'_>, keep: &Keep, version: CredentialVersionId) -> Self {
+        let whose = match keep.kept_for {
+            KeptFor::Principal => Whose::Principal(call.principal().id.clone()),
+            KeptFor::Tenant => Whose::Tenant(version),
         };
         Self {
             organization: call.tenant().organization,
             environment: call.tenant().environment.clone(),
-            principal,
+            whose,
             tool: call.tool().name.clone(),
             arguments: arguments(call, keep).into(),
         }

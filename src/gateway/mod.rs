@@ -360,12 +360,14 @@ impl Gateway {
     ) -> CallOutcome {
         let tool = call.tool();
         let new = self.new_answer(call, visit, recording);
-        let outcome = match &tool.keep {
-            None => new.await,
-            Some(keep) => {
+        let outcome = match (&tool.keep, visit.place.route(&tool.provider)) {
+            (Some(keep), Some(route)) => {
+                let version = route.account.credential.id;
                 let now = || self.clock.now();
-                Box::pin(self.kept.or_make((call, keep), now, new)).await
+                Box::pin(self.kept.or_make((call, keep), version, now, new)).await
             }
+            // Without a credential nothing is given, kept or not.
+            (None, _) | (_, None) => new.await,
         };
         self.kept.forget(call, &tool.forgets);
         outcome

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use locum::admin::{AuditFilter, AuditOrder};
+use locum::domain::tenant::Environment;
 use locum::sandbox::{Fault, FaultRule};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
+use crate::support::app::{PROVIDER, org, set_credential};
 use crate::support::client::McpClient;
 use crate::support::process::soon;
 
@@ -197,4 +199,22 @@ async fn what_was_cancelled_can_be_booked_again() {
         .await;
     assert!(kept.is_ok(), "{}", kept.body);
     assert_eq!(count(&app, "POST", BOOKED), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_is_over_with_its_credential() {
+    let (app, client) = north().await;
+    let read = async || client.call("get_business_entities", json!({})).await;
+    assert!(read().await.is_ok());
+    set_credential(&app.admin(), "north", "dev", "another-secret").await;
+    app.running.refresh().await.unwrap();
+    assert!(read().await.is_ok());
+    assert_eq!(count(&app, "GET", ENTITIES), 2);
+    let dev = Environment::parse("dev").unwrap();
+    let admin = app.admin();
+    let north = org("north");
+    let revoked = admin.revoke_credential(&north, &dev, PROVIDER, None);
+    revoked.await.unwrap();
+    app.running.refresh().await.unwrap();
+    assert_eq!(read().await.failure()["error_code"], "no_credential");
 }
