@@ -172,6 +172,11 @@ fn programs_may_call_what_the_profile_defines_however_that_is_written() {
         let error = load(definitions, program).unwrap_err();
         assert!(error.contains("there is no function"), "{error}");
     }
+    // Those that a definition calls come with it, whatever stands between them.
+    let chain = "# def a: 0;\ndef a: 1; # def x\ndef # of b\nb: a; def c: b; def d: 2;";
+    for program in ["c", "b + d", "[a, d]"] {
+        assert_eq!(load(chain, program), Ok(()), "{program}");
+    }
     let error = load("def a: b;", ".").unwrap_err();
     assert_eq!(
         error,

@@ -24,8 +24,8 @@ const MAX_LEVELS: usize = 120;
 pub(super) struct Checked {
     /// The steps that it names, and where it does so first.
     pub(super) steps: BTreeMap<String, usize>,
-    /// What it defines, but for what it does so within.
-    pub(super) defined: Vec<String>,
+    /// What it defines, but for what it does so within, and where the name is.
+    pub(super) defined: Vec<(String, usize)>,
 }
 
 /// Checks a program.
@@ -45,18 +45,21 @@ pub(super) fn check(source: &str) -> Result<Checked, ProgramError> {
     }
     Ok(Checked {
         steps: check.steps,
-        defined: defined(&term),
+        defined: defined(source, &term),
     })
 }
 
-fn defined(term: &Term<&str>) -> Vec<String> {
+fn defined(source: &str, term: &Term<&str>) -> Vec<(String, usize)> {
     let Term::Def(definitions, rest) = term else {
         return Vec::new();
     };
-    let names = definitions
-        .iter()
-        .map(|definition| definition.name.to_owned());
-    names.chain(defined(rest)).collect()
+    let names = definitions.iter().map(|definition| {
+        (
+            definition.name.to_owned(),
+            span(source, definition.name).start,
+        )
+    });
+    names.chain(defined(source, rest)).collect()
 }
 
 struct Check<'s> {

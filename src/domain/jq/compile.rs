@@ -44,13 +44,45 @@ pub(super) static PRELUDE: LazyLock<Vec<Def<&'static str>>> = LazyLock::new(|| {
     defs.filter(allowed).collect()
 });
 
+/// What stands in them: any name that one of them calls, and more.
+static BODIES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let bodies = PRELUDE.iter().map(|def| format!("{:?}", def.body));
+    bodies.collect()
+});
+
+/// Those whose names are in a program, or in one that is taken: all of them together take more memory
+/// than most programs.
+fn prelude(source: &str) -> impl Iterator<Item = Def<&'static str>> {
+    let mut taken: Vec<bool> = PRELUDE
+        .iter()
+        .map(|def| source.contains(def.name))
+        .collect();
+    loop {
+        let is_called = |def: &Def<&str>| {
+            let mut callers = BODIES.iter().zip(&taken);
+            callers.any(|(body, taken)| *taken && body.contains(def.name))
+        };
+        let next: Vec<bool> = PRELUDE
+            .iter()
+            .zip(&taken)
+            .map(|(def, taken)| *taken || is_called(def))
+            .collect();
+        if next == taken {
+            break;
+        }
+        taken = next;
+    }
+    let defs = PRELUDE.iter().zip(taken);
+    defs.filter(|(_, taken)| *taken).map(|(def, _)| def.clone())
+}
+
 pub(super) fn compile(source: &str) -> Result<Filter<Language>, ProgramError> {
     let arena = Arena::default();
     let file = File {
         code: source,
         path: (),
     };
-    let loader = Loader::new(PRELUDE.iter().cloned());
+    let loader = Loader::new(prelude(source));
     let modules = loader.load(&arena, file).map_err(|_| ProgramError {
         at: 0,
         message: "this is no jq program".to_owned(),

@@ -80,7 +80,7 @@ pub struct Program {
     /// The steps that it names as `$steps.NAME`, and where it does so first.
     steps: BTreeMap<String, usize>,
     /// What it defines, but for what it does so within.
-    defined: Vec<String>,
+    defined: Vec<(String, usize)>,
 }
 
 impl Program {
@@ -95,8 +95,8 @@ impl Program {
         })
     }
 
-    /// The names that it begins with definitions of.
-    pub fn defined(&self) -> &[String] {
+    /// The names that it begins with definitions of, and where in it they are.
+    pub fn defined(&self) -> &[(String, usize)] {
         &self.defined
     }
 
