@@ -31,7 +31,7 @@ VOLUME /var/lib/locum
 ENV LOCUM_CONFIG=/var/lib/locum/locum.toml \
     LOCUM__SERVER__LISTEN=0.0.0.0:8080 \
     LOCUM__ADMIN__LISTEN=0.0.0.0:8081 \
-    MIMALLOC_PURGE_DELAY=0
+    MIMALLOC_PURGE_DELAY=1
 EXPOSE 8080 8081
 # Requests in flight have 30 s to end: give `docker stop` more than its default of 10.
 STOPSIGNAL SIGTERM
