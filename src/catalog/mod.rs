@@ -8,6 +8,7 @@
 
 mod arguments;
 mod compile;
+mod definitions;
 mod raw;
 mod request;
 mod steps;

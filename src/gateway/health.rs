@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::Gateway;
+use super::{Gateway, outcome};
 use crate::domain::credential::{CredentialVersionId, ProfileKey};
 use crate::domain::health::{LastFailure, ProfileHealth, VersionLogin};
 use crate::domain::organization::OrganizationId;
@@ -202,7 +202,7 @@ impl Health {
 fn is_failure(code: &str) -> bool {
     let clients_own = [
         "ok",
-        "repeated",
+        outcome::REPEATED,
         "invalid_arguments",
         "upstream_refused",
         "no_credential",

@@ -65,7 +65,7 @@ pub(super) const WORDS: &[&str] = &[
 ];
 
 /// An answer of an earlier call that was given again: nothing was asked or done upstream.
-const REPEATED: &str = "repeated";
+pub(super) const REPEATED: &str = "repeated";
 
 /// A longer message of an upstream is cut.
 const MAX_MESSAGE: usize = 300;
