@@ -6,22 +6,13 @@ use serde_json::json;
 use super::profile::{self, each, tool};
 use super::{Answer, Upstream, code, message};
 use crate::support::client::McpClient;
-use crate::support::program::{Program, Server};
+use crate::support::program::Program;
 
 /// Of an answer: as values it takes some fifty times as much.
 const BYTES: usize = 7 << 20;
 const ITEMS: usize = 20;
 /// Ten answers are under way at a time. Without a bound, one of them alone would take more as values.
 const GROWTH_KIB: u64 = 300 * 1024;
-
-/// The largest memory that a process has had so far, in KiB.
-fn peak(server: &Server) -> u64 {
-    let id = server.child.id().unwrap();
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.unwrap().trim().trim_end_matches(" kB");
-    number.parse().unwrap()
-}
 
 fn large(path: &str) -> Answer {
     let member = "{\"\":0},";
@@ -51,7 +42,7 @@ async fn answers_to_a_call_take_no_more_room_than_one_call_may_take() {
     let client = McpClient::new(&server.url, &key).at("north", "dev");
     let one = client.call("read", json!({"ids": ["one"]})).await;
     assert!(one.is_ok(), "{}", one.body);
-    let before = peak(&server);
+    let before = server.peak();
     let many: Vec<usize> = (0..ITEMS).collect();
     let reply = client.call("read", json!({"ids": many})).await;
     assert_eq!(code(&reply), "profile_failed", "{}", reply.body);
@@ -60,7 +51,7 @@ async fn answers_to_a_call_take_no_more_room_than_one_call_may_take() {
         "{}",
         reply.body
     );
-    let grown = peak(&server) - before;
+    let grown = server.peak() - before;
     assert!(grown < GROWTH_KIB, "{before} KiB, and {grown} KiB more");
     let one = client.call("read", json!({"ids": ["one"]})).await;
     assert!(one.is_ok(), "{}", one.body);

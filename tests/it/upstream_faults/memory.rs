@@ -9,21 +9,12 @@ use super::rows::{Row, rows};
 use super::{CONFIG, client_id, slug};
 use crate::support::client::McpClient;
 use crate::support::load::spread;
-use crate::support::program::{Program, Server};
+use crate::support::program::Program;
 use crate::support::raw::{Kind, RawUpstream};
 
 /// Calls at once. All together may not need what one of the answers would take.
 const CALLS: usize = 64;
 const GROWTH_KIB: u64 = 64 * 1024;
-
-/// The largest memory that a process has had so far, in KiB.
-fn peak(server: &Server) -> u64 {
-    let id = server.child.id().unwrap();
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.unwrap().trim().trim_end_matches(" kB");
-    number.parse().unwrap()
-}
 
 async fn call(client: &McpClient) -> serde_json::Value {
     let call = client.call("get_clinic_details_basic", json!({"clinic_id": "C2001"}));
@@ -54,7 +45,7 @@ async fn answers_without_end_do_not_fill_the_memory() {
     let key = program.key(&names).await;
     let server = program.serve().await;
     let client = McpClient::new(&server.url, &key);
-    let before = peak(&server);
+    let before = server.peak();
     let clients: Vec<McpClient> = names.iter().map(|name| client.at(name, "dev")).collect();
     let count = clients.len();
     let bodies = spread(CALLS, CALLS, move |number| {
@@ -68,7 +59,7 @@ async fn answers_without_end_do_not_fill_the_memory() {
         let message = failure["message"].as_str().unwrap();
         assert!(message.contains("larger than 262144 bytes"), "{message}");
     }
-    let grown = peak(&server) - before;
+    let grown = server.peak() - before;
     assert!(grown < GROWTH_KIB, "{before} KiB, and {grown} KiB more");
     assert!(upstream.sent() < CALLS as u64 * super::IN_SOCKETS);
 }
