@@ -27,7 +27,9 @@
 //!
 //! [`domain::call::AuthorizedCall`] is the only key to a bearer and to the upstream, and its only
 //! constructor checks the principal's grants: the compiler keeps the order of steps 6 to 9. A call
-//! with a cached token takes no lock that tenants share, reads no database and opens no secret.
+//! with a cached token takes no lock that tenants share, reads no database and opens no secret. What
+//! profiles and limits say can change while the gateway serves: the directory that a request arrives at
+//! is of one edition of them, and the request keeps it to its end.
 //!
 //! # The house
 //!
@@ -40,7 +42,7 @@
 //!   (envelope encryption; bytes in, bytes out), [`store`] (SQLite), [`net`] (the only constructor
 //!   of HTTP clients), [`token`] (login flows and the token cache), [`upstream`] (REST requests),
 //!   [`notify`] (mail and webhooks), [`traces`] (spans to an OTLP collector), [`secret_file`] (who may
-//!   read a file with a secret).
+//!   read a file with a secret), [`file_stamp`] (whether a file was changed).
 //! - [`credentials`]: seal and save, load and open, the lives of versions, and what is sealed brought
 //!   under another master key; with [`audit`] (the log: a chain of records) the only meeting point of
 //!   store and vault.
@@ -69,6 +71,7 @@ pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod domain;
+pub mod file_stamp;
 pub mod gateway;
 pub mod http;
 pub mod net;

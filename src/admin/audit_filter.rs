@@ -71,7 +71,8 @@ impl Admin {
     /// Refuses an environment and a provider that no profile describes and no record that the actor
     /// may see is about.
     async fn require_known(&self, filter: &AuditFilter) -> Result<(), AdminError> {
-        let mut providers = self.catalog.providers();
+        let catalog = self.catalog();
+        let mut providers = catalog.providers();
         if let Some(name) = &filter.environment
             && !providers.any(|known| known.environments.keys().any(|env| env.as_str() == name))
         {
@@ -82,7 +83,7 @@ impl Admin {
             self.require_recorded("environment", name, query).await?;
         }
         if let Some(name) = &filter.provider
-            && self.catalog.provider(name).is_none()
+            && catalog.provider(name).is_none()
         {
             let query = AuditQuery {
                 provider: Some(name.clone()),

@@ -41,8 +41,8 @@ impl Admin {
     ) -> Result<Entry, AdminError> {
         let organization = self.organization_to_change(&input.organization).await?;
         let (provider, _) = self.upstream(&input.provider, &input.environment)?;
-        check_flow(provider, input.flow.as_deref())?;
-        check_fields(provider, input.flow.as_deref(), &fields)?;
+        check_flow(&provider, input.flow.as_deref())?;
+        check_fields(&provider, input.flow.as_deref(), &fields)?;
         let now = self.now();
         let issued_at = input.issued.unwrap_or(now);
         if issued_at > now {

@@ -29,8 +29,8 @@ impl Admin {
             && let Some(url) = variables.get(name)
         {
             check_base_url(
-                provider,
-                upstream,
+                &provider,
+                &upstream,
                 &input.environment,
                 name,
                 url.expose_secret(),

@@ -228,7 +228,8 @@ impl Admin {
             let message = "name at least one, or open all";
             return Err(AdminError::field("environments", message));
         }
-        let providers = self.catalog.providers();
+        let catalog = self.catalog();
+        let providers = catalog.providers();
         let known: BTreeSet<_> = providers.flat_map(|p| p.environments.keys()).collect();
         match names.iter().find(|name| !known.contains(name)) {
             None => Ok(()),
@@ -249,13 +250,12 @@ impl Admin {
             let message = "name at least one, or open all";
             return Err(AdminError::field("tools", message));
         }
-        match names
-            .iter()
-            .find(|name| self.catalog.tool(name.as_str()).is_none())
-        {
+        let catalog = self.catalog();
+        let is_unknown = |name: &&ToolName| catalog.tool(name.as_str()).is_none();
+        match names.iter().find(is_unknown) {
             None => Ok(()),
             Some(name) => {
-                let known: Vec<&str> = self.catalog.tools().map(|e| e.tool.name.as_str()).collect();
+                let known: Vec<&str> = catalog.tools().map(|e| e.tool.name.as_str()).collect();
                 let hint = suggestion(name.as_str(), &known);
                 Err(AdminError::NoTool {
                     name: name.to_string(),

@@ -70,7 +70,8 @@ impl Admin {
     }
 
     fn check_environment(&self, environment: &Environment) -> Result<(), AdminError> {
-        let providers = self.catalog.providers();
+        let catalog = self.catalog();
+        let providers = catalog.providers();
         let known: Vec<&str> = providers
             .flat_map(|provider| provider.environments.keys())
             .map(Environment::as_str)

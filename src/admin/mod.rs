@@ -63,6 +63,7 @@ use crate::catalog::Catalog;
 use crate::credentials::Credentials;
 use crate::domain::actor::Actor;
 use crate::domain::clock::SharedClock;
+use crate::domain::live::Live;
 use crate::store::Store;
 use crate::token::Login;
 
@@ -72,7 +73,7 @@ pub struct AdminParts {
     pub store: Store,
     pub credentials: Credentials,
     pub audit: Audit,
-    pub catalog: Arc<Catalog>,
+    pub catalog: Live<Catalog>,
     pub login: Arc<Login>,
     pub reminders: Arc<Reminders>,
     pub clock: SharedClock,
@@ -86,7 +87,7 @@ pub struct Admin {
     store: Store,
     credentials: Credentials,
     audit: Audit,
-    catalog: Arc<Catalog>,
+    catalog: Live<Catalog>,
     login: Arc<Login>,
     reminders: Arc<Reminders>,
     clock: SharedClock,
@@ -148,8 +149,9 @@ impl Admin {
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
+    /// What profiles describe now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.now()
     }
 
     /// What SQLite's own check of the file finds wrong.

@@ -71,8 +71,8 @@ impl Admin {
         let (provider, environment) = (&profile.provider, &profile.tenant.environment);
         let (provider, upstream) = self.upstream(provider.as_str(), environment)?;
         Ok(LoginSite {
-            provider: provider.clone(),
-            base_url: upstream.base_url.clone(),
+            provider,
+            base_url: upstream.base_url,
         })
     }
 
@@ -82,7 +82,8 @@ impl Admin {
     }
 
     fn unknown_provider(&self, name: &str) -> AdminError {
-        let known: Vec<&str> = self.catalog.providers().map(|p| p.name.as_str()).collect();
+        let catalog = self.catalog();
+        let known: Vec<&str> = catalog.providers().map(|p| p.name.as_str()).collect();
         AdminError::NoProvider {
             name: name.to_owned(),
             hint: suggestion(name, &known),
@@ -93,10 +94,11 @@ impl Admin {
         &self,
         name: &str,
         environment: &Environment,
-    ) -> Result<(&Arc<Provider>, &Upstream), AdminError> {
-        let provider = self.catalog.provider(name);
+    ) -> Result<(Arc<Provider>, Upstream), AdminError> {
+        let provider = self.catalog().provider(name).cloned();
         let provider = provider.ok_or_else(|| self.unknown_provider(name))?;
-        let upstream = provider.environments.get(environment).ok_or_else(|| {
+        let upstream = provider.environments.get(environment).cloned();
+        let upstream = upstream.ok_or_else(|| {
             let environments = provider.environments.keys();
             let known: Vec<&str> = environments.map(Environment::as_str).collect();
             AdminError::NoEnvironment {

@@ -28,11 +28,14 @@ pub struct StatusReport {
     pub items: Vec<ProfileStatus>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServerStatus {
     pub running: bool,
     /// When it last said so; `null` when it was stopped.
     pub seen: Option<Timestamp>,
+    /// Why it does not serve by the profiles and the configuration that are there now; `null` when
+    /// it does.
+    pub configuration_problem: Option<String>,
 }
 
 /// The credential of an organization at a provider, in one environment.
@@ -138,8 +141,8 @@ impl Admin {
     ) -> Result<StatusReport, AdminError> {
         let now = self.now();
         let only = self.scope_of(slug).await?;
-        let seen = self.store.heartbeat().await?;
-        let running = seen.is_some_and(|seen| now.duration_since(seen).abs() <= SILENCE);
+        let server = self.server_status(now).await?;
+        let running = server.running;
         let page = self.store.active_credentials_after(after, only, limit);
         let page = page.await?;
         let ids = || page.iter().map(|version| version.organization);
@@ -167,9 +170,19 @@ impl Admin {
             item.rotation = beside(version, &versions);
             items.push(item);
         }
-        Ok(StatusReport {
-            server: ServerStatus { running, seen },
-            items,
+        Ok(StatusReport { server, items })
+    }
+
+    async fn server_status(&self, now: Timestamp) -> Result<ServerStatus, AdminError> {
+        let sign = self.store.heartbeat().await?;
+        let seen = sign.as_ref().map(|sign| sign.at);
+        // What files say is nothing of one organization's.
+        let whole = self.actor.scope().is_none();
+        let problem = sign.and_then(|sign| sign.configuration_problem);
+        Ok(ServerStatus {
+            running: seen.is_some_and(|seen| now.duration_since(seen).abs() <= SILENCE),
+            seen,
+            configuration_problem: problem.filter(|_| whole),
         })
     }
 

@@ -1,12 +1,12 @@
 //! What the listeners serve, and how: made of the configuration.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderName;
 
 use super::App;
 use super::hardening::raise_open_files;
+use super::limits::EdgeLimits;
 use crate::config::Loaded;
 use crate::domain::actor::Actor;
 use crate::domain::meter::{Gauge, Meters};
@@ -24,14 +24,11 @@ use crate::http::server::ServerSettings;
 /// More connections wait until one of these ends, whatever the system allows.
 const MAX_CONNECTIONS: usize = 50_000;
 const MAX_ADMIN_CONNECTIONS: usize = 256;
-/// After the stop a call may end by its own time, and its answer be taken.
-const SHORTEST_GRACE: Duration = Duration::from_secs(30);
-const AFTER_A_CALL: Duration = Duration::from_secs(5);
 
 /// What clients and operators talk to.
 pub(super) fn routes(
     app: &App,
-    gateway: &Arc<Gateway>,
+    (gateway, limits): (&Arc<Gateway>, &EdgeLimits),
     meters: &Meters,
     tracer: Option<Arc<dyn Tracer>>,
 ) -> (Router, Router) {
@@ -39,12 +36,15 @@ pub(super) fn routes(
     let settings = mcp_settings(&app.loaded);
     let tenant = [&settings.organization_header, &settings.environment_header];
     let cors = Cors::new(hosts.clone(), tenant);
-    let door = door(app, hosts.clone());
+    let floods = || Floods::new(limits.failed_auth_per_minute.clone(), app.clock.clone());
+    let door = door(app, hosts.clone(), floods());
+    let settings = (settings, limits.requests.clone());
     let front = Mcp::new(gateway.clone(), door, settings, meters, tracer);
     (
         router::mcp(Arc::new(front), Arc::new(cors)),
         router::admin(
-            admin_api(app, gateway),
+            // Acts for nobody until a request says who asks.
+            AdminApi::new(app.admin(Actor::Locum), gateway.clone(), floods()),
             gateway.clone(),
             meters.clone(),
             hosts,
@@ -52,43 +52,37 @@ pub(super) fn routes(
     )
 }
 
-/// Acts for nobody until a request says who asks.
-fn admin_api(app: &App, gateway: &Arc<Gateway>) -> AdminApi {
-    let limit = app.loaded.config.limits.failed_auth_per_minute;
-    let floods = Floods::new(limit, app.clock.clone());
-    AdminApi::new(app.admin(Actor::Locum), gateway.clone(), floods)
-}
-
-fn door(app: &App, hosts: HostPolicy) -> Door {
+fn door(app: &App, hosts: HostPolicy, floods: Floods) -> Door {
     let config = &app.loaded.config;
     let public = config.server.public_url.as_ref();
     let https_only = public.is_some_and(|url| url.scheme() == "https");
     Door {
         hosts,
         proxies: Proxies::new(config.server.trusted_proxies.clone(), https_only),
-        floods: Floods::new(config.limits.failed_auth_per_minute, app.clock.clone()),
+        floods,
     }
 }
 
 /// Of the MCP listener and of the admin listener.
-pub(super) fn settings(loaded: &Loaded, meters: &Meters) -> (ServerSettings, ServerSettings) {
+pub(super) fn settings(
+    loaded: &Loaded,
+    limits: &EdgeLimits,
+    meters: &Meters,
+) -> (ServerSettings, ServerSettings) {
     let config = &loaded.config;
     let behind_proxies = config.server.tls.is_none() && !config.server.trusted_proxies.is_empty();
     let mcp = ServerSettings {
         // The rest is for connections to upstreams, and for files.
         max_connections: (raise_open_files() / 4 * 3).clamp(16, MAX_CONNECTIONS),
         peers: behind_proxies.then(|| config.server.trusted_proxies.clone()),
-        head_timeout: config.limits.head_timeout,
-        write_timeout: config.limits.write_timeout,
-        idle_timeout: config.limits.idle_timeout,
-        grace: config.limits.call_timeout.max(SHORTEST_GRACE) + AFTER_A_CALL,
+        times: limits.times.clone(),
         open: connections(meters, "mcp"),
     };
     let admin = ServerSettings {
         max_connections: MAX_ADMIN_CONNECTIONS,
+        times: limits.times.clone(),
         peers: None,
         open: connections(meters, "admin"),
-        ..mcp
     };
     (mcp, admin)
 }
@@ -126,8 +120,5 @@ fn mcp_settings(loaded: &Loaded) -> McpSettings {
     McpSettings {
         organization_header: header(&config.tenancy.header, "x-tenant-id"),
         environment_header: header(&config.tenancy.environment_header, "x-tenant-env"),
-        max_body: config.limits.body,
-        body_timeout: config.limits.body_timeout,
-        call_timeout: config.limits.call_timeout,
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! open:   configuration → profiles → lock → key ring → the database's key check → database → App
 //! start:  exposure, certificates → listeners → directory → tokens, upstream → gateway → Running
+//! reload: profiles, [providers] and [limits] → gateway, listeners
 //! stop:   listeners finish what is in flight → watcher, bookkeeper, graces, reminders, recorder →
 //!         traces → database
 //! ```
@@ -15,10 +16,12 @@ mod edge;
 mod graces;
 mod hardening;
 mod install;
+mod limits;
 mod listeners;
 mod master_key;
 mod probe;
 mod recorder;
+mod reload;
 mod reminders;
 mod restore;
 mod retention;
@@ -48,6 +51,8 @@ use crate::config::{ConfigError, Loaded};
 use crate::credentials::Credentials;
 use crate::domain::actor::Actor;
 use crate::domain::clock::SharedClock;
+use crate::domain::live::Live;
+use crate::file_stamp::FileStamp;
 use crate::http::tls::TlsError;
 use crate::net::{
     self, CaFileError, Net, NetSettings, ProxyFileError, ProxySettings, Resolver, SystemResolver,
@@ -185,8 +190,10 @@ impl AppError {
 /// An opened installation: configuration, catalog, vault and store.
 pub struct App {
     pub loaded: Loaded,
-    pub catalog: Arc<Catalog>,
+    pub catalog: Live<Catalog>,
     pub clock: SharedClock,
+    /// The files that this was read from, as they were then.
+    stamps: Vec<(PathBuf, FileStamp)>,
     store: Store,
     credentials: Credentials,
     audit: Audit,
@@ -203,7 +210,31 @@ impl App {
         surroundings: &Surroundings,
         clock: SharedClock,
     ) -> Result<Self, AppError> {
-        let catalog = Arc::new(load_catalog(&loaded)?);
+        let stamps = reload::stamps(&loaded);
+        let catalog = load_catalog(&loaded)?;
+        Self::open_with((loaded, stamps, catalog), surroundings, clock).await
+    }
+
+    /// Opens it to be looked at, whatever profiles say; also what is wrong with them.
+    pub async fn open_to_look(
+        loaded: Loaded,
+        surroundings: &Surroundings,
+        clock: SharedClock,
+    ) -> Result<(Self, Option<CatalogError>), AppError> {
+        let (catalog, wrong) = match load_catalog(&loaded) {
+            Ok(catalog) => (catalog, None),
+            Err(error) => (Catalog::default(), Some(error)),
+        };
+        let read = (loaded, Vec::new(), catalog);
+        Ok((Self::open_with(read, surroundings, clock).await?, wrong))
+    }
+
+    async fn open_with(
+        (loaded, stamps, catalog): (Loaded, Vec<(PathBuf, FileStamp)>, Catalog),
+        surroundings: &Surroundings,
+        clock: SharedClock,
+    ) -> Result<Self, AppError> {
+        let catalog = Live::new(catalog);
         let database = loaded.database()?;
         let lock = DatabaseLock::shared(&database)?;
         let (vault, check) = vault_of(&database, &loaded, surroundings).await?;
@@ -232,6 +263,7 @@ impl App {
             loaded,
             catalog,
             clock,
+            stamps,
             store,
             credentials,
             audit,

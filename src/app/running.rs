@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
+use super::limits::{self, EdgeLimits};
+use super::reload::Reloader;
 use super::reminders::{self, ReminderMeters};
 use super::{App, AppError, bookkeeper, edge, graces, recorder, retention, watcher};
-use crate::config::Loaded;
 use crate::domain::actor::Actor;
 use crate::domain::destination::Destinations;
-use crate::domain::limits::TenantLimits;
 use crate::domain::meter::Meters;
 use crate::domain::span::Tracer;
-use crate::gateway::{AdmissionSettings, Gateway, GatewayParts, RecorderSettings};
+use crate::gateway::{Gateway, GatewayParts, RecorderSettings};
 use crate::net::{Net, NetSettings, SystemResolver};
 use crate::store::{DatabaseLock, StoreError};
 use crate::token::{Login, Tokens};
@@ -35,6 +35,7 @@ pub struct Running {
     pub admin: SocketAddr,
     app: App,
     gateway: Arc<Gateway>,
+    reloader: Arc<Reloader>,
     stop: watch::Sender<bool>,
     traces: Option<Arc<Traces>>,
     tasks: Vec<JoinHandle<()>>,
@@ -51,18 +52,22 @@ impl App {
         let gateway = Arc::new(self.gateway(&meters).await?);
         let traces = self.traces(&meters)?.map(Arc::new);
         let tracer = traces.clone().map(|traces| traces as Arc<dyn Tracer>);
-        let (mcp_routes, admin_routes) = edge::routes(&self, &gateway, &meters, tracer);
-        let (mcp_settings, admin_settings) = edge::settings(&self.loaded, &meters);
+        let limits = EdgeLimits::new(&self.loaded.config.limits);
+        let (mcp_routes, admin_routes) = edge::routes(&self, (&gateway, &limits), &meters, tracer);
+        let (mcp_settings, admin_settings) = edge::settings(&self.loaded, &limits, &meters);
+        let reloader = Arc::new(Reloader::new(&self, gateway.clone(), limits));
         let (stop, signal) = watch::channel(false);
         let mut tasks = listeners.mcp.serve(mcp_routes, mcp_settings, &signal);
         tasks.extend(listeners.admin.serve(admin_routes, admin_settings, &signal));
         tasks.extend(self.background(&gateway, &meters, &signal));
+        tasks.push(tokio::spawn(reloader.clone().keep(signal)));
         tracing::info!(%mcp, %admin, "serving");
         Ok(Running {
             mcp,
             admin,
             app: self,
             gateway,
+            reloader,
             stop,
             traces,
             tasks,
@@ -157,8 +162,8 @@ impl App {
         let parts = GatewayParts {
             store: self.store.clone(),
             audit: self.audit.clone(),
-            catalog: self.catalog.clone(),
-            admission: admission_settings(&self.loaded),
+            catalog: self.catalog.now(),
+            admission: limits::admission(&self.loaded.config.limits),
             recorder: self.recorder_settings(),
             tokens,
             rest,
@@ -178,6 +183,11 @@ impl Running {
         self.gateway.refresh().await
     }
 
+    /// Takes over what profiles and configuration say now, as after one was saved.
+    pub async fn reload(&self) {
+        self.reloader.reload().await;
+    }
+
     /// Lets requests in flight finish, writes down what was used and called, sends the last spans,
     /// then closes
     /// the database.
@@ -194,18 +204,5 @@ impl Running {
         }
         self.app.close().await;
         result
-    }
-}
-
-fn admission_settings(loaded: &Loaded) -> AdmissionSettings {
-    let limits = &loaded.config.limits;
-    AdmissionSettings {
-        defaults: TenantLimits {
-            per_minute: limits.tenant_per_minute,
-            per_day: limits.tenant_per_day,
-            concurrency: limits.tenant_concurrency,
-        },
-        upstream_concurrency: limits.upstream_concurrency,
-        queue_timeout: limits.queue_timeout,
     }
 }

@@ -14,7 +14,8 @@ mod request;
 mod steps;
 mod tools;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,7 +25,6 @@ pub use arguments::{InvalidArguments, Schema};
 
 use crate::domain::destination::{BadDestination, Destinations};
 use crate::domain::document::{Complaint, Document, suggestion};
-use crate::domain::principal::ToolFilter;
 use crate::domain::provider::{Provider, ProviderName, Upstream};
 use crate::domain::tenant::Environment;
 use crate::domain::tool::{Tool, ToolName};
@@ -43,10 +43,12 @@ pub struct Entry {
 }
 
 /// Providers and tools by name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Catalog {
     providers: BTreeMap<ProviderName, Arc<Provider>>,
     tools: BTreeMap<ToolName, Arc<Entry>>,
+    /// The profiles' texts, in short: equal ones say the same.
+    digests: BTreeMap<ProviderName, u64>,
 }
 
 /// What an operator changes about a provider in `locum.toml`.
@@ -153,9 +155,38 @@ impl Catalog {
                 return Err(document.complain(&path, message));
             }
         }
+        self.digests.insert(provider.name.clone(), digest(text));
         self.providers
             .insert(provider.name.clone(), Arc::new(provider));
         Ok(())
+    }
+
+    /// The same, but what a profile says that it said before is the former catalog's own: tokens and
+    /// answers that were made by it stay good.
+    pub fn after(mut self, former: &Self) -> Self {
+        for (name, provider) in &mut self.providers {
+            let same = |other: &&Arc<Provider>| other.environments == provider.environments;
+            if self.digests.get(name) == former.digests.get(name)
+                && let Some(other) = former.providers.get(name).filter(same)
+            {
+                *provider = other.clone();
+            }
+        }
+        for (name, entry) in &mut self.tools {
+            let provider = &entry.tool.provider;
+            if self.digests.get(provider) == former.digests.get(provider)
+                && let Some(other) = former.tools.get(name)
+            {
+                *entry = other.clone();
+            }
+        }
+        self
+    }
+
+    /// Whether both say the same.
+    pub fn is(&self, other: &Self) -> bool {
+        let mut pairs = self.providers.iter().zip(&other.providers);
+        self.providers.len() == other.providers.len() && pairs.all(|(a, b)| Arc::ptr_eq(a.1, b.1))
     }
 
     fn apply(&mut self, overrides: &Overrides) -> Result<(), CatalogError> {
@@ -220,20 +251,16 @@ impl Catalog {
     pub fn tools(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.tools.values()
     }
-
-    /// The tools of those providers that a filter admits, by name.
-    pub fn listed<'a>(
-        &'a self,
-        providers: &'a BTreeSet<ProviderName>,
-        filter: &'a ToolFilter,
-    ) -> impl Iterator<Item = &'a Arc<Entry>> {
-        self.tools
-            .values()
-            .filter(|entry| providers.contains(&entry.tool.provider) && filter.admits(&entry.tool))
-    }
 }
 
-fn profile_files(folder: &Path) -> Result<Vec<PathBuf>, CatalogError> {
+fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The profiles in a folder, by name.
+pub fn profile_files(folder: &Path) -> Result<Vec<PathBuf>, CatalogError> {
     let failed = |source| CatalogError::Folder {
         path: folder.to_owned(),
         source,

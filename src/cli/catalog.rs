@@ -58,7 +58,7 @@ pub(super) async fn run(
                     .iter()
                     .any(|version| version.provider == entry.tool.provider)
             };
-            show(app.catalog.tools().filter(provided), output);
+            show(app.catalog.now().tools().filter(provided), output);
             app.close().await;
             Ok(())
         }

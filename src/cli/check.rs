@@ -48,7 +48,7 @@ impl Finding {
 pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Result<(), CliError> {
     let app = context.open().await?;
     let admin = app.admin(context.actor());
-    let catalog = &app.catalog;
+    let catalog = app.catalog.now();
     let mut findings = vec![
         Finding::ok("configuration", context.config.display().to_string()),
         Finding::ok(
@@ -142,7 +142,8 @@ async fn credential(
     if !is_active {
         check += &format!(" version {}, {}", version.version, version.state);
     }
-    let known = admin.catalog().provider(provider.as_str());
+    let catalog = admin.catalog();
+    let known = catalog.provider(provider.as_str());
     if !known.is_some_and(|provider| provider.environments.contains_key(environment)) {
         let problem = "no profile describes this provider and environment".to_owned();
         return Finding::of(check, Some(problem), "");

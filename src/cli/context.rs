@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::notify::Manager;
+use super::output::Output;
 use super::{CliError, telemetry};
 use crate::admin::OnStep;
 use crate::app::{self, App, KeyRingStatus, Restored, Surroundings};
@@ -89,6 +90,17 @@ impl Context {
     /// Opens the installation for a command that ends.
     pub(super) async fn open(&self) -> Result<App, CliError> {
         self.open_loaded(self.load_quietly()?).await
+    }
+
+    /// The same for a command that shows how things stand: refused profiles are a notice.
+    pub(super) async fn open_to_look(&self, output: &Output) -> Result<App, CliError> {
+        let loaded = self.load_quietly()?;
+        let opened = App::open_to_look(loaded, &self.surroundings, self.clock.clone());
+        let (app, wrong) = opened.await?;
+        if let Some(wrong) = wrong {
+            output.error(&wrong.to_string());
+        }
+        Ok(app)
     }
 
     /// The configuration, for a command that ends: it logs warnings only.

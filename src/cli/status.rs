@@ -37,7 +37,7 @@ pub(super) async fn run(
     context: &Context,
     output: &Output,
 ) -> Result<(), CliError> {
-    let app = context.open().await?;
+    let app = context.open_to_look(output).await?;
     let mut report = app.admin(context.actor()).status(args.org.as_ref()).await?;
     app.close().await;
     report.items.sort_by_cached_key(urgency);

@@ -63,6 +63,14 @@ pub enum ConfigError {
 pub struct Loaded {
     pub config: Config,
     folder: PathBuf,
+    source: Option<Source>,
+}
+
+/// What a configuration was read from.
+#[derive(Debug, Clone)]
+struct Source {
+    file: PathBuf,
+    variables: Vec<(String, String)>,
 }
 
 impl Loaded {
@@ -78,7 +86,34 @@ impl Loaded {
                 source,
             },
         })?;
-        Self::parse(file, &text, variables)
+        let variables: Vec<_> = variables.into_iter().collect();
+        let mut loaded = Self::parse(file, &text, variables.clone())?;
+        loaded.source = Some(Source {
+            file: file.to_owned(),
+            variables,
+        });
+        Ok(loaded)
+    }
+
+    /// What the file says now; the same where there is none.
+    pub fn again(&self) -> Result<Self, ConfigError> {
+        match &self.source {
+            Some(source) => Self::read(&source.file, source.variables.iter().cloned()),
+            None => Ok(self.clone()),
+        }
+    }
+
+    /// The file that it was read from.
+    pub fn file(&self) -> Option<&Path> {
+        self.source.as_ref().map(|source| source.file.as_path())
+    }
+
+    /// The same with those parts of another that a running server takes over.
+    pub fn taking_over(&self, other: &Self) -> Self {
+        let mut taken = self.clone();
+        taken.config.limits = other.config.limits.clone();
+        taken.config.providers = other.config.providers.clone();
+        taken
     }
 
     /// Reads the text of a file.
@@ -97,7 +132,11 @@ impl Loaded {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        Ok(Self { config, folder })
+        Ok(Self {
+            config,
+            folder,
+            source: None,
+        })
     }
 
     pub fn database(&self) -> Result<PathBuf, StoreError> {

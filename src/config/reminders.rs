@@ -22,7 +22,7 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// How credentials change, and when they are due.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RotationSection {
     /// A credential version works this long after another has taken its place; `24h`.
@@ -50,7 +50,7 @@ impl Default for RotationSection {
 }
 
 /// By which channels, besides the log.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RemindersSection {
     /// The files with secrets below are secret mounts: symbolic links and other owners are
@@ -62,7 +62,7 @@ pub struct RemindersSection {
     pub webhook: Vec<WebhookSection>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SmtpSection {
     /// The mail server: a name, or an address.
@@ -111,7 +111,7 @@ pub enum SmtpTls {
     None,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookSection {
     /// Its name in the outbox: a-z, 0-9 and -.

@@ -17,7 +17,7 @@ use crate::domain::provider::ProviderName;
 use crate::domain::tenant::Environment;
 use crate::domain::units::{parse_duration, parse_size};
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub server: ServerSection,
@@ -36,8 +36,32 @@ pub struct Config {
     pub providers: BTreeMap<ProviderName, ProviderSection>,
 }
 
+impl Config {
+    /// The sections in which two differ.
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let sections = [
+            ("server", self.server == other.server),
+            ("admin", self.admin == other.admin),
+            ("store", self.store == other.store),
+            ("vault", self.vault == other.vault),
+            ("log", self.log == other.log),
+            ("traces", self.traces == other.traces),
+            ("tenancy", self.tenancy == other.tenancy),
+            ("rotation", self.rotation == other.rotation),
+            ("audit", self.audit == other.audit),
+            ("reminders", self.reminders == other.reminders),
+            ("limits", self.limits == other.limits),
+            ("upstream", self.upstream == other.upstream),
+            ("profiles", self.profiles == other.profiles),
+            ("providers", self.providers == other.providers),
+        ];
+        let differ = sections.into_iter().filter(|(_, same)| !same);
+        differ.map(|(name, _)| name).collect()
+    }
+}
+
 /// The MCP listener.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerSection {
     /// Address and port; `127.0.0.1:8080`.
@@ -58,7 +82,7 @@ pub struct ServerSection {
 }
 
 /// Where a listener's certificate is; it is read again when a file changes.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TlsSection {
     /// PEM: the certificate, then those between it and its root.
@@ -70,7 +94,7 @@ pub struct TlsSection {
 }
 
 /// The admin listener: health, and later the admin API.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdminSection {
     /// Address and port; `127.0.0.1:8081`.
@@ -81,14 +105,14 @@ pub struct AdminSection {
     pub allow_plaintext: bool,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSection {
     /// `sqlite:PATH`; `sqlite:data/locum.db`.
     pub url: String,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VaultSection {
     /// The key ring; `data/master.key`.
@@ -97,7 +121,7 @@ pub struct VaultSection {
     pub mounted_secret: bool,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSection {
     /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,locum=debug`.
@@ -114,7 +138,7 @@ pub enum LogFormat {
 }
 
 /// Traces over OTLP.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TracesSection {
     /// The collector's base URL, to which `/v1/traces` is appended; none: no traces.
@@ -128,7 +152,7 @@ pub struct TracesSection {
 }
 
 /// How requests name their tenant.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenancySection {
     /// `X-Tenant-Id`.
@@ -138,7 +162,7 @@ pub struct TenancySection {
 }
 
 /// What the audit log takes in besides every administrative change, and for how long.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditSection {
     /// Calls that are recorded: `all`, `writes` (of tools that do not only read), `off`; `all`.
@@ -150,7 +174,7 @@ pub struct AuditSection {
     pub retention: Duration,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsSection {
     /// The largest request body; `1MiB`.
@@ -190,7 +214,7 @@ pub struct LimitsSection {
     pub failed_auth_per_minute: u32,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamSection {
     /// `5s`.
@@ -213,7 +237,7 @@ pub struct UpstreamSection {
     pub no_proxy: Vec<HostName>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProfilesSection {
     /// Folder of provider profiles; `profiles`, where it exists. A profile in it replaces the
@@ -221,13 +245,13 @@ pub struct ProfilesSection {
     pub dir: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProviderSection {
     pub environments: BTreeMap<Environment, EnvironmentSection>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentSection {
     /// Replaces the profile's base URL for this environment.

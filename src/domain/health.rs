@@ -8,6 +8,14 @@ use super::organization::OrganizationId;
 use super::provider::ProviderName;
 use super::tenant::Environment;
 
+/// The sign that a server runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    pub at: Timestamp,
+    /// Why it does not serve by the profiles and the configuration that are there now.
+    pub configuration_problem: Option<String>,
+}
+
 /// Whether there is an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -18,6 +18,7 @@ pub mod health;
 pub mod jq;
 pub mod json;
 pub mod limits;
+pub mod live;
 pub mod meter;
 pub mod network;
 pub mod notice;

@@ -33,7 +33,7 @@ pub struct Provider {
 }
 
 /// Where an environment of a provider is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     pub base_url: Arc<Url>,
     /// Other spellings of the same place in the provider's own documentation.

@@ -39,6 +39,7 @@ pub(super) struct CensusMeters {
     revision: Gauge,
     stale: Gauge,
     unwritable: Gauge,
+    unconfigured: Gauge,
 }
 
 impl CensusMeters {
@@ -79,6 +80,10 @@ impl CensusMeters {
                 "locum_database_unwritable",
                 "1 while the database takes no change: usage and health are kept in memory",
             ),
+            unconfigured: plain(
+                "locum_configuration_refused",
+                "1 while changed profiles or configuration are refused and the former ones served",
+            ),
         }
     }
 
@@ -100,9 +105,10 @@ impl CensusMeters {
         }
     }
 
-    pub(super) fn take_state(&self, stale: bool, unwritable: bool) {
+    pub(super) fn take_state(&self, stale: bool, unwritable: bool, unconfigured: bool) {
         self.stale.set(stale.into());
         self.unwritable.set(unwritable.into());
+        self.unconfigured.set(unconfigured.into());
     }
 }
 

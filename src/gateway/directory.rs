@@ -9,10 +9,9 @@ use jiff::Timestamp;
 
 use super::admit::{Admission, Gate};
 use super::census::Issued;
+use super::edition::Edition;
 use super::health::{Health, HealthBook};
-use super::meters::GatewayMeters;
 use super::turn_back::WayBack;
-use crate::catalog::Catalog;
 use crate::domain::bearer_secret::SecretHash;
 use crate::domain::credential::{CredentialRef, CredentialState, CredentialVersionId, ProfileKey};
 use crate::domain::limits::LimitSettings;
@@ -59,9 +58,9 @@ pub(super) struct KeyEntry {
 }
 
 /// Everything that decides about a request, in memory.
-#[derive(Default)]
 pub struct Directory {
     revision: i64,
+    edition: Arc<Edition>,
     by_slug: HashMap<OrganizationSlug, Arc<Home>>,
     by_id: HashMap<OrganizationId, Arc<Home>>,
     keys: HashMap<Arc<str>, KeyEntry>,
@@ -73,14 +72,18 @@ impl Directory {
     /// Reads the store. The revision is read first: a change that happens meanwhile is noticed.
     pub(super) async fn load(
         store: &Store,
-        catalog: &Catalog,
+        edition: Arc<Edition>,
         admission: &Admission,
-        meters: &GatewayMeters,
         health: &HealthBook,
     ) -> Result<Self, StoreError> {
         let mut directory = Self {
             revision: store.revision().await?,
-            ..Self::default()
+            edition,
+            by_slug: HashMap::new(),
+            by_id: HashMap::new(),
+            keys: HashMap::new(),
+            versions: HashSet::new(),
+            issued: Issued::default(),
         };
         let organizations = store.organizations().await?.into_iter();
         let mut homes: HashMap<_, _> = organizations
@@ -94,7 +97,7 @@ impl Directory {
         // One by one: what is made of them is a small part of them.
         let credentials = store.each_usable_credential(|stored| {
             if let Some(home) = homes.get_mut(&stored.organization) {
-                directory.add_credential(home, stored, catalog, (meters, health), gate);
+                directory.add_credential(home, stored, health, gate);
             }
         });
         credentials.await?;
@@ -137,12 +140,11 @@ impl Directory {
         &mut self,
         home: &mut Home,
         stored: StoredCredential,
-        catalog: &Catalog,
-        meters: (&GatewayMeters, &HealthBook),
+        health: &HealthBook,
         gate: impl Fn(&Tenant) -> Arc<Gate>,
     ) {
         let (issued_at, grace_ends) = (stored.issued_at, stored.grace_ends_at);
-        let Some(route) = route(home, catalog, meters, stored) else {
+        let Some(route) = route(home, &self.edition, health, stored) else {
             return;
         };
         self.versions.insert(route.account.credential.id);
@@ -164,6 +166,10 @@ impl Directory {
 
     pub fn revision(&self) -> i64 {
         self.revision
+    }
+
+    pub(super) fn edition(&self) -> &Arc<Edition> {
+        &self.edition
     }
 
     pub(super) fn homes(&self) -> impl Iterator<Item = &Arc<Home>> {
@@ -279,13 +285,15 @@ impl Route {
 /// The way that a credential opens. Names are the profile's own, which all tenants share.
 fn route(
     home: &Home,
-    catalog: &Catalog,
-    (meters, health): (&GatewayMeters, &HealthBook),
+    edition: &Edition,
+    health: &HealthBook,
     stored: StoredCredential,
 ) -> Option<Route> {
-    let provider = catalog.provider(stored.provider.as_str());
+    let provider = edition.catalog.provider(stored.provider.as_str());
     let upstream = provider.and_then(|p| p.environments.get_key_value(&stored.environment));
-    let site_meters = meters.site(stored.provider.as_str(), &stored.environment);
+    let site_meters = edition
+        .meters
+        .site(stored.provider.as_str(), &stored.environment);
     let (Some(provider), Some((environment, upstream)), Some(meters)) =
         (provider, upstream, site_meters)
     else {

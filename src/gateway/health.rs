@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{Gateway, outcome};
 use crate::domain::credential::{CredentialVersionId, ProfileKey};
-use crate::domain::health::{LastFailure, ProfileHealth, VersionLogin};
+use crate::domain::health::{Heartbeat, LastFailure, ProfileHealth, VersionLogin};
 use crate::domain::organization::OrganizationId;
 use crate::store::StoreError;
 use crate::token::LoginWatch;
@@ -244,18 +244,26 @@ impl Gateway {
         write.commit_unnoticed().await
     }
 
+    fn sign(&self) -> Heartbeat {
+        let problem = self.configuration_problem();
+        Heartbeat {
+            at: self.clock.now(),
+            configuration_problem: problem.map(|problem| problem.to_string()),
+        }
+    }
+
     /// Says that this process serves now; what an earlier one left is no longer so.
     pub async fn begin_health(&self) -> Result<(), StoreError> {
         let mut write = self.store.write().await?;
         write.end_profile_health().await?;
-        write.set_heartbeat(Some(self.clock.now())).await?;
+        write.set_heartbeat(Some(&self.sign())).await?;
         write.commit_unnoticed().await
     }
 
     /// Says that this process serves still.
     pub async fn beat(&self) -> Result<(), StoreError> {
         let mut write = self.store.write().await?;
-        write.set_heartbeat(Some(self.clock.now())).await?;
+        write.set_heartbeat(Some(&self.sign())).await?;
         write.commit_unnoticed().await
     }
 

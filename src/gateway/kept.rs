@@ -120,11 +120,20 @@ impl KeptAnswers {
         let organization = call.tenant().organization;
         let environment = call.tenant().environment.clone();
         let tools = tools.to_vec();
-        let concerned = move |key: &Key, _: &Arc<Place>| {
+        self.forget_if(move |key| {
             key.organization == organization
                 && key.environment == environment
                 && tools.contains(&key.tool)
-        };
+        });
+    }
+
+    /// Forgets what was read, by whomever: profiles may make something else of it now.
+    pub(super) fn forget_reads(&self) {
+        self.forget_if(|key| matches!(key.whose, Whose::Tenant(_)));
+    }
+
+    fn forget_if(&self, concerned: impl Fn(&Key) -> bool + Send + Sync + 'static) {
+        let concerned = move |key: &Key, _: &Arc<Place>| concerned(key);
         if let Err(error) = self.0.invalidate_entries_if(concerned) {
             tracing::error!(%error, "kept answers are all forgotten");
             self.0.invalidate_all();

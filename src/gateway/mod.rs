@@ -26,6 +26,7 @@ mod authenticate;
 mod census;
 mod data;
 mod directory;
+mod edition;
 mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -45,17 +46,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use http::StatusCode;
 use tokio::sync::Mutex;
 
 pub use admit::AdmissionSettings;
 use admit::{Admission, Limited, Permit};
 use directory::{Directory, Place};
+use edition::Edition;
 pub use error::{NotCalled, Refusal};
 use health::HealthBook;
 use kept::KeptAnswers;
-use meters::{GatewayMeters, RecordMeters};
+use meters::RecordMeters;
 pub use outcome::CallOutcome;
 pub use recorder::RecorderSettings;
 use recorder::{Recorder, Recording};
@@ -72,10 +74,10 @@ use crate::domain::jq::RunError;
 use crate::domain::meter::Meters;
 use crate::domain::origin::Origin;
 use crate::domain::principal::{Principal, ToolFilter};
-use crate::domain::provider::{ProviderName, ResultShape};
+use crate::domain::provider::{Provider, ProviderName, ResultShape};
 use crate::domain::span::Attribute;
 use crate::domain::tenant::Tenant;
-use crate::domain::tool::{ResponseRule, Run};
+use crate::domain::tool::{ResponseRule, Run, Tool};
 use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
 use crate::upstream::{Asked, Rest, UpstreamError, UpstreamReply};
@@ -101,14 +103,16 @@ pub struct Gateway {
     refreshing: Mutex<()>,
     stale: AtomicBool,
     unwritable: AtomicBool,
-    catalog: Arc<Catalog>,
+    /// Why profiles and configuration are not served by as they are now.
+    unconfigured: ArcSwapOption<String>,
     admission: Admission,
     recorder: Recorder,
     tokens: Tokens,
     rest: Rest,
     kept: KeptAnswers,
     clock: SharedClock,
-    meters: GatewayMeters,
+    /// Where the meters of every edition are.
+    meters: Meters,
     health: HealthBook,
 }
 
@@ -123,11 +127,13 @@ pub struct Visit {
     principal: Arc<Principal>,
     filter: Arc<ToolFilter>,
     place: Arc<Place>,
+    edition: Arc<Edition>,
 }
 
 /// What decides which tools a visit sees: equal keys see equal lists.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListKey {
+    edition: u64,
     providers: BTreeSet<ProviderName>,
     filter: Arc<ToolFilter>,
 }
@@ -188,11 +194,11 @@ impl Gateway {
             clock,
         } = parts;
         let recorder = Recorder::new(recorder, RecordMeters::new(meters));
-        let meters = GatewayMeters::new(meters, &catalog);
+        let edition = Arc::new(Edition::first(catalog, meters));
         let usage = usage::of_today(&store, clock.now()).await?;
         let admission = Admission::new(admission, usage);
         let health = HealthBook::default();
-        let directory = Directory::load(&store, &catalog, &admission, &meters, &health).await?;
+        let directory = Directory::load(&store, edition, &admission, &health).await?;
         Ok(Self {
             store,
             audit,
@@ -200,14 +206,14 @@ impl Gateway {
             refreshing: Mutex::new(()),
             stale: AtomicBool::new(false),
             unwritable: AtomicBool::new(false),
-            catalog,
+            unconfigured: ArcSwapOption::empty(),
             admission,
             recorder,
             tokens,
             rest,
             kept: KeptAnswers::default(),
             clock,
-            meters,
+            meters: meters.clone(),
             health,
         })
     }
@@ -216,9 +222,26 @@ impl Gateway {
     /// directory that they began with.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _one = self.refreshing.lock().await;
-        let result = self.reload().await;
+        let result = self.read_again().await;
         self.stale.store(result.is_err(), Ordering::Release);
         result
+    }
+
+    /// Serves by another catalog and other limits from now on. Calls under way finish with those that
+    /// they began with.
+    pub async fn adopt(
+        &self,
+        catalog: Arc<Catalog>,
+        admission: AdmissionSettings,
+        max_answer: usize,
+    ) -> Result<(), StoreError> {
+        let _one = self.refreshing.lock().await;
+        self.admission.set(admission);
+        self.rest.set_max_answer(max_answer);
+        let edition = self.directory.load().edition().next(catalog, &self.meters);
+        self.read(Arc::new(edition)).await?;
+        self.kept.forget_reads();
+        Ok(())
     }
 
     /// Whether the store could not be read when it was last tried: what was revoked or suspended
@@ -237,18 +260,36 @@ impl Gateway {
         self.unwritable.load(Ordering::Acquire)
     }
 
-    async fn reload(&self) -> Result<(), StoreError> {
+    /// Takes down why profiles and configuration are not served by as they are now, if they are not.
+    /// Whether that is news.
+    pub fn note_configuration(&self, problem: Option<String>) -> bool {
+        let problem = problem.map(Arc::new);
+        let former = self.unconfigured.swap(problem.clone());
+        former != problem
+    }
+
+    /// What [`Self::note_configuration`] was told.
+    pub fn configuration_problem(&self) -> Option<Arc<String>> {
+        self.unconfigured.load_full()
+    }
+
+    async fn read_again(&self) -> Result<(), StoreError> {
         if self.store.revision().await? == self.revision() {
             return Ok(());
         }
-        let (admission, meters) = (&self.admission, &self.meters);
-        let (store, catalog, health) = (&self.store, &self.catalog, &self.health);
-        let directory = Directory::load(store, catalog, admission, meters, health).await?;
+        let edition = self.directory.load().edition().clone();
+        self.read(edition).await?;
+        tracing::info!(revision = self.revision(), "directory reloaded");
+        Ok(())
+    }
+
+    async fn read(&self, edition: Arc<Edition>) -> Result<(), StoreError> {
+        let (store, admission, health) = (&self.store, &self.admission, &self.health);
+        let directory = Directory::load(store, edition, admission, health).await?;
         let directory = Arc::new(directory);
         self.directory.store(directory.clone());
         self.tokens.retain(|id| directory.uses(id)).await;
         self.health.retain(|id| directory.uses(id));
-        tracing::info!(revision = directory.revision(), "directory reloaded");
         Ok(())
     }
 
@@ -260,13 +301,15 @@ impl Gateway {
     /// Brings the meters of what the directory holds up to date.
     pub fn take_census(&self) {
         let directory = self.directory.load();
-        let census = &self.meters.census;
+        let census = &directory.edition().meters.census;
         census.take(&directory, self.clock.now());
-        census.take_state(self.is_stale(), self.is_unwritable());
+        let refused = self.configuration_problem().is_some();
+        census.take_state(self.is_stale(), self.is_unwritable(), refused);
     }
 
-    pub fn catalog(&self) -> &Arc<Catalog> {
-        &self.catalog
+    /// The catalog that is served now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.directory.load().edition().catalog.clone()
     }
 
     /// Whose key this is.
@@ -285,7 +328,7 @@ impl Gateway {
             directory,
             principal,
         } = arrival;
-        let place = resolve::place(&directory, &self.catalog, &principal, selection)?;
+        let place = resolve::place(&directory, &principal, selection)?;
         let grant = principal
             .grant_for(&place.tenant)
             .ok_or(Refusal::TenantForbidden)?;
@@ -294,16 +337,8 @@ impl Gateway {
             principal,
             filter,
             place,
+            edition: directory.edition().clone(),
         })
-    }
-
-    /// The tools that a visit may call, by name.
-    pub fn tools(&self, visit: &Visit) -> Vec<Arc<Entry>> {
-        let key = visit.list_key();
-        self.catalog
-            .listed(&key.providers, &key.filter)
-            .cloned()
-            .collect()
     }
 
     /// Runs a tool. Everything that can go wrong once a call is made is an outcome.
@@ -315,7 +350,8 @@ impl Gateway {
         origin: &Origin,
     ) -> Result<CallOutcome, NotCalled> {
         let request_id = origin.id().as_str();
-        let entry = self.catalog.tool(tool).ok_or(NotCalled::UnknownTool)?;
+        let edition = &visit.edition;
+        let entry = edition.catalog.tool(tool).ok_or(NotCalled::UnknownTool)?;
         if !visit.filter.admits(&entry.tool) {
             let now = self.clock.now();
             self.recorder.denied(visit, entry, origin, now);
@@ -324,7 +360,7 @@ impl Gateway {
         origin.note(Attribute::Tool(&entry.tool.name));
         origin.note(Attribute::Provider(&entry.tool.provider));
         let environment = &visit.tenant().environment;
-        let ongoing = self.meters.begin(&entry.tool, environment, &self.clock);
+        let ongoing = edition.meters.begin(&entry.tool, environment, &self.clock);
         let (clock, started) = (&self.clock, ongoing.started());
         let begun = self.recorder.begin(visit, entry, origin, clock, started);
         let Ok(recording) = begun.await else {
@@ -380,9 +416,9 @@ impl Gateway {
         recording: &Recording<'_>,
     ) -> CallOutcome {
         let result = self.run(call, visit, recording).await;
-        let provider = self.catalog.provider(call.tool().provider.as_str());
+        let provider = visit.provider_of(call.tool());
         let request_id = call.origin().id().as_str();
-        CallOutcome::of(call, provider.map(AsRef::as_ref), result, request_id)
+        CallOutcome::of(call, provider, result, request_id)
     }
 
     async fn run<'a>(
@@ -438,9 +474,22 @@ impl Visit {
         &self.principal
     }
 
+    /// The tools that may be called, by name.
+    pub fn tools(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        let has_way = |entry: &&Arc<Entry>| self.place.route(&entry.tool.provider).is_some();
+        let tools = self.edition.catalog.tools().filter(has_way);
+        tools.filter(|entry| self.filter.admits(&entry.tool))
+    }
+
+    fn provider_of(&self, tool: &Tool) -> Option<&Provider> {
+        let provider = self.edition.catalog.provider(tool.provider.as_str());
+        provider.map(AsRef::as_ref)
+    }
+
     /// What the visit's tool list depends on.
     pub fn list_key(&self) -> ListKey {
         ListKey {
+            edition: self.edition.number,
             providers: self.place.providers().cloned().collect(),
             filter: self.filter.clone(),
         }

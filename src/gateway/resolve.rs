@@ -61,10 +61,10 @@ fn one<'a, T: std::str::FromStr + PartialEq>(
 /// The place of the one tenant that selection and grants leave.
 pub(super) fn place(
     directory: &Directory,
-    catalog: &Catalog,
     principal: &Principal,
     selection: &Selection,
 ) -> Result<Arc<Place>, Refusal> {
+    let catalog = &directory.edition().catalog;
     let named = match &selection.organization {
         Some(slug) => Some(directory.home(slug).ok_or(Refusal::TenantForbidden)?),
         None => None,

@@ -44,10 +44,10 @@ impl Gateway {
     ) -> Result<Answer<'a>, CallFailure> {
         // What waits its turn holds nothing for it.
         if !plan.checks.is_empty() {
-            Scene::new(self, call)?.check(&plan.checks)?;
+            Scene::new(self, call, visit)?.check(&plan.checks)?;
         }
         let permit = self.admit(call, visit).await?;
-        let scene = Scene::new(self, call)?;
+        let scene = Scene::new(self, call, visit)?;
         let errand = Errand {
             call,
             visit,

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::domain::clock::SharedClock;
+use crate::domain::live::Live;
 
 const MAX_ADDRESSES: usize = 16_384;
 const MINUTE: i64 = 60_000;
@@ -18,8 +19,8 @@ const SHARED: i64 = 16;
 
 /// Counts failed authentications by address.
 pub struct Floods {
-    /// Milliseconds that one failure costs; `None`: there is no limit.
-    cost: Option<i64>,
+    /// Failures that an address may make in a minute; 0: there is no limit.
+    per_minute: Live<u32>,
     clock: SharedClock,
     table: Mutex<Table>,
 }
@@ -35,10 +36,9 @@ struct Table {
 }
 
 impl Floods {
-    pub fn new(per_minute: u32, clock: SharedClock) -> Self {
-        let cost = (per_minute > 0).then(|| (MINUTE / i64::from(per_minute)).max(1));
+    pub fn new(per_minute: Live<u32>, clock: SharedClock) -> Self {
         Self {
-            cost,
+            per_minute,
             clock,
             table: Mutex::default(),
         }
@@ -46,9 +46,12 @@ impl Floods {
 
     /// Counts a failure. `Err`: too many; how long the address has to wait for the next.
     pub fn failed(&self, address: IpAddr) -> Result<(), Duration> {
-        let Some(cost) = self.cost else {
+        let per_minute = **self.per_minute.peek();
+        if per_minute == 0 {
             return Ok(());
-        };
+        }
+        // In milliseconds.
+        let cost = (MINUTE / i64::from(per_minute)).max(1);
         let now = self.clock.now().as_millisecond();
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.take(network(address), cost, now)
@@ -110,7 +113,7 @@ mod tests {
     fn floods(per_minute: u32) -> (Floods, Arc<ManualClock>) {
         let start: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
         let clock = Arc::new(ManualClock::new(start));
-        (Floods::new(per_minute, clock.clone()), clock)
+        (Floods::new(Live::new(per_minute), clock.clone()), clock)
     }
 
     fn passed(floods: &Floods, address: &str) -> usize {

@@ -36,9 +36,14 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
         false => "ok",
         true => "failing: the database takes no change; see the log",
     };
+    let configuration = match gateway.configuration_problem() {
+        None => "ok".to_owned(),
+        Some(problem) => format!("refused, the former is served: {problem}"),
+    };
     let body = json!({
         "status": text,
         "writes": writes,
+        "configuration": configuration,
         "revision": gateway.revision(),
         "tools": gateway.catalog().tools().count(),
     });

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::tls::Tls;
+use crate::domain::live::Live;
 use crate::domain::meter::Gauge;
 use crate::domain::network::Networks;
 use places::Places;
@@ -40,6 +41,17 @@ pub struct Peer(pub IpAddr);
 pub struct ServerSettings {
     /// More wait until one of these ends.
     pub max_connections: usize,
+    /// For connections that begin from now on.
+    pub times: Live<Times>,
+    /// If set, others than these and loopback are not answered.
+    pub peers: Option<Networks>,
+    /// Counts the connections that are open.
+    pub open: Gauge,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
     /// For a TLS handshake, and for the head of a request.
     pub head_timeout: Duration,
     /// A connection ends when its client takes nothing of an answer for this long.
@@ -48,10 +60,6 @@ pub struct ServerSettings {
     pub idle_timeout: Duration,
     /// Requests in flight have this long to end once the server is told to stop.
     pub grace: Duration,
-    /// If set, others than these and loopback are not answered.
-    pub peers: Option<Networks>,
-    /// Counts the connections that are open.
-    pub open: Gauge,
 }
 
 impl ServerSettings {
@@ -107,7 +115,7 @@ pub async fn serve(
     });
     accept::until_stopped(&listener, &shared, stop).await;
     let at = Instant::now();
-    let end = at + shared.settings.grace;
+    let end = at + shared.settings.times.now().grace;
     mode.send_modify(|mode| mode.stopped = Some(Stop { at, end }));
     accept::the_rest(listener, &shared).await;
     // Connections end themselves; a little after the end of the grace period all have.

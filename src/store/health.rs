@@ -5,11 +5,11 @@ use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 
 use super::rows::{
-    get, get_name, get_organization_id, get_time, get_time_or_none, hex_list, put_many, time,
+    get, get_name, get_organization_id, get_time, get_time_or_none, hex_list, put_many,
 };
 use super::{Store, StoreError, Write};
 use crate::domain::credential::CredentialVersionId;
-use crate::domain::health::{LastFailure, ProfileHealth, TokenState, VersionLogin};
+use crate::domain::health::{Heartbeat, LastFailure, ProfileHealth, TokenState, VersionLogin};
 use crate::domain::organization::OrganizationId;
 
 impl Store {
@@ -41,11 +41,11 @@ impl Store {
     }
 
     /// When a running server last said that it runs; `None` when it stopped, or never ran.
-    pub async fn heartbeat(&self) -> Result<Option<Timestamp>, StoreError> {
-        let at: Option<i64> = sqlx::query_scalar("SELECT written_at FROM heartbeat")
+    pub async fn heartbeat(&self) -> Result<Option<Heartbeat>, StoreError> {
+        let row = sqlx::query("SELECT written_at, configuration_problem FROM heartbeat")
             .fetch_optional(&self.readers)
             .await?;
-        Ok(at.map(time))
+        row.as_ref().map(heartbeat).transpose()
     }
 }
 
@@ -124,18 +124,27 @@ impl Write {
     }
 
     /// Says that the server runs (`None`: that it stopped).
-    pub async fn set_heartbeat(&mut self, now: Option<Timestamp>) -> Result<(), StoreError> {
-        let query = match now {
-            Some(now) => sqlx::query(
-                "INSERT INTO heartbeat (id, written_at) VALUES (1, ?)
-                 ON CONFLICT DO UPDATE SET written_at = excluded.written_at",
+    pub async fn set_heartbeat(&mut self, sign: Option<&Heartbeat>) -> Result<(), StoreError> {
+        let query = match sign {
+            Some(sign) => sqlx::query(
+                "INSERT INTO heartbeat (id, written_at, configuration_problem) VALUES (1, ?, ?)
+                 ON CONFLICT DO UPDATE SET written_at = excluded.written_at,
+                     configuration_problem = excluded.configuration_problem",
             )
-            .bind(now.as_millisecond()),
+            .bind(sign.at.as_millisecond())
+            .bind(&sign.configuration_problem),
             None => sqlx::query("DELETE FROM heartbeat"),
         };
         query.execute(&mut *self.transaction).await?;
         Ok(())
     }
+}
+
+fn heartbeat(row: &SqliteRow) -> Result<Heartbeat, StoreError> {
+    Ok(Heartbeat {
+        at: get_time(row, "written_at")?,
+        configuration_problem: get(row, "configuration_problem")?,
+    })
 }
 
 fn health(row: &SqliteRow) -> Result<ProfileHealth, StoreError> {

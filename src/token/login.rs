@@ -40,6 +40,8 @@ pub struct LoginSite {
 /// A token, and the headers that carry it upstream. No `Debug`: it holds secrets.
 pub struct LoginOutcome {
     pub headers: Arc<TokenHeaders>,
+    /// As its profile was when it logged in.
+    provider: Arc<Provider>,
     obtained_at: Timestamp,
     pub expires_at: Timestamp,
     pub(super) renew_at: Timestamp,
@@ -56,6 +58,11 @@ struct Refresh {
 impl LoginOutcome {
     pub(super) fn generation(&self) -> u64 {
         self.headers.generation
+    }
+
+    /// Whether it was made by the profile that holds now.
+    pub(super) fn is_of(&self, site: &LoginSite) -> bool {
+        Arc::ptr_eq(&self.provider, &site.provider)
     }
 
     /// Whether it is time for the next one: its margin has begun, or it comes from the future,
@@ -203,6 +210,7 @@ impl Login {
         let access_token = KeptToken::new(access_token, &headers.headers);
         Ok(LoginOutcome {
             headers: Arc::new(headers),
+            provider: site.provider.clone(),
             obtained_at: now,
             expires_at: life.expires_at,
             renew_at: life.renew_at,

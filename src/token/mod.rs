@@ -135,11 +135,7 @@ impl Tokens {
                 slot
             }
         };
-        let token = match slot
-            .current
-            .load_full()
-            .filter(|token| now < token.expires_at)
-        {
+        let token = match slot.live(&account.site, now) {
             Some(token) => {
                 account.meters.hit();
                 if token.is_due(now) {
@@ -249,10 +245,10 @@ impl Slot {
         }
     }
 
-    fn live(&self, now: Timestamp) -> Option<Arc<LoginOutcome>> {
-        self.current
-            .load_full()
-            .filter(|token| now < token.expires_at)
+    /// A token that works: of another profile's headers nobody knows whether they do.
+    fn live(&self, site: &LoginSite, now: Timestamp) -> Option<Arc<LoginOutcome>> {
+        let token = self.current.load_full();
+        token.filter(|token| now < token.expires_at && token.is_of(site))
     }
 }
 
@@ -265,7 +261,7 @@ impl Work {
         errand: Errand,
     ) -> Result<Arc<LoginOutcome>, LoginError> {
         let gate = slot.gate.clone().lock_owned().await;
-        if let Some(token) = slot.live(self.clock.now()) {
+        if let Some(token) = slot.live(&errand.account.site, self.clock.now()) {
             return Ok(token);
         }
         let expired = slot.current.load_full();
@@ -328,7 +324,7 @@ impl Work {
                 gate.fail(*id, now, &error);
                 let wait = gate.remaining(now).map(|(wait, _)| wait);
                 let watch = &errand.account.watch;
-                let kept = slot.live(now).is_some();
+                let kept = slot.live(&errand.account.site, now).is_some();
                 watch.failed(now, &error, wait.unwrap_or_default(), kept);
                 Err(error)
             }
@@ -365,7 +361,7 @@ impl Work {
                     OpenFailed::Sealed(reason) => LoginError::Sealed(reason),
                     OpenFailed::Unreadable(reason) => LoginError::Unreadable(reason),
                 })?;
-        if let Some(previous) = previous {
+        if let Some(previous) = previous.filter(|previous| previous.is_of(&account.site)) {
             match self
                 .login
                 .refresh(&account.site, &opened, previous, origin)

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -60,7 +61,7 @@ pub struct FormedRequest(pub(super) reqwest::Request);
 /// Sends REST requests.
 pub struct Rest {
     net: Net,
-    max_answer: usize,
+    max_answer: AtomicUsize,
     clock: SharedClock,
 }
 
@@ -116,9 +117,14 @@ impl Rest {
     pub fn new(net: Net, max_answer: usize, clock: SharedClock) -> Self {
         Self {
             net,
-            max_answer,
+            max_answer: AtomicUsize::new(max_answer),
             clock,
         }
+    }
+
+    /// Larger answers are refused from now on.
+    pub fn set_max_answer(&self, max_answer: usize) {
+        self.max_answer.store(max_answer, Ordering::Relaxed);
     }
 
     /// Forms a request, before anybody logs in for it: arguments that do not fit into one cost
@@ -169,7 +175,8 @@ impl Rest {
         span: &ActiveSpan,
     ) -> Result<Answer, NetFailure> {
         let started = self.clock.now();
-        let answer = self.net.send(request, self.max_answer).await;
+        let max_answer = self.max_answer.load(Ordering::Relaxed);
+        let answer = self.net.send(request, max_answer).await;
         let took = self.clock.now().duration_since(started);
         let result = meters::result(&answer);
         meters.record(Duration::try_from(took).unwrap_or_default(), result);

@@ -23,6 +23,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "config",
             "credentials",
             "domain",
+            "file_stamp",
             "gateway",
             "http",
             "net",
@@ -37,7 +38,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["catalog", "domain", "store"]),
     ("sandbox", &["domain"]),
     // Edge.
-    ("http", &["admin", "catalog", "domain", "gateway"]),
+    (
+        "http",
+        &["admin", "catalog", "domain", "file_stamp", "gateway"],
+    ),
     // Use cases.
     (
         "gateway",
@@ -75,6 +79,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("vault", &["domain", "secret_file"]),
     ("secret_file", &["domain"]),
+    ("file_stamp", &[]),
     ("net", &["domain"]),
     ("domain", &[]),
 ];

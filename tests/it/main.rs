@@ -41,6 +41,7 @@ mod master_key;
 mod mcp;
 mod observability;
 mod outbound;
+mod reload;
 mod reminders;
 mod removal;
 mod rmcp_client;

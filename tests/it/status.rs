@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use locum::admin::{ProfileStatus, StatusReport};
 use locum::domain::clock::{Clock, SystemClock};
 use locum::domain::credential::CredentialVersionId;
-use locum::domain::health::{Standing, TokenState};
+use locum::domain::health::{Heartbeat, Standing, TokenState};
 use locum::domain::usage::Month;
 use locum::sandbox::{Fault, FaultRule};
 use locum::store::Store;
@@ -283,7 +283,11 @@ async fn what_a_server_left_behind_is_shown_as_stale() {
         .put_profile_health(std::slice::from_ref(&health))
         .await
         .unwrap();
-    write.set_heartbeat(Some(clinic.clock.now())).await.unwrap();
+    let sign = Heartbeat {
+        at: clinic.clock.now(),
+        configuration_problem: None,
+    };
+    write.set_heartbeat(Some(&sign)).await.unwrap();
     write.commit_unnoticed().await.unwrap();
     let report = shown().await;
     assert!(report.server.running && !report.items[0].stale);
@@ -384,7 +388,10 @@ async fn the_program_shows_both_on_a_screen() {
     assert!(end(&mut server.child, Signal::TERM).await.success());
 
     let report = program.json(&["status"]).await;
-    assert_eq!(report["server"], json!({"running": false, "seen": null}));
+    assert_eq!(
+        report["server"],
+        json!({"running": false, "seen": null, "configuration_problem": null})
+    );
     let item = &report["items"][0];
     assert_eq!(
         (&item["token"], &item["calls_hour"]),

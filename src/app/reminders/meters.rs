@@ -1,18 +1,23 @@
 //! What is due, and what became of reminders, as `/metrics` has it.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
 use crate::admin::{OutboxCounts, Sending};
 use crate::app::App;
+use crate::catalog::Catalog;
+use crate::domain::live::Live;
 use crate::domain::meter::{Counter, Gauge, Meters};
 use crate::domain::notice::{DueItem, Urgency};
 use crate::domain::reminder::ReminderReason;
 
 /// What is due, and what became of reminders.
 pub(in crate::app) struct ReminderMeters {
-    sites: BTreeMap<(String, String), SiteMeters>,
+    sites: Mutex<BTreeMap<Site, SiteMeters>>,
+    catalog: Live<Catalog>,
+    meters: Meters,
     results: BTreeMap<&'static str, [Counter; 3]>,
     /// Keys and tokens that end: by reason, and how they stand.
     ending: Vec<(ReminderReason, Urgency, Gauge)>,
@@ -20,6 +25,9 @@ pub(in crate::app) struct ReminderMeters {
     pending: Gauge,
     dead: Gauge,
 }
+
+/// Provider and environment.
+type Site = (String, String);
 
 struct SiteMeters {
     next_due_days: Gauge,
@@ -34,15 +42,6 @@ const CHANNELS: [&str; 3] = ["log", "smtp", "webhook"];
 impl ReminderMeters {
     pub(in crate::app) fn new(meters: &Meters, app: &App) -> Self {
         let horizon_days = i64::from(app.loaded.reminder_policy().horizon_days());
-        let providers = app.catalog.providers();
-        let sites = providers.flat_map(|provider| {
-            let name = provider.name.as_str();
-            provider.environments.keys().map(move |environment| {
-                let labels = [("provider", name), ("environment", environment.as_str())];
-                let key = (name.to_owned(), environment.to_string());
-                (key, SiteMeters::new(meters, labels, horizon_days))
-            })
-        });
         let results = CHANNELS.map(|channel| {
             let counter = |result| {
                 let help = "Attempts to send reminders; dead ones were given up";
@@ -69,7 +68,9 @@ impl ReminderMeters {
             (ReminderReason::TokenExpiry, "admin_token"),
         ];
         Self {
-            sites: sites.collect(),
+            sites: Mutex::default(),
+            catalog: app.catalog.clone(),
+            meters: meters.clone(),
             ending: kinds.into_iter().flat_map(ending).collect(),
             horizon_days,
             results: results.into_iter().collect(),
@@ -102,15 +103,36 @@ impl ReminderMeters {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         let place = |item: &DueItem| Some((item.provider.clone()?, item.environment.clone()?));
-        for (site, meters) in &self.sites {
+        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        for site in self.described() {
+            let meters = || SiteMeters::new(&self.meters, &site, self.horizon_days);
+            sites.entry(site.clone()).or_insert_with(meters);
+        }
+        for (site, meters) in &*sites {
             let here = due.iter().filter(|item| place(item).as_ref() == Some(site));
             meters.take(&here.collect::<Vec<_>>(), now);
         }
     }
 }
 
+impl ReminderMeters {
+    /// Where credentials can be now: a reload may have brought others.
+    fn described(&self) -> Vec<Site> {
+        let catalog = self.catalog.now();
+        let sites = catalog.providers().flat_map(|provider| {
+            let environments = provider.environments.keys();
+            environments.map(|name| (provider.name.to_string(), name.to_string()))
+        });
+        sites.collect()
+    }
+}
+
 impl SiteMeters {
-    fn new(meters: &Meters, labels: [(&'static str, &str); 2], horizon_days: i64) -> Self {
+    fn new(meters: &Meters, (provider, environment): &Site, horizon_days: i64) -> Self {
+        let labels = [
+            ("provider", provider.as_str()),
+            ("environment", environment.as_str()),
+        ];
         let [provider, environment] = labels;
         let standing = |(urgency, word)| {
             let help = "Credentials that somebody has to look after, by what is wrong";

@@ -24,9 +24,9 @@ pub(super) fn lines(
         .collect();
     let wide: Vec<Row> = items.iter().map(|item| row::wide(item, now)).collect();
     let wide = table(row::WIDE, &wide, None);
-    let server = server(report.server, now);
+    let server = server(&report.server, now);
     let Some(screen) = screen else {
-        return joined(vec![server], wide, notes);
+        return joined(server, wide, notes);
     };
     let table = match width(&wide) <= screen.columns {
         true => wide,
@@ -35,15 +35,20 @@ pub(super) fn lines(
             table(row::NARROW, &narrow, Some(screen.columns))
         }
     };
-    let server = cut(&server, screen.columns);
     if whole {
+        let server = server.iter().flat_map(|line| wrapped(line, screen.columns));
+        let server = server.collect();
         let notes = notes.iter().flat_map(|note| wrapped(note, screen.columns));
-        return joined(vec![server], table, notes.collect());
+        return joined(server, table, notes.collect());
     }
+    let server: Vec<_> = server
+        .iter()
+        .map(|line| cut(line, screen.columns))
+        .collect();
     let notes = notes.iter().map(|note| cut(note, screen.columns)).collect();
     // The line below is the shell's.
     let room = screen.lines.saturating_sub(1);
-    let all = joined(vec![server.clone()], table.clone(), notes);
+    let all = joined(server.clone(), table.clone(), notes);
     match all.len() <= room {
         true => all,
         false => some(server, table, report, (now, room, screen.columns)),
@@ -52,14 +57,14 @@ pub(super) fn lines(
 
 /// The worst, and how many more there are.
 fn some(
-    server: String,
+    server: Vec<String>,
     mut table: Vec<String>,
     report: &StatusReport,
     (now, room, columns): (Timestamp, usize, usize),
 ) -> Vec<String> {
     let items = &report.items;
-    // Without the server's line, the table's heads, and the one that closes it.
-    let room = room.saturating_sub(3);
+    // Without the server's lines, the table's heads, and the one that closes it.
+    let room = room.saturating_sub(server.len() + 2);
     let causes = items.iter().filter(|item| row::note(item, now).is_some());
     let causes = causes.count().min(room / 4);
     let shown = room - causes - usize::from(causes > 0);
@@ -69,7 +74,7 @@ fn some(
     table.push(cut(&more(hidden), columns));
     let notes = seen.iter().filter_map(|item| row::note(item, now));
     let notes = notes.take(causes).map(|note| cut(&note, columns));
-    joined(vec![server], table, notes.collect())
+    joined(server, table, notes.collect())
 }
 
 fn more(hidden: &[ProfileStatus]) -> String {
@@ -91,15 +96,18 @@ fn joined(mut lines: Vec<String>, table: Vec<String>, notes: Vec<String>) -> Vec
     lines
 }
 
-fn server(server: ServerStatus, now: Timestamp) -> String {
-    match (server.running, server.seen) {
+fn server(server: &ServerStatus, now: Timestamp) -> Vec<String> {
+    let state = match (server.running, server.seen) {
         (true, Some(seen)) => format!("Server: running, seen {} ago", ago(seen, now)),
         (false, Some(seen)) => format!(
             "Server: NOT RUNNING, last seen {} ago; token and traffic (~) are of then",
             ago(seen, now)
         ),
         (_, None) => "Server: not running".to_owned(),
-    }
+    };
+    let problem = server.configuration_problem.as_ref();
+    let problem = problem.map(|problem| format!("REFUSED, the former is served: {problem}"));
+    [state].into_iter().chain(problem).collect()
 }
 
 #[cfg(test)]
@@ -156,6 +164,7 @@ mod tests {
             server: ServerStatus {
                 running: false,
                 seen: Some(now() - 12.minutes()),
+                configuration_problem: None,
             },
             items: (0..count).map(one).collect(),
         }

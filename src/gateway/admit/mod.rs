@@ -24,6 +24,7 @@ use slots::{Crowded, Slot, Slots};
 
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::limits::{LimitSettings, TenantLimits};
+use crate::domain::live::Live;
 use crate::domain::tenant::Tenant;
 use crate::domain::usage::Usage;
 
@@ -63,7 +64,7 @@ pub(super) enum Limited {
 
 /// The gates of all tenants.
 pub(super) struct Admission {
-    settings: AdmissionSettings,
+    settings: Live<AdmissionSettings>,
     slots: Slots<Tenant>,
     /// Asked when the directory is read and when usage is written; never by a call.
     gates: Mutex<Gates>,
@@ -92,7 +93,7 @@ impl Admission {
     pub(super) fn new(settings: AdmissionSettings, today: HashMap<Tenant, Usage>) -> Self {
         Self {
             slots: Slots::new(Some(settings.upstream_concurrency)),
-            settings,
+            settings: Live::new(settings),
             gates: Mutex::new(Gates {
                 by_tenant: HashMap::new(),
                 today,
@@ -100,9 +101,15 @@ impl Admission {
         }
     }
 
+    /// Goes by other settings from now on; a tenant's gate does when it is next asked for.
+    pub(super) fn set(&self, settings: AdmissionSettings) {
+        self.slots.resize(Some(settings.upstream_concurrency));
+        self.settings.put(settings);
+    }
+
     /// The gate of a tenant, with the limits that hold from now on.
     pub(super) fn gate(&self, tenant: &Tenant, settings: LimitSettings) -> Arc<Gate> {
-        let limits = settings.over(self.settings.defaults);
+        let limits = settings.over(self.settings.peek().defaults);
         let mut gates = self.gates();
         if let Some(gate) = gates.by_tenant.get(tenant) {
             gate.set_limits(limits);
@@ -143,7 +150,7 @@ impl Admission {
         tenant: &Tenant,
         gate: &'a Gate,
     ) -> Result<(Slot<'a, ()>, Slot<'a, Tenant>), Limited> {
-        let patience = self.settings.queue_timeout;
+        let patience = self.settings.peek().queue_timeout;
         let tenants_own = tokio::time::timeout(patience, gate.slots.take(&()));
         let own = tenants_own.await.unwrap_or(Err(Crowded));
         let own = own.map_err(|Crowded| gate.crowded())?;

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::super::{CallFailure, Gateway};
+use super::super::{CallFailure, Gateway, Visit};
 use crate::domain::call::AuthorizedCall;
 use crate::domain::jq::{Program, RunError, Value, Variables, Work};
 use crate::domain::steps::Check;
@@ -22,8 +22,9 @@ impl<'a> Scene<'a> {
     pub(super) fn new(
         gateway: &Gateway,
         call: &'a AuthorizedCall<'a>,
+        visit: &Visit,
     ) -> Result<Self, CallFailure> {
-        let provider = gateway.catalog.provider(call.tool().provider.as_str());
+        let provider = visit.provider_of(call.tool());
         let provider = provider.ok_or(CallFailure::NoCredential)?;
         let (now, zone) = (gateway.clock.now(), provider.time_zone.clone());
         let today = zone.to_datetime(now).date().to_string();

@@ -6,7 +6,7 @@ use moka::sync::Cache;
 use rmcp::model::{Tool, ToolAnnotations};
 
 use crate::catalog::Entry;
-use crate::gateway::{Gateway, ListKey, Visit};
+use crate::gateway::{ListKey, Visit};
 
 /// Lists beyond this are made anew when they are asked for.
 const MAX_LISTS: u64 = 1_000;
@@ -22,13 +22,9 @@ impl Default for Lists {
 
 impl Lists {
     /// The JSON array of the tools that a visit may call.
-    pub(super) fn tools(&self, gateway: &Gateway, visit: &Visit) -> Arc<str> {
+    pub(super) fn tools(&self, visit: &Visit) -> Arc<str> {
         self.0.get_with(visit.list_key(), || {
-            let tools: Vec<Tool> = gateway
-                .tools(visit)
-                .iter()
-                .map(|entry| described(entry))
-                .collect();
+            let tools: Vec<Tool> = visit.tools().map(|entry| described(entry)).collect();
             serde_json::to_string(&tools)
                 .unwrap_or_else(|_| "[]".to_owned())
                 .into()

@@ -125,7 +125,7 @@ fn list(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body> {
             "the list has one page: no cursor",
         );
     }
-    let tools = mcp.lists.tools(&mcp.gateway, visit);
+    let tools = mcp.lists.tools(visit);
     let tools = format!("\"tools\":{tools}");
     match message.era {
         Era::Legacy => reply::result(message.id, message.era, &[&tools]),
@@ -152,7 +152,7 @@ async fn call(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body>
     let call = mcp
         .gateway
         .call(visit, &params.name, arguments, message.origin);
-    match tokio::time::timeout(mcp.settings.call_timeout, call).await {
+    match tokio::time::timeout(mcp.limits.peek().call_timeout, call).await {
         Ok(Ok(outcome)) => reply::call(message.id, message.era, &outcome),
         Ok(Err(NotCalled::Unrecorded)) => unrecorded(mcp, message),
         Ok(Err(NotCalled::UnknownTool)) => {

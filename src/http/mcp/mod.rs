@@ -43,6 +43,7 @@ use super::hosts::HostPolicy;
 use super::proxies::Proxies;
 use super::server::Peer;
 use crate::domain::bearer_secret::SecretKind;
+use crate::domain::live::Live;
 use crate::domain::meter::Meters;
 use crate::domain::origin::{Origin, RequestId};
 use crate::domain::span::Tracer;
@@ -56,6 +57,7 @@ pub struct Mcp {
     gateway: Arc<Gateway>,
     door: Door,
     settings: McpSettings,
+    limits: Live<McpLimits>,
     lists: Lists,
     meters: McpMeters,
     tracer: Option<Arc<dyn Tracer>>,
@@ -73,6 +75,11 @@ pub struct Door {
 pub struct McpSettings {
     pub organization_header: http::HeaderName,
     pub environment_header: http::HeaderName,
+}
+
+/// How much a request may take.
+#[derive(Debug, Clone, Copy)]
+pub struct McpLimits {
     /// The largest request body in bytes.
     pub max_body: usize,
     /// A request body has to arrive within this.
@@ -85,7 +92,7 @@ impl Mcp {
     pub fn new(
         gateway: Arc<Gateway>,
         door: Door,
-        settings: McpSettings,
+        (settings, limits): (McpSettings, Live<McpLimits>),
         meters: &Meters,
         tracer: Option<Arc<dyn Tracer>>,
     ) -> Self {
@@ -93,6 +100,7 @@ impl Mcp {
             gateway,
             door,
             settings,
+            limits,
             lists: Lists::default(),
             meters: McpMeters::new(meters),
             tracer,
@@ -156,9 +164,10 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
         rejection.respond(&mcp.meters, envelope::peek_id(bytes), request_id)
     };
     let visit = mcp.enter(&parts, &from);
+    let limits = mcp.limits.now();
     // Of a refused request only as much is read as its id takes, and of a flood nothing.
     let (limit, time) = match &visit {
-        Ok(_) => (mcp.settings.max_body, mcp.settings.body_timeout),
+        Ok(_) => (limits.max_body, limits.body_timeout),
         Err(flood @ Rejection::RateLimited(_)) => return refuse(flood.clone(), &[]),
         Err(_) => REFUSED_BODY,
     };

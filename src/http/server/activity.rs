@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Mode, ServerSettings};
+use super::{Mode, Times};
 
 /// How long a connection may wait for a request while places are scarce.
 const PRESSED: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ pub(super) enum Verdict {
 }
 
 impl Activity {
-    pub(super) fn new(settings: &ServerSettings) -> Self {
+    pub(super) fn new(times: Times) -> Self {
         Self {
             state: Mutex::new(State {
                 http2: false,
@@ -73,9 +73,9 @@ impl Activity {
                 finished: 0,
                 abandoned: 0,
             }),
-            head_timeout: settings.head_timeout,
-            write_timeout: settings.write_timeout,
-            idle_timeout: settings.idle_timeout,
+            head_timeout: times.head_timeout,
+            write_timeout: times.write_timeout,
+            idle_timeout: times.idle_timeout,
         }
     }
 

@@ -76,7 +76,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, place: Place, sha
 
 async fn encrypted(stream: TcpStream, tls: &Tls, peer: Peer, shared: &Shared) -> String {
     let handshake = tls.acceptor().accept(stream);
-    match tokio::time::timeout(shared.settings.head_timeout, handshake).await {
+    match tokio::time::timeout(shared.settings.times.now().head_timeout, handshake).await {
         Ok(Ok(stream)) => drive(stream, peer, shared).await,
         Ok(Err(error)) => format!("TLS handshake: {error}"),
         Err(_) => "TLS handshake: not in time".to_owned(),
@@ -88,7 +88,8 @@ async fn drive<S>(stream: S, peer: Peer, shared: &Shared) -> String
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let activity = Arc::new(Activity::new(&shared.settings));
+    let times = *shared.settings.times.now();
+    let activity = Arc::new(Activity::new(times));
     let mut mode = shared.places.mode();
     let requests = Requests {
         router: shared.router.clone(),
@@ -99,7 +100,7 @@ where
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
     let service = TowerToHyperService::new(requests);
     let mut connection = pin!(shared.builder.serve_connection(stream, service));
-    let mut timer = pin!(tokio::time::sleep(shared.settings.head_timeout));
+    let mut timer = pin!(tokio::time::sleep(times.head_timeout));
     // Once no further request is taken: when it is dropped.
     let mut end: Option<Instant> = None;
     loop {
@@ -132,7 +133,7 @@ where
             Some((at, Verdict::Finish)) if at <= now => {
                 connection.as_mut().graceful_shutdown();
                 let stopped = told.stopped.map(|stopped| stopped.end);
-                end = Some(stopped.unwrap_or(now + shared.settings.write_timeout));
+                end = Some(stopped.unwrap_or(now + times.write_timeout));
             }
             _ => {}
         }

@@ -12,10 +12,12 @@ fn settings(max_connections: usize, peers: Option<&str>) -> ServerSettings {
     let minute = Duration::from_secs(60);
     ServerSettings {
         max_connections,
-        head_timeout: minute,
-        write_timeout: minute,
-        idle_timeout: minute,
-        grace: minute,
+        times: Live::new(Times {
+            head_timeout: minute,
+            write_timeout: minute,
+            idle_timeout: minute,
+            grace: minute,
+        }),
         peers: peers.map(|list| {
             let text = format!("v = {list}");
             let mut table: std::collections::BTreeMap<String, Networks> =

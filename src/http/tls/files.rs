@@ -15,6 +15,7 @@ use rustls::version::{TLS12, TLS13};
 use zeroize::Zeroizing;
 
 use super::expiry;
+use crate::file_stamp::FileStamp;
 
 /// Larger files are no certificates.
 const MAX_FILE: u64 = 1 << 20;
@@ -73,26 +74,12 @@ pub enum TlsError {
     },
 }
 
-/// What tells a file that was changed or exchanged, for both files. `None`: there is none.
-pub(super) type Stamp = [Option<(u64, u64, u64, i64, i64, i64, i64)>; 2];
+/// Of both files.
+pub(super) type Stamp = [FileStamp; 2];
 
 impl TlsFiles {
-    /// Links are followed: Kubernetes and certbot exchange links, not files.
     pub(super) fn stamp(&self) -> Stamp {
-        [&self.certificate, &self.key].map(|path| {
-            let file = path.metadata().ok()?;
-            let (changed, moved) = (file.mtime(), file.ctime());
-            let nanos = (file.mtime_nsec(), file.ctime_nsec());
-            Some((
-                file.dev(),
-                file.ino(),
-                file.len(),
-                changed,
-                nanos.0,
-                moved,
-                nanos.1,
-            ))
-        })
+        [&self.certificate, &self.key].map(|path| FileStamp::of(path))
     }
 
     /// The configuration for handshakes, and when the certificate ends.
