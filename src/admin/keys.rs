@@ -250,19 +250,7 @@ impl Admin {
             let message = "name at least one, or open all";
             return Err(AdminError::field("tools", message));
         }
-        let catalog = self.catalog();
-        let is_unknown = |name: &&ToolName| catalog.tool(name.as_str()).is_none();
-        match names.iter().find(is_unknown) {
-            None => Ok(()),
-            Some(name) => {
-                let known: Vec<&str> = catalog.tools().map(|e| e.tool.name.as_str()).collect();
-                let hint = suggestion(name.as_str(), &known);
-                Err(AdminError::NoTool {
-                    name: name.to_string(),
-                    hint,
-                })
-            }
-        }
+        self.check_tool_names(names)
     }
 
     pub(super) fn summary(

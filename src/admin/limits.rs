@@ -26,6 +26,10 @@ pub struct LimitChange {
 }
 
 impl LimitChange {
+    pub fn is_empty(&self) -> bool {
+        self.per_minute.is_none() && self.per_day.is_none() && self.concurrency.is_none()
+    }
+
     fn on(self, former: LimitSettings) -> LimitSettings {
         LimitSettings {
             per_minute: self.per_minute.unwrap_or(former.per_minute),
@@ -69,7 +73,7 @@ impl Admin {
         Ok(write.set_limits(&limits).await?)
     }
 
-    fn check_environment(&self, environment: &Environment) -> Result<(), AdminError> {
+    pub(super) fn check_environment(&self, environment: &Environment) -> Result<(), AdminError> {
         let catalog = self.catalog();
         let providers = catalog.providers();
         let known: Vec<&str> = providers

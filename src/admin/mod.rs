@@ -26,6 +26,7 @@ mod revocation;
 mod roll;
 mod rotation;
 mod status;
+mod tenant_settings;
 mod tokens;
 
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub use rotation::{Retiring, Rotation};
 pub use status::{
     EnvironmentUsage, OrganizationUsage, OtherVersion, ProfileStatus, ServerStatus, StatusReport,
 };
+pub use tenant_settings::{SettingsChange, SettingsSummary};
 pub use tokens::{IssuedToken, TokenRequest, TokenSummary};
 
 use once::Once;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Admin, AdminError, LimitChange, LimitSummary};
+use super::{Admin, AdminError, LimitChange, LimitSummary, SettingsChange, SettingsSummary};
 use crate::domain::actor::Right;
 use crate::domain::credential::CredentialMetadata;
 use crate::domain::document::near;
@@ -22,6 +22,7 @@ pub struct OrganizationChange {
     /// A suspended organization is not served, and loses nothing.
     pub state: Option<OrganizationState>,
     pub limits: Vec<(Environment, LimitChange)>,
+    pub settings: Vec<(Environment, SettingsChange)>,
 }
 
 /// Everything about an organization.
@@ -31,6 +32,7 @@ pub struct OrganizationDetail {
     pub organization: Organization,
     pub credentials: Vec<CredentialMetadata>,
     pub limits: Vec<LimitSummary>,
+    pub settings: Vec<SettingsSummary>,
 }
 
 impl Admin {
@@ -113,6 +115,7 @@ impl Admin {
             organization: self.organization(slug).await?,
             credentials: self.credentials(Some(slug)).await?,
             limits: self.limits(slug).await?,
+            settings: self.tenant_settings(slug).await?,
         })
     }
 
@@ -142,6 +145,13 @@ impl Admin {
             self.change_limits(&mut write, &organization, environment, *limits)
                 .await?;
             let mut event = self.event("org.limits").of_organization(&organization);
+            event.environment = Some(environment.clone());
+            events.push(event);
+        }
+        for (environment, settings) in &change.settings {
+            self.change_settings(&mut write, &organization, environment, settings)
+                .await?;
+            let mut event = self.event("org.settings").of_organization(&organization);
             event.environment = Some(environment.clone());
             events.push(event);
         }

@@ -47,6 +47,7 @@ pub struct RemovedCounts {
     pub sealed_fields: u64,
     pub grants: u64,
     pub limits: u64,
+    pub settings: u64,
     pub days_of_usage: u64,
     pub reminders: u64,
 }
@@ -128,6 +129,7 @@ impl From<&Removed> for RemovedCounts {
             sealed_fields: removed.fields,
             grants: removed.grants,
             limits: removed.limits,
+            settings: removed.settings,
             days_of_usage: removed.usage,
             reminders: removed.reminders,
         }

@@ -8,11 +8,14 @@ use serde_json::{Value, json};
 use super::CliError;
 use super::context::Context;
 use super::output::Output;
+use crate::admin::OrganizationDetail;
 use crate::app;
 use crate::catalog::{Catalog, Entry};
 use crate::config::Loaded;
 use crate::domain::credential::CredentialState;
 use crate::domain::organization::OrganizationSlug;
+use crate::domain::tenant::Environment;
+use crate::domain::tool::Tool;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -21,14 +24,14 @@ pub(super) enum Command {
         /// Profile files to check by themselves
         files: Vec<PathBuf>,
     },
-    /// Show providers and tools
+    /// Show tools: of all profiles, or those that an organization has
     Show {
-        /// Only what this organization's credentials make available
+        /// Only what this organization has: by its credentials and its settings
         #[arg(long)]
         org: Option<OrganizationSlug>,
         /// Only this environment's; with --org
         #[arg(long, requires = "org")]
-        env: Option<crate::domain::tenant::Environment>,
+        env: Option<Environment>,
     },
 }
 
@@ -48,21 +51,28 @@ pub(super) async fn run(
             env,
         } => {
             let app = context.open().await?;
-            let mut credentials = app.admin(context.actor()).credentials(Some(&org)).await?;
-            credentials.retain(|version| {
-                version.state == CredentialState::Active
-                    && env.as_ref().is_none_or(|env| version.environment == *env)
-            });
-            let provided = |entry: &&Arc<Entry>| {
-                credentials
-                    .iter()
-                    .any(|version| version.provider == entry.tool.provider)
-            };
+            let detail = app.admin(context.actor()).organization_detail(&org).await?;
+            let provided = |entry: &&Arc<Entry>| has(&detail, env.as_ref(), &entry.tool);
             show(app.catalog.now().tools().filter(provided), output);
             app.close().await;
             Ok(())
         }
     }
+}
+
+/// Whether an organization has a tool in some environment, or in that one.
+fn has(org: &OrganizationDetail, env: Option<&Environment>, tool: &Tool) -> bool {
+    let active = org.credentials.iter().filter(|version| {
+        version.state == CredentialState::Active && version.provider == tool.provider
+    });
+    let mut here = active
+        .map(|version| &version.environment)
+        .filter(|name| env.is_none_or(|env| env == *name));
+    here.any(|name| {
+        let mut settings = org.settings.iter();
+        let settings = settings.find(|settings| settings.environment == *name);
+        settings.is_none_or(|settings| settings.settings.admits(tool))
+    })
 }
 
 /// The configuration; its defaults where there is none yet, so that profiles can be written first.

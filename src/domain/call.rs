@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::origin::Origin;
 use super::principal::Principal;
 use super::tenant::Tenant;
+use super::tenant_settings::TenantSettings;
 use super::tool::Tool;
 
 /// The arguments of a call, by name.
@@ -19,7 +20,7 @@ pub type Arguments = Map<String, Value>;
 pub enum Denied {
     #[error("the principal holds no grant for this tenant")]
     Tenant,
-    #[error("the grant does not cover this tool")]
+    #[error("the grant does not cover this tool, or the tenant does not have it")]
     Tool,
 }
 
@@ -28,27 +29,30 @@ pub enum Denied {
 pub struct AuthorizedCall<'a> {
     principal: &'a Principal,
     tenant: &'a Tenant,
+    settings: Option<&'a TenantSettings>,
     tool: &'a Tool,
     arguments: Arguments,
     origin: &'a Origin,
 }
 
 impl<'a> AuthorizedCall<'a> {
-    /// Checks tenant and tool against the principal's grants.
+    /// Checks tenant and tool against the principal's grants, and the tool against what the tenant has.
     pub fn authorize(
         principal: &'a Principal,
-        tenant: &'a Tenant,
+        (tenant, settings): (&'a Tenant, Option<&'a TenantSettings>),
         tool: &'a Tool,
         arguments: Arguments,
         origin: &'a Origin,
     ) -> Result<Self, Denied> {
         let grant = principal.grant_for(tenant).ok_or(Denied::Tenant)?;
-        if !grant.filter.admits(tool) {
+        let has = settings.is_none_or(|settings| settings.admits(tool));
+        if !has || !grant.filter.admits(tool) {
             return Err(Denied::Tool);
         }
         Ok(Self {
             principal,
             tenant,
+            settings,
             tool,
             arguments,
             origin,
@@ -61,6 +65,11 @@ impl<'a> AuthorizedCall<'a> {
 
     pub fn tenant(&self) -> &Tenant {
         self.tenant
+    }
+
+    /// Where the tenant has some.
+    pub fn settings(&self) -> Option<&TenantSettings> {
+        self.settings
     }
 
     pub fn tool(&self) -> &Tool {

@@ -34,6 +34,7 @@ pub mod span;
 pub mod steps;
 pub mod template;
 pub mod tenant;
+pub mod tenant_settings;
 pub mod tool;
 pub mod units;
 pub mod usage;

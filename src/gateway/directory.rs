@@ -21,6 +21,7 @@ use crate::domain::organization::{
 use crate::domain::principal::Principal;
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::{Environment, Tenant};
+use crate::domain::tenant_settings::TenantSettings;
 use crate::store::{GatewayKeyRow, Store, StoreError, StoredCredential};
 use crate::token::{Account, LoginSite};
 use crate::upstream::RequestMeters;
@@ -40,6 +41,8 @@ pub(super) struct Place {
     /// Of the directory that it is in.
     pub revision: i64,
     pub tenant: Tenant,
+    /// Where it has some.
+    pub settings: Option<Arc<TenantSettings>>,
     pub routes: Vec<Route>,
     pub gate: Arc<Gate>,
 }
@@ -49,6 +52,8 @@ pub(super) struct Home {
     pub id: OrganizationId,
     pub slug: OrganizationSlug,
     pub state: OrganizationState,
+    /// By environment, whether there is a credential or not.
+    settings: Vec<(Environment, Arc<TenantSettings>)>,
     places: Vec<Arc<Place>>,
 }
 
@@ -89,6 +94,12 @@ impl Directory {
         let mut homes: HashMap<_, _> = organizations
             .map(|organization| (organization.id, Home::of(organization)))
             .collect();
+        for stored in store.tenant_settings().await? {
+            if let Some(home) = homes.get_mut(&stored.organization) {
+                let settings = (stored.environment, Arc::new(stored.settings));
+                home.settings.push(settings);
+            }
+        }
         let limits = limits(store).await?;
         let gate = |tenant: &Tenant| {
             let id = (tenant.organization, tenant.environment.clone());
@@ -214,6 +225,7 @@ impl Home {
             id: organization.id,
             slug: organization.slug,
             state: organization.state,
+            settings: Vec::new(),
             places: Vec::new(),
         }
     }
@@ -227,6 +239,7 @@ impl Home {
         let place = Place {
             revision,
             tenant: tenant.clone(),
+            settings: self.settings(&tenant.environment),
             gate: gate(tenant),
             routes: vec![route],
         };
@@ -238,6 +251,12 @@ impl Home {
     /// Its places, as long as nobody else has them.
     fn new_places(&mut self) -> impl Iterator<Item = &mut Place> {
         self.places.iter_mut().filter_map(Arc::get_mut)
+    }
+
+    pub(super) fn settings(&self, environment: &Environment) -> Option<Arc<TenantSettings>> {
+        let mut settings = self.settings.iter();
+        let found = settings.find(|(name, _)| name == environment)?;
+        Some(found.1.clone())
     }
 
     /// The environments in which the organization has an active credential.
@@ -253,10 +272,15 @@ impl Home {
 
 impl Place {
     /// Where a tenant has no credential, and so nobody passes the gate.
-    pub(super) fn bare(revision: i64, tenant: Tenant) -> Self {
+    pub(super) fn bare(
+        revision: i64,
+        tenant: Tenant,
+        settings: Option<Arc<TenantSettings>>,
+    ) -> Self {
         Self {
             revision,
             tenant,
+            settings,
             routes: Vec::new(),
             gate: Arc::default(),
         }

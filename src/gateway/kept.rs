@@ -5,6 +5,7 @@
 //! one is made, and the others wait for its answer; only a success is kept. Memory is bounded: what
 //! was not asked for the longest goes first.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -43,8 +44,9 @@ struct Key {
 enum Whose {
     /// By the id of the key that the call was made with.
     Principal(Arc<str>),
-    /// All of the tenant's, for as long as it has this version: another may see something else.
-    Tenant(CredentialVersionId),
+    /// All of the tenant's, for as long as it has this version and these values: with others it may
+    /// see something else.
+    Tenant(CredentialVersionId, BTreeMap<String, String>),
 }
 
 #[derive(Default)]
@@ -129,7 +131,7 @@ impl KeptAnswers {
 
     /// Forgets what was read, by whomever: profiles may make something else of it now.
     pub(super) fn forget_reads(&self) {
-        self.forget_if(|key| matches!(key.whose, Whose::Tenant(_)));
+        self.forget_if(|key| matches!(key.whose, Whose::Tenant(..)));
     }
 
     fn forget_if(&self, concerned: impl Fn(&Key) -> bool + Send + Sync + 'static) {
@@ -145,7 +147,10 @@ impl Key {
     fn of(call: &AuthorizedCall<'_>, keep: &Keep, version: CredentialVersionId) -> Self {
         let whose = match keep.kept_for {
             KeptFor::Principal => Whose::Principal(call.principal().id.clone()),
-            KeptFor::Tenant => Whose::Tenant(version),
+            KeptFor::Tenant => {
+                let values = call.settings().map(|settings| settings.values.clone());
+                Whose::Tenant(version, values.unwrap_or_default())
+            }
         };
         Self {
             organization: call.tenant().organization,

@@ -77,6 +77,7 @@ use crate::domain::principal::{Principal, ToolFilter};
 use crate::domain::provider::{Provider, ProviderName, ResultShape};
 use crate::domain::span::Attribute;
 use crate::domain::tenant::Tenant;
+use crate::domain::tenant_settings::TenantSettings;
 use crate::domain::tool::{ResponseRule, Run, Tool};
 use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
@@ -130,12 +131,13 @@ pub struct Visit {
     edition: Arc<Edition>,
 }
 
-/// What decides which tools a visit sees: equal keys see equal lists.
+/// What decides which tools a visit sees: equal ones see equal lists.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListKey {
     edition: u64,
     providers: BTreeSet<ProviderName>,
     filter: Arc<ToolFilter>,
+    settings: Option<Arc<TenantSettings>>,
 }
 
 /// What a call came to.
@@ -352,7 +354,7 @@ impl Gateway {
         let request_id = origin.id().as_str();
         let edition = &visit.edition;
         let entry = edition.catalog.tool(tool).ok_or(NotCalled::UnknownTool)?;
-        if !visit.filter.admits(&entry.tool) {
+        if !visit.admits(&entry.tool) {
             let now = self.clock.now();
             self.recorder.denied(visit, entry, origin, now);
             return Err(NotCalled::UnknownTool);
@@ -370,10 +372,10 @@ impl Gateway {
         let outcome = match entry.schema.check(arguments) {
             Err(mistakes) => CallOutcome::invalid_arguments(&mistakes, request_id),
             Ok(arguments) => {
-                let (principal, tenant) = (&visit.principal, visit.tenant());
-                let call =
-                    AuthorizedCall::authorize(principal, tenant, &entry.tool, arguments, origin)
-                        .map_err(|_| NotCalled::UnknownTool)?;
+                let here = (visit.tenant(), visit.place.settings.as_deref());
+                let (principal, tool) = (&visit.principal, &entry.tool);
+                let call = AuthorizedCall::authorize(principal, here, tool, arguments, origin)
+                    .map_err(|_| NotCalled::UnknownTool)?;
                 self.answer(&call, visit, &recording).await
             }
         };
@@ -478,7 +480,13 @@ impl Visit {
     pub fn tools(&self) -> impl Iterator<Item = &Arc<Entry>> {
         let has_way = |entry: &&Arc<Entry>| self.place.route(&entry.tool.provider).is_some();
         let tools = self.edition.catalog.tools().filter(has_way);
-        tools.filter(|entry| self.filter.admits(&entry.tool))
+        tools.filter(|entry| self.admits(&entry.tool))
+    }
+
+    /// Whether the key opens a tool and the tenant has it.
+    fn admits(&self, tool: &Tool) -> bool {
+        let settings = self.place.settings.as_ref();
+        self.filter.admits(tool) && settings.is_none_or(|settings| settings.admits(tool))
     }
 
     fn provider_of(&self, tool: &Tool) -> Option<&Provider> {
@@ -492,6 +500,7 @@ impl Visit {
             edition: self.edition.number,
             providers: self.place.providers().cloned().collect(),
             filter: self.filter.clone(),
+            settings: self.place.settings.clone(),
         }
     }
 }

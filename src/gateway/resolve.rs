@@ -134,7 +134,8 @@ fn active(
                     slug: home.slug.clone(),
                     environment: environment.clone(),
                 };
-                Arc::new(Place::bare(directory.revision(), tenant))
+                let settings = home.settings(environment);
+                Arc::new(Place::bare(directory.revision(), tenant, settings))
             }
         }),
     }

@@ -26,6 +26,7 @@ mod removal;
 mod restore;
 mod rows;
 mod schema;
+mod tenant_settings;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +61,7 @@ pub use master_key::{StoredKekUse, StoredKeyOf, peek_kek_uses};
 pub use reminders::{NewReminder, ReminderFilter, ReminderRow};
 pub use removal::Removed;
 pub use restore::Staged;
+pub use tenant_settings::StoredSettings;
 
 /// Older libraries can lose committed writes in WAL mode with two connections
 /// (SQLite release notes, 3.51.3).

@@ -20,6 +20,7 @@ pub struct Removed {
     pub versions: u64,
     pub fields: u64,
     pub limits: u64,
+    pub settings: u64,
     pub usage: u64,
     pub reminders: u64,
     pub health: u64,
@@ -76,6 +77,9 @@ impl Write {
                 .await?,
             limits: self
                 .delete_of(id, "DELETE FROM tenant_limits WHERE organization_id = ?")
+                .await?,
+            settings: self
+                .delete_of(id, "DELETE FROM tenant_settings WHERE organization_id = ?")
                 .await?,
             usage: self
                 .delete_of(id, "DELETE FROM tenant_usage WHERE organization_id = ?")

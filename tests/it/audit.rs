@@ -90,6 +90,7 @@ async fn every_change_leaves_one_record_for_each_organization_that_it_is_about()
                 ..LimitChange::default()
             },
         )],
+        settings: Vec::new(),
     };
     admin
         .change_organization(&org("north"), &change)

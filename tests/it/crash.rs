@@ -110,9 +110,11 @@ const KINDS: [Kind; 20] = [
         is_done: |n, _, _, after| after.organizations["north"].0 == format!("name-{n}"),
     },
     Kind {
-        name: "org set limits",
+        name: "org set limits and settings",
         command: |n, _| {
-            let command = format!("org set north --name limits-{n} --env dev --per-minute {n}");
+            let command = format!(
+                "org set north --name limits-{n} --env dev --per-minute {n} --value hub=h{n}"
+            );
             owned(&command, &[])
         },
         input: "",
@@ -120,7 +122,9 @@ const KINDS: [Kind; 20] = [
             let limits = after.limits.get("north/dev");
             let done = limits.is_some_and(|limits| limits.starts_with(&format!("{n} ")));
             let named = after.organizations["north"].0 == format!("limits-{n}");
-            assert_eq!(done, named, "{after:?}");
+            let valued =
+                limits.is_some_and(|limits| limits.ends_with(&format!("{{\"hub\":\"h{n}\"}}")));
+            assert_eq!((done, done), (named, valued), "{after:?}");
             done
         },
     },

@@ -52,6 +52,7 @@ mod steps;
 mod steps_limits;
 mod stopping;
 mod systemd;
+mod tenant_settings;
 mod tls;
 mod tokens;
 mod tools;

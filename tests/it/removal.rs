@@ -42,7 +42,7 @@ async fn a_deleted_organization_is_gone_at_once_and_others_notice_nothing() {
     owner
         .patch(
             "/orgs/north",
-            json!({"limits": {"dev": {"per_minute": 50}}}),
+            json!({"limits": {"dev": {"per_minute": 50}}, "settings": {"dev": {"read_only": true}}}),
         )
         .await
         .ok();
@@ -71,6 +71,7 @@ async fn a_deleted_organization_is_gone_at_once_and_others_notice_nothing() {
         ("sealed_fields", 4),
         ("grants", 2),
         ("limits", 1),
+        ("settings", 1),
     ] {
         assert_eq!(removed[kind], number, "{kind}: {receipt}");
     }

@@ -83,7 +83,7 @@ fn shown(receipt: &Receipt) -> String {
     format!(
         "Organization `{organization}` ({name:?}, {}) is deleted.\n\
          \x20 removed         {} organization keys, {} credential versions with {} sealed values,\n\
-         \x20                 {} grants, {} limits, {} days of usage, {} reminders\n\
+         \x20                 {} grants, {} limits, {} settings, {} days of usage, {} reminders\n\
          \x20 revoked         gateway keys: {}; admin tokens: {}\n\
          \x20 write-ahead log {log}\n\
          \x20 audit record    {} at {}, by {}\n{}",
@@ -93,6 +93,7 @@ fn shown(receipt: &Receipt) -> String {
         removed.sealed_fields,
         removed.grants,
         removed.limits,
+        removed.settings,
         removed.days_of_usage,
         removed.reminders,
         list(&receipt.revoked_keys),

@@ -1,6 +1,9 @@
 //! `locum org …`
 
 mod delete;
+mod settings;
+
+use settings::{NamedValue, ToolList};
 
 use crate::admin::{Admin, LimitChange, LimitSummary, OrganizationChange};
 use crate::cli::CliError;
@@ -20,7 +23,7 @@ pub(in crate::cli) enum Command {
         #[arg(long)]
         name: String,
     },
-    /// Change an organization: its name, or its limits in an environment
+    /// Change an organization: its name, or its limits, tools and values in an environment
     Set(SetArgs),
     /// List all organizations
     List,
@@ -45,25 +48,37 @@ pub(in crate::cli) enum Command {
 
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("change").multiple(true).required(true))]
-#[command(group = clap::ArgGroup::new("limits").multiple(true).requires("env"))]
+#[command(group = clap::ArgGroup::new("tenant").multiple(true).requires("env"))]
 pub(in crate::cli) struct SetArgs {
     /// Its id
     id: OrganizationSlug,
     /// Its new name for people
     #[arg(long, group = "change")]
     name: Option<String>,
-    /// The environment that the limits are for
-    #[arg(long, requires = "limits")]
+    /// The environment that limits, tools and values are for
+    #[arg(long, requires = "tenant")]
     env: Option<Environment>,
     /// Upstream requests in any 60 seconds: a number, `off`, or `default`
-    #[arg(long, value_name = "LIMIT", groups = ["change", "limits"])]
+    #[arg(long, value_name = "LIMIT", groups = ["change", "tenant"])]
     per_minute: Option<LimitSetting>,
     /// Upstream requests from midnight to midnight UTC
-    #[arg(long, value_name = "LIMIT", groups = ["change", "limits"])]
+    #[arg(long, value_name = "LIMIT", groups = ["change", "tenant"])]
     per_day: Option<LimitSetting>,
     /// Calls at their upstreams at a time; others wait for their turn
-    #[arg(long, value_name = "LIMIT", groups = ["change", "limits"])]
+    #[arg(long, value_name = "LIMIT", groups = ["change", "tenant"])]
     concurrency: Option<LimitSetting>,
+    /// The tools that it has: names with commas between them, `all`, or `none`
+    #[arg(long, value_name = "TOOLS", groups = ["change", "tenant"])]
+    allow_tools: Option<ToolList>,
+    /// Tools that it does not have, whatever else is said: names with commas, or `none`
+    #[arg(long, value_name = "TOOLS", groups = ["change", "tenant"])]
+    deny_tools: Option<ToolList>,
+    /// Whether it has only tools that read
+    #[arg(long, value_name = "BOOL", groups = ["change", "tenant"])]
+    read_only: Option<bool>,
+    /// A value that profiles see as $org.settings.NAME, repeatable; `NAME=` takes it away. No secrets
+    #[arg(long, value_name = "NAME=VALUE", groups = ["change", "tenant"])]
+    value: Vec<NamedValue>,
 }
 
 pub(in crate::cli) async fn run(
@@ -90,6 +105,8 @@ pub(in crate::cli) async fn run(
                 crate::cli::credential::list(&detail.credentials, output);
                 output.say("");
                 list_limits(&detail.limits, output);
+                output.say("");
+                settings::list(&detail.settings, output);
             }
         }
         Command::Suspend { id } => {
@@ -115,10 +132,15 @@ async fn set(args: &SetArgs, admin: &Admin, output: &Output) -> Result<(), CliEr
         per_day: args.per_day,
         concurrency: args.concurrency,
     };
+    let settings = settings::change(args)?;
+    let limits = (!limits.is_empty()).then_some(limits);
+    let settings = (!settings.is_empty()).then_some(settings);
+    let env = args.env.clone();
     let change = OrganizationChange {
         name: args.name.clone(),
         state: None,
-        limits: args.env.iter().map(|env| (env.clone(), limits)).collect(),
+        limits: env.clone().zip(limits).into_iter().collect(),
+        settings: env.zip(settings).into_iter().collect(),
     };
     admin.change_organization(id, &change).await?;
     let detail = admin.organization_detail(id).await?;
@@ -127,6 +149,7 @@ async fn set(args: &SetArgs, admin: &Admin, output: &Output) -> Result<(), CliEr
     }
     if args.env.is_some() {
         list_limits(&detail.limits, output);
+        settings::list(&detail.settings, output);
     }
     output.data(&detail);
     Ok(())

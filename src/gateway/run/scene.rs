@@ -29,9 +29,12 @@ impl<'a> Scene<'a> {
         let (now, zone) = (gateway.clock.now(), provider.time_zone.clone());
         let today = zone.to_datetime(now).date().to_string();
         let tenant = call.tenant();
+        let values = call.settings().into_iter().flat_map(|one| &one.values);
+        let values = values.map(|(name, value)| (name.as_str(), Value::from(value.as_str())));
         let org = [
             ("slug", Value::from(tenant.slug.as_str())),
             ("environment", Value::from(tenant.environment.as_str())),
+            ("settings", Value::object(values)),
         ];
         let variables = Variables {
             args: Value::from(call.arguments()),

@@ -23,7 +23,7 @@ pub struct Records {
     pub keys: BTreeMap<String, (bool, i64)>,
     /// Admin token id → its state.
     pub tokens: BTreeMap<String, String>,
-    /// Tenant (slug/environment) → its limits: per minute, per day, concurrency.
+    /// Tenant (slug/environment) → its limits: per minute, per day, concurrency; its values.
     pub limits: BTreeMap<String, String>,
     /// Reminder id → its state.
     pub reminders: BTreeMap<String, String>,
@@ -104,8 +104,10 @@ impl Records {
         let tokens = tokens.await.into_iter().map(pair).collect();
         let limits = texts(
             &mut database,
-            "SELECT slug || '/' || environment, printf('%s %s %s', per_minute, per_day, concurrency)
-             FROM tenant_limits JOIN organizations o ON o.id = organization_id",
+            "SELECT slug || '/' || environment,
+                 printf('%s %s %s %s', per_minute, per_day, concurrency, setting_values)
+             FROM tenant_limits JOIN organizations o ON o.id = organization_id
+                 LEFT JOIN tenant_settings USING (organization_id, environment)",
         );
         let limits = limits.await.into_iter().map(pair).collect();
         let reminders = texts(&mut database, "SELECT id, state FROM reminders").await;

@@ -1,13 +1,15 @@
-//! `PATCH /orgs/{org}`: its name, whether it is served, its limits by environment.
+//! `PATCH /orgs/{org}`: its name, whether it is served, its limits and settings by environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::admin::{LimitChange, OrganizationChange};
+use crate::admin::{LimitChange, OrganizationChange, SettingsChange};
 use crate::domain::limits::LimitSetting;
 use crate::domain::organization::OrganizationState;
+use crate::domain::principal::Scope;
 use crate::domain::tenant::Environment;
+use crate::domain::tool::ToolName;
 use crate::http::admin::answer::{Answer, ok, tagged};
 use crate::http::admin::authenticate::Acting;
 use crate::http::admin::body::{Body, whole};
@@ -21,6 +23,8 @@ pub(in crate::http::admin) struct Change {
     state: Option<State>,
     #[serde(default)]
     limits: BTreeMap<Environment, Limits>,
+    #[serde(default)]
+    settings: BTreeMap<Environment, Settings>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +43,19 @@ struct Limits {
     per_day: Option<LimitSetting>,
     #[serde(default, deserialize_with = "limit")]
     concurrency: Option<LimitSetting>,
+}
+
+/// A list that is left out stays; `null` opens all.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    #[serde(default, deserialize_with = "given")]
+    allow_tools: Option<Option<BTreeSet<ToolName>>>,
+    deny_tools: Option<BTreeSet<ToolName>>,
+    read_only: Option<bool>,
+    /// `null` takes one away.
+    #[serde(default)]
+    values: BTreeMap<String, Option<String>>,
 }
 
 pub(in crate::http::admin) async fn change(
@@ -63,6 +80,17 @@ impl From<Change> for OrganizationChange {
             };
             (environment, change)
         });
+        let settings = change.settings.into_iter().map(|(environment, settings)| {
+            let change = SettingsChange {
+                allow_tools: settings
+                    .allow_tools
+                    .map(|named| named.map_or(Scope::All, Scope::Only)),
+                deny_tools: settings.deny_tools,
+                read_only: settings.read_only,
+                values: settings.values,
+            };
+            (environment, change)
+        });
         Self {
             name: change.name,
             state: change.state.map(|state| match state {
@@ -70,8 +98,16 @@ impl From<Change> for OrganizationChange {
                 State::Suspended => OrganizationState::Suspended,
             }),
             limits: limits.collect(),
+            settings: settings.collect(),
         }
     }
+}
+
+/// Tells `null` from what is left out.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// A number, `"off"` or `"default"`.
