@@ -106,6 +106,7 @@ pub fn principal(tenant: &Tenant) -> Principal {
         filter: Arc::new(filter),
     };
     Principal {
+        kind: locum::domain::principal::PrincipalKind::Key,
         id: "fuzz".into(),
         name: "fuzz".into(),
         grants: [grant].into(),

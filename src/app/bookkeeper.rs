@@ -62,11 +62,16 @@ async fn save(gateway: &Gateway, beat: bool) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Writes what is left, when the last call has ended.
-pub(super) async fn close(gateway: &Gateway) {
+/// What was used since it was last written, for the last time.
+pub(super) async fn save_usage(gateway: &Gateway) {
     if let Err(error) = gateway.save_usage().await {
         tracing::error!(%error, "the last usage could not be written; it is lost");
     }
+}
+
+/// Writes what is left, when the last call has ended.
+pub(super) async fn close(gateway: &Gateway) {
+    save_usage(gateway).await;
     let health = async {
         gateway.save_health().await?;
         gateway.end_health().await

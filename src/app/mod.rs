@@ -12,6 +12,7 @@
 //! wrong key its bytes stay as they are.
 
 mod bookkeeper;
+mod call;
 mod edge;
 mod graces;
 mod hardening;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+pub use call::{CallOutcome, LocalCall, LocalCallError, Rehearsed};
 pub use hardening::{harden, install_crypto_provider};
 pub use install::{Installed, install};
 pub use listeners::Certificate;

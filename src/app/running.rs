@@ -150,7 +150,7 @@ impl App {
         }
     }
 
-    async fn gateway(&self, meters: &Meters) -> Result<Gateway, AppError> {
+    pub(super) async fn gateway(&self, meters: &Meters) -> Result<Gateway, AppError> {
         let login = Login::new(self.net.clone(), self.clock.clone());
         let tokens = Tokens::new(
             login,

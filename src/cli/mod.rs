@@ -5,6 +5,7 @@
 mod admin_token;
 mod audit;
 mod backup;
+mod call;
 mod catalog;
 mod check;
 mod client_config;
@@ -35,7 +36,7 @@ use context::Context;
 use output::Output;
 
 use crate::admin::AdminError;
-use crate::app::AppError;
+use crate::app::{self, AppError};
 
 /// Every organization's credentials, tokens and tools behind one MCP URL.
 #[derive(Parser)]
@@ -106,6 +107,8 @@ enum Command {
     /// Providers and tools
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Call a tool from here, as a client of the gateway would
+    Call(call::Args),
     /// Print the snippet that connects an MCP client
     ClientConfig(client_config::Args),
 }
@@ -135,6 +138,15 @@ impl From<crate::config::ConfigError> for CliError {
 impl From<crate::catalog::CatalogError> for CliError {
     fn from(error: crate::catalog::CatalogError) -> Self {
         Self::App(error.into())
+    }
+}
+
+impl From<app::LocalCallError> for CliError {
+    fn from(error: app::LocalCallError) -> Self {
+        match error {
+            app::LocalCallError::App(error) => Self::App(error),
+            other => Self::Failed(other.to_string()),
+        }
     }
 }
 
@@ -185,6 +197,7 @@ async fn run(command: Command, context: &Context, output: &Output) -> Result<(),
         Command::Backup(args) => backup::backup(args, context, output).await,
         Command::Restore(args) => backup::restore(args, context, output).await,
         Command::Catalog(command) => catalog::run(command, context, output).await,
+        Command::Call(args) => call::run(args, context, output).await,
         Command::ClientConfig(args) => client_config::run(&args, context, output),
     }
 }

@@ -57,10 +57,20 @@ impl Grant {
     }
 }
 
+/// How a principal came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrincipalKind {
+    /// With a gateway key.
+    Key,
+    /// At the command line, where the database and its key are anyway.
+    Local,
+}
+
 /// An authenticated caller.
 #[derive(Debug, Clone)]
 pub struct Principal {
-    /// The public id of the gateway key: fit for logs and audit.
+    pub kind: PrincipalKind,
+    /// The public id of the gateway key, or the name of a user: fit for logs and audit.
     pub id: Arc<str>,
     pub name: Arc<str>,
     pub grants: Arc<[Grant]>,
@@ -68,6 +78,15 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// As the audit log has it.
+    pub fn actor(&self) -> String {
+        let kind = match self.kind {
+            PrincipalKind::Key => "key:",
+            PrincipalKind::Local => "local:",
+        };
+        [kind, &self.id].concat()
+    }
+
     /// The grant under which this principal may act for `tenant`.
     pub fn grant_for(&self, tenant: &Tenant) -> Option<&Grant> {
         self.grants.iter().find(|grant| grant.covers(tenant))

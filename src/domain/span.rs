@@ -41,6 +41,8 @@ pub trait Span: Send + Sync + 'static {
 pub enum Step {
     Login,
     UpstreamRequest,
+    /// A step of a tool that has several.
+    ToolStep,
 }
 
 /// All that a span may say.
@@ -51,6 +53,8 @@ pub enum Attribute<'a> {
     Environment(&'a Environment),
     Provider(&'a ProviderName),
     Tool(&'a ToolName),
+    /// A step as the profile names it.
+    ToolStep(&'a str),
     /// `ok`, or a stable word for what went wrong: then the span counts as failed.
     Outcome(&'static str),
     /// The status that an upstream answered.

@@ -5,6 +5,7 @@
 //! and a secret is written straight into the request's buffer. `{{` and `}}` are literal braces.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde_json::Value;
 
@@ -100,6 +101,16 @@ impl TextTemplate {
             }
         }
         Some(out)
+    }
+}
+
+/// As a profile has it.
+impl fmt::Display for TextTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Literal(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}")),
+            Part::Name(name) => write!(f, "{{{name}}}"),
+        })
     }
 }
 

@@ -166,6 +166,16 @@ pub enum PathSegment {
     Argument(String),
 }
 
+/// As a profile has it.
+impl fmt::Display for PathSegment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(text) => f.write_str(text),
+            Self::Argument(name) => write!(f, "{{{name}}}"),
+        }
+    }
+}
+
 /// One key of the query.
 #[derive(Debug)]
 pub struct QueryRule {

@@ -18,7 +18,7 @@ use crate::domain::limits::LimitSettings;
 use crate::domain::organization::{
     Organization, OrganizationId, OrganizationSlug, OrganizationState,
 };
-use crate::domain::principal::Principal;
+use crate::domain::principal::{Principal, PrincipalKind};
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::{Environment, Tenant};
 use crate::domain::tenant_settings::TenantSettings;
@@ -126,6 +126,7 @@ impl Directory {
             return;
         }
         let principal = Arc::new(Principal {
+            kind: PrincipalKind::Key,
             id: row.id.into(),
             name: row.name.into(),
             grants: row.grants.into(),

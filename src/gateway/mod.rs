@@ -36,6 +36,7 @@ mod meters;
 mod outcome;
 mod record;
 mod recorder;
+mod rehearse;
 mod resolve;
 mod run;
 mod send;
@@ -61,6 +62,7 @@ use meters::RecordMeters;
 pub use outcome::CallOutcome;
 pub use recorder::RecorderSettings;
 use recorder::{Recorder, Recording};
+pub use rehearse::Rehearsed;
 pub use resolve::{Selection, SelectionError};
 use send::Errand;
 
@@ -72,8 +74,9 @@ use crate::domain::call::{Arguments, AuthorizedCall};
 use crate::domain::clock::SharedClock;
 use crate::domain::jq::RunError;
 use crate::domain::meter::Meters;
+use crate::domain::organization::OrganizationSlug;
 use crate::domain::origin::Origin;
-use crate::domain::principal::{Principal, ToolFilter};
+use crate::domain::principal::{Grant, Principal, PrincipalKind, Scope, ToolFilter};
 use crate::domain::provider::{Provider, ProviderName, ResultShape};
 use crate::domain::span::Attribute;
 use crate::domain::tenant::Tenant;
@@ -318,6 +321,31 @@ impl Gateway {
     pub fn authenticate(&self, presented: Option<&PresentedKey>) -> Result<Arrival, Refusal> {
         let directory = self.directory.load_full();
         let principal = authenticate::principal(&directory, presented, self.clock.now())?;
+        Ok(Arrival {
+            directory,
+            principal,
+        })
+    }
+
+    /// Somebody at the command line, for one organization.
+    pub fn arrive_locally(&self, user: &str, slug: &OrganizationSlug) -> Result<Arrival, Refusal> {
+        let directory = self.directory.load_full();
+        let home = directory.home(slug).ok_or(Refusal::TenantForbidden)?;
+        let grant = Grant {
+            organization: home.id,
+            environments: Arc::new(Scope::All),
+            filter: Arc::new(ToolFilter {
+                tools: Scope::All,
+                read_only: false,
+            }),
+        };
+        let principal = Arc::new(Principal {
+            kind: PrincipalKind::Local,
+            id: user.into(),
+            name: user.into(),
+            grants: [grant].into(),
+            expires_at: None,
+        });
         Ok(Arrival {
             directory,
             principal,

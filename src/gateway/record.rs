@@ -59,7 +59,7 @@ impl CallRecord {
         let tool = &self.entry.tool;
         AuditEvent {
             at: self.at,
-            actor: ["key:", &self.principal.id].concat(),
+            actor: self.principal.actor(),
             organization: Some(AuditedOrganization {
                 uuid: self.tenant.organization,
                 id: self.tenant.slug.clone(),

@@ -17,14 +17,15 @@ use super::recorder::Recording;
 use super::send::Errand;
 use super::{Answer, CallFailure, Gateway, Visit};
 use crate::domain::call::AuthorizedCall;
-use crate::domain::jq::{RunError, Value};
+use crate::domain::jq::{Program, RunError, Value};
+use crate::domain::span::{Attribute, Step as SpanStep};
 use crate::domain::steps::{Action, Plan, Step};
 use room::Room;
 use scene::Scene;
 
 /// The steps of a call, and what they came to so far.
-struct Course<'a> {
-    gateway: &'a Gateway,
+pub(super) struct Course<'a> {
+    pub(super) gateway: &'a Gateway,
     call: &'a AuthorizedCall<'a>,
     plan: &'a Plan,
     scene: Scene<'a>,
@@ -47,22 +48,29 @@ impl Gateway {
             Scene::new(self, call, visit)?.check(&plan.checks)?;
         }
         let permit = self.admit(call, visit).await?;
-        let scene = Scene::new(self, call, visit)?;
         let errand = Errand {
             call,
             visit,
             permit: &permit,
             recording,
         };
-        let course = Course {
+        self.course(plan, call, visit)?.follow(errand).await
+    }
+
+    pub(super) fn course<'a>(
+        &'a self,
+        plan: &'a Plan,
+        call: &'a AuthorizedCall<'a>,
+        visit: &Visit,
+    ) -> Result<Course<'a>, CallFailure> {
+        Ok(Course {
             gateway: self,
             call,
             plan,
-            scene,
+            scene: Scene::new(self, call, visit)?,
             room: Room::of_call(),
             values: plan.steps.iter().map(|_| None).collect(),
-        };
-        course.follow(errand).await
+        })
     }
 }
 
@@ -80,19 +88,26 @@ impl<'a> Course<'a> {
             for (index, came) in round.iter().zip(came) {
                 match came {
                     Came::Return(answer) => return Ok(answer),
-                    Came::Value(value) => {
-                        if let Some(place) = self.values.get_mut(*index) {
-                            *place = Some(value);
-                        }
-                    }
+                    Came::Value(value) => self.put(*index, value),
                 }
             }
-            self.scene.variables.steps = self.steps_so_far();
+            self.round_is_over();
         }
         let last = self.values.last_mut().and_then(Option::take);
         let last = last.unwrap_or_else(Value::null);
         let value = self.scene.eval("output", &self.plan.output, last).await?;
         self.answer("output", &value, false)
+    }
+
+    pub(super) fn put(&mut self, index: usize, value: Value) {
+        if let Some(place) = self.values.get_mut(index) {
+            *place = Some(value);
+        }
+    }
+
+    /// What its steps came to is there for those of the next.
+    pub(super) fn round_is_over(&mut self) {
+        self.scene.variables.steps = self.steps_so_far();
     }
 
     fn steps_so_far(&self) -> Value {
@@ -101,20 +116,23 @@ impl<'a> Course<'a> {
         Value::object(done)
     }
 
+    /// Checks the arguments as the profile says.
+    pub(super) fn check(&self, plan: &Plan) -> Result<(), CallFailure> {
+        self.scene.check(&plan.checks)
+    }
+
     async fn step(&self, errand: Errand<'_>, step: &Step) -> Result<Came<'a>, CallFailure> {
         let name = &step.name;
-        if let Some(when) = &step.when
-            && !self.scene.eval(name, when, Value::null()).await?.is_true()
-        {
+        let span = self.call.origin().step(SpanStep::ToolStep);
+        span.note(Attribute::ToolStep(name));
+        if !self.is_taken(step).await? {
+            span.note(Attribute::Outcome("left_out"));
             return Ok(Came::Value(Value::null()));
         }
         match &step.action {
-            Action::Value(program) => {
-                let value = self.scene.eval(name, program, Value::null()).await?;
-                Ok(Came::Value(value))
-            }
+            Action::Value(program) => Ok(Came::Value(self.eval(name, program).await?)),
             Action::Return { value, is_error } => {
-                let value = self.scene.eval(name, value, Value::null()).await?;
+                let value = self.eval(name, value).await?;
                 self.answer(name, &value, *is_error).map(Came::Return)
             }
             Action::Request(request) => {
@@ -125,6 +143,17 @@ impl<'a> Course<'a> {
                 Ok(Came::Value(value.unwrap_or_else(Value::null)))
             }
         }
+    }
+
+    pub(super) async fn is_taken(&self, step: &Step) -> Result<bool, CallFailure> {
+        match &step.when {
+            None => Ok(true),
+            Some(when) => Ok(self.eval(&step.name, when).await?.is_true()),
+        }
+    }
+
+    pub(super) async fn eval(&self, name: &str, program: &Program) -> Result<Value, CallFailure> {
+        self.scene.eval(name, program, Value::null()).await
     }
 
     fn answer(&self, name: &str, value: &Value, is_error: bool) -> Result<Answer<'a>, CallFailure> {

@@ -43,11 +43,11 @@ impl OtelSpan {
 
 impl Span for OtelSpan {
     fn step(&self, step: Step) -> Arc<dyn Span> {
-        let name = match step {
-            Step::Login => "login",
-            Step::UpstreamRequest => "upstream request",
+        let kind = match step {
+            Step::Login => ("login", SpanKind::Client),
+            Step::UpstreamRequest => ("upstream request", SpanKind::Client),
+            Step::ToolStep => ("tool step", SpanKind::Internal),
         };
-        let kind = (name, SpanKind::Client);
         Arc::new(begin(&self.tracer, &self.clock, kind, &self.context))
     }
 
@@ -60,6 +60,7 @@ impl Span for OtelSpan {
             Attribute::Environment(name) => text("locum.environment", name.as_str()),
             Attribute::Provider(name) => text("locum.provider", name.as_str()),
             Attribute::Tool(name) => text("gen_ai.tool.name", name.as_str()),
+            Attribute::ToolStep(name) => text("locum.step", name),
             Attribute::Outcome(word) => {
                 text("locum.outcome", word);
                 if !matches!(word, "ok" | "repeated") {

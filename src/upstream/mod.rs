@@ -8,4 +8,4 @@ mod rest;
 
 pub use error::UpstreamError;
 pub use meters::RequestMeters;
-pub use rest::{Asked, FormedRequest, Rest, UpstreamReply};
+pub use rest::{Asked, DescribedRequest, FormedRequest, Rest, UpstreamReply};

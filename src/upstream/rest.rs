@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
@@ -19,6 +20,7 @@ use super::{RequestMeters, UpstreamError, meters};
 use crate::domain::bearer::Bearer;
 use crate::domain::call::{Arguments, AuthorizedCall};
 use crate::domain::clock::SharedClock;
+use crate::domain::provider::Provider;
 use crate::domain::span::{ActiveSpan, Attribute, Step};
 use crate::domain::template::Values;
 use crate::domain::tool::{PathSegment, QueryRule, RequestTemplate};
@@ -58,6 +60,42 @@ impl UpstreamReply {
 /// arguments in it.
 pub struct FormedRequest(pub(super) reqwest::Request);
 
+/// A request for people, who are shown no secret.
+#[derive(Debug, Serialize)]
+pub struct DescribedRequest {
+    pub method: String,
+    pub url: String,
+    /// By name; what the credential fills in stands as the profile has it.
+    pub headers: Vec<(String, String)>,
+    /// JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+}
+
+impl FormedRequest {
+    /// How it would be sent by a provider's profile.
+    pub fn describe(&self, asked: &Asked<'_>, provider: &Provider) -> DescribedRequest {
+        let Self(request) = self;
+        let prefix = &asked.template.prefix;
+        let own = request.headers().iter().map(|(name, value)| {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            (name.to_string(), text.into_owned())
+        });
+        let provided = provider.headers.iter().filter(|rule| {
+            let start = rule.place.path.as_deref();
+            start.is_none_or(|start| prefix.starts_with(start))
+        });
+        let provided = provided.map(|rule| (rule.place.name.to_string(), rule.value.to_string()));
+        let body = request.body().and_then(reqwest::Body::as_bytes);
+        DescribedRequest {
+            method: request.method().to_string(),
+            url: request.url().to_string(),
+            headers: own.chain(provided).collect(),
+            body: body.map(|body| serde_json::from_slice(body).unwrap_or_default()),
+        }
+    }
+}
+
 /// Sends REST requests.
 pub struct Rest {
     net: Net,
@@ -72,6 +110,8 @@ pub struct Asked<'a> {
     arguments: &'a Arguments,
     /// These count before the arguments.
     own: Option<&'a Arguments>,
+    /// The tool's step that asks, where it has several.
+    step: Option<&'a str>,
 }
 
 impl<'a> Asked<'a> {
@@ -80,6 +120,7 @@ impl<'a> Asked<'a> {
             template,
             arguments,
             own: None,
+            step: None,
         }
     }
 
@@ -87,6 +128,14 @@ impl<'a> Asked<'a> {
     pub fn with(self, own: &'a Arguments) -> Self {
         Self {
             own: Some(own),
+            ..self
+        }
+    }
+
+    /// The same for a step of a tool.
+    pub fn of_step(self, name: &'a str) -> Self {
+        Self {
+            step: Some(name),
             ..self
         }
     }
@@ -157,6 +206,9 @@ impl Rest {
         }
         call.origin().id().sign(request.headers_mut());
         let span = call.origin().step(Step::UpstreamRequest);
+        if let Some(step) = asked.step {
+            span.note(Attribute::ToolStep(step));
+        }
         let answer = self.observed(request, meters, &span).await;
         let answer = answer.map_err(UpstreamError::Net)?;
         Ok(UpstreamReply {

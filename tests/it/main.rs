@@ -17,6 +17,7 @@ mod audit_calls;
 mod audit_chain;
 mod audit_filters;
 mod backup;
+mod call;
 mod canary;
 mod cli;
 mod cli_credentials;

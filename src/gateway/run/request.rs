@@ -30,8 +30,8 @@ impl Course<'_> {
         (name, request): (&str, &StepRequest),
         list: &Program,
     ) -> Result<Value, CallFailure> {
-        let list = self.scene.eval(name, list, Value::null()).await?;
-        let items = self.items(errand, name, &list)?;
+        let items = self.listed(name, list).await?;
+        self.check_room(errand, name, &items)?;
         let width = match request.exchange.request.method == Method::GET {
             true => SIDE_BY_SIDE,
             false => 1,
@@ -59,24 +59,30 @@ impl Course<'_> {
         Ok(Value::object(values))
     }
 
-    /// What to ask for, if the limits leave as many requests: none is sent in vain.
-    fn items(
+    /// What to ask for.
+    pub(in crate::gateway) async fn listed(
+        &self,
+        name: &str,
+        list: &Program,
+    ) -> Result<Vec<String>, CallFailure> {
+        let list = self.eval(name, list).await?;
+        let error = || RunError::Failed(format!("cannot use {list} as a list for `for_each`"));
+        distinct(&list).ok_or_else(|| CallFailure::Program(name.to_owned(), error()))
+    }
+
+    /// Whether the limits leave as many requests: none is sent in vain.
+    fn check_room(
         &self,
         errand: Errand<'_>,
         name: &str,
-        list: &Value,
-    ) -> Result<Vec<String>, CallFailure> {
-        let Some(items) = distinct(list) else {
-            let error = RunError::Failed(format!("cannot use {list} as a list for `for_each`"));
-            return Err(CallFailure::Program(name.to_owned(), error));
-        };
+        items: &[String],
+    ) -> Result<(), CallFailure> {
         let most = errand.permit.most().min(MAX_ITEMS);
         if items.len() > most {
             return Err(CallFailure::TooMany(name.to_owned(), most));
         }
         let now = self.gateway.clock.now();
-        errand.permit.room_for(items.len(), now)?;
-        Ok(items)
+        Ok(errand.permit.room_for(items.len(), now)?)
     }
 
     /// `None` where it failed and may fail.
@@ -88,7 +94,7 @@ impl Course<'_> {
     ) -> Result<Option<Value>, CallFailure> {
         let own = self.own(name, request, item).await?;
         let exchange = &request.exchange;
-        let asked = Asked::new(&exchange.request, self.call.arguments()).with(&own);
+        let asked = self.asked(request, &own).of_step(name);
         let may_fail = request.on_error != OnError::Fail;
         let (bearer, reply) = match self.gateway.exchange(errand, &asked).await {
             Ok(answered) => answered,
@@ -120,8 +126,17 @@ impl Course<'_> {
         }
     }
 
+    /// What a request asks, with the names of its own.
+    pub(in crate::gateway) fn asked<'b>(
+        &'b self,
+        request: &'b StepRequest,
+        own: &'b Arguments,
+    ) -> Asked<'b> {
+        Asked::new(&request.exchange.request, self.call.arguments()).with(own)
+    }
+
     /// The names that only this request's template has.
-    async fn own(
+    pub(in crate::gateway) async fn own(
         &self,
         name: &str,
         request: &StepRequest,
