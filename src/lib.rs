@@ -23,6 +23,7 @@
 //!   9  upstream             request (formed before 8) + bearer → UpstreamReply (asserts the tenant)
 //!  10  gateway::outcome     what the client is told; one record, one log line, one count
 //!  11  http::mcp            the answer, written once into one buffer
+//!      http::mcp::listen    beside it: streams that tell who listens that their tool lists changed
 //! ```
 //!
 //! [`domain::call::AuthorizedCall`] is the only key to a bearer and to the upstream, and its only

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderName;
+use tokio::sync::watch;
 
 use super::App;
 use super::hardening::raise_open_files;
@@ -30,7 +31,7 @@ pub(super) fn routes(
     app: &App,
     (gateway, limits): (&Arc<Gateway>, &EdgeLimits),
     meters: &Meters,
-    tracer: Option<Arc<dyn Tracer>>,
+    (tracer, stop): (Option<Arc<dyn Tracer>>, &watch::Receiver<bool>),
 ) -> (Router, Router) {
     let hosts = host_policy(&app.loaded);
     let settings = mcp_settings(&app.loaded);
@@ -39,7 +40,14 @@ pub(super) fn routes(
     let floods = || Floods::new(limits.failed_auth_per_minute.clone(), app.clock.clone());
     let door = door(app, hosts.clone(), floods());
     let settings = (settings, limits.requests.clone());
-    let front = Mcp::new(gateway.clone(), door, settings, meters, tracer);
+    let front = Mcp::new(
+        gateway.clone(),
+        door,
+        settings,
+        meters,
+        tracer,
+        stop.clone(),
+    );
     (
         router::mcp(Arc::new(front), Arc::new(cors)),
         router::admin(

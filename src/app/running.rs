@@ -53,10 +53,11 @@ impl App {
         let traces = self.traces(&meters)?.map(Arc::new);
         let tracer = traces.clone().map(|traces| traces as Arc<dyn Tracer>);
         let limits = EdgeLimits::new(&self.loaded.config.limits);
-        let (mcp_routes, admin_routes) = edge::routes(&self, (&gateway, &limits), &meters, tracer);
+        let (stop, signal) = watch::channel(false);
+        let (mcp_routes, admin_routes) =
+            edge::routes(&self, (&gateway, &limits), &meters, (tracer, &signal));
         let (mcp_settings, admin_settings) = edge::settings(&self.loaded, &limits, &meters);
         let reloader = Arc::new(Reloader::new(&self, gateway.clone(), limits));
-        let (stop, signal) = watch::channel(false);
         let mut tasks = listeners.mcp.serve(mcp_routes, mcp_settings, &signal);
         tasks.extend(listeners.admin.serve(admin_routes, admin_settings, &signal));
         tasks.extend(self.background(&gateway, &meters, &signal));

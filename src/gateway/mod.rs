@@ -49,7 +49,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::StatusCode;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 pub use admit::AdmissionSettings;
 use admit::{Admission, Limited, Permit};
@@ -115,6 +115,8 @@ pub struct Gateway {
     rest: Rest,
     kept: KeptAnswers,
     clock: SharedClock,
+    /// Counts what is served otherwise than before.
+    changes: watch::Sender<u64>,
     /// Where the meters of every edition are.
     meters: Meters,
     health: HealthBook,
@@ -218,6 +220,7 @@ impl Gateway {
             rest,
             kept: KeptAnswers::default(),
             clock,
+            changes: watch::Sender::new(0),
             meters: meters.clone(),
             health,
         })
@@ -295,6 +298,7 @@ impl Gateway {
         self.directory.store(directory.clone());
         self.tokens.retain(|id| directory.uses(id)).await;
         self.health.retain(|id| directory.uses(id));
+        self.changes.send_modify(|changes| *changes += 1);
         Ok(())
     }
 
@@ -325,6 +329,34 @@ impl Gateway {
             directory,
             principal,
         })
+    }
+
+    /// Tells when something is served otherwise: organizations, keys, credentials, tools.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The same visit by what holds now, if its key still opens the tenant.
+    pub fn revisit(&self, visit: &Visit) -> Result<Visit, Refusal> {
+        let directory = self.directory.load_full();
+        let key = directory.key(&visit.principal.id);
+        let key = key.filter(|key| !key.principal.is_expired(self.clock.now()));
+        let principal = key.ok_or(Refusal::Unauthenticated)?.principal.clone();
+        let tenant = visit.tenant();
+        let selection = Selection {
+            organization: Some(tenant.slug.clone()),
+            environment: Some(tenant.environment.clone()),
+        };
+        let arrival = Arrival {
+            directory,
+            principal,
+        };
+        let again = self.visit(arrival, &selection)?;
+        // Another organization may have the name by now.
+        match again.tenant() == tenant {
+            true => Ok(again),
+            false => Err(Refusal::TenantForbidden),
+        }
     }
 
     /// Somebody at the command line, for one organization.

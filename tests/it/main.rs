@@ -38,6 +38,7 @@ mod kept;
 mod key_roll;
 mod lifecycle;
 mod limits;
+mod listening;
 mod master_key;
 mod mcp;
 mod observability;

@@ -151,7 +151,9 @@ async fn initialize_settles_on_a_revision_that_is_served() {
     "result": {
       "protocolVersion": "2025-11-25",
       "capabilities": {
-        "tools": {}
+        "tools": {
+          "listChanged": true
+        }
       },
       "serverInfo": {
         "name": "locum",
@@ -222,7 +224,9 @@ async fn each_revision_has_its_own_methods() {
         "2026-07-28"
       ],
       "capabilities": {
-        "tools": {}
+        "tools": {
+          "listChanged": true
+        }
       },
       "instructions": "Tools of one organization at its providers. Every answer concerns that organization only. Confirm with the user before calling a tool that changes data.",
       "ttlMs": 60000,
@@ -652,7 +656,7 @@ async fn what_is_no_post_of_json_is_refused() {
         for path in ["/mcp", "/t/north/mcp", "/t/north/dev/mcp"] {
             let answer = send(with_key(Draft::request(method, path, ""))).await;
             assert_eq!(answer.status, 405, "{method} {path}: {answer:?}");
-            assert_eq!(answer.header("allow"), Some("POST"), "{method} {path}");
+            assert_eq!(answer.header("allow"), Some("POST, GET"), "{method} {path}");
             let code = answer.json()["error"]["data"]["code"].clone();
             assert_eq!(code, "method_not_allowed", "{method} {path}");
             let stranger = send(Draft::request(method, path, "")).await;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::TestApp;
 use crate::support::app::reqwest_client;
 
-async fn connected(
+pub async fn connected(
     url: String,
     key: &str,
     tenant: &[(&str, &str)],

@@ -9,6 +9,7 @@ const METHODS: &[&str] = &[
     "server/discover",
     "tools/list",
     "tools/call",
+    "subscriptions/listen",
 ];
 
 /// The name of a method that is served, or one for all others.
@@ -28,6 +29,7 @@ const ERRORS: &[&str] = &[
     "unknown_tool",
     "call_timeout",
     "audit_unavailable",
+    "too_many_listeners",
 ];
 
 pub(super) struct McpMeters {

@@ -1,6 +1,7 @@
 //! The methods: what a well-formed message asks for, and the answer to it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,7 +9,7 @@ use http::header::HeaderMap;
 use http::{Response, StatusCode};
 use rmcp::model::{
     DiscoverResult, ErrorCode, Implementation, InitializeResult, ProtocolVersion,
-    ServerCapabilities,
+    ServerCapabilities, SubscriptionFilter,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,6 +17,8 @@ use serde_json::value::RawValue;
 
 use super::envelope::{self, BadEnvelope, Envelope};
 use super::era::{self, Era, EraError};
+use super::listen::{self, Full};
+use super::refusal::LISTENERS;
 use super::{Mcp, meters, reply, trace};
 use crate::domain::call::Arguments;
 use crate::domain::origin::Origin;
@@ -39,8 +42,8 @@ struct Message<'a> {
 }
 
 pub(super) async fn answer(
-    mcp: &Mcp,
-    visit: &Visit,
+    mcp: &Arc<Mcp>,
+    visit: Visit,
     headers: &HeaderMap,
     body: &[u8],
     origin: &Origin,
@@ -59,7 +62,7 @@ pub(super) async fn answer(
     mcp.meters.requests.count(known);
     let Some(id) = id else { return accepted() };
     let tracer = mcp.tracer.as_deref();
-    let traced = tracer.and_then(|tracer| trace::begin(tracer, visit, known, params, origin));
+    let traced = tracer.and_then(|tracer| trace::begin(tracer, &visit, known, params, origin));
     let origin = traced.as_ref().unwrap_or(origin);
     let _span = origin.span();
     let message = Message {
@@ -72,8 +75,9 @@ pub(super) async fn answer(
         ("initialize", Era::Legacy) => initialize(&message),
         ("ping", Era::Legacy) => reply::result(id, era, &[]),
         ("server/discover", Era::Modern) => discover(&message),
-        ("tools/list", _) => list(mcp, visit, &message),
-        ("tools/call", _) => call(mcp, visit, &message).await,
+        ("tools/list", _) => list(mcp, &visit, &message),
+        ("tools/call", _) => call(mcp, &visit, &message).await,
+        ("subscriptions/listen", Era::Modern) => subscribe(mcp, visit, &message),
         _ => unknown_method(mcp, &message),
     }
 }
@@ -136,6 +140,23 @@ fn list(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body> {
     }
 }
 
+/// A stream; of what can be asked for there, tool lists are what changes here.
+fn subscribe(mcp: &Arc<Mcp>, visit: Visit, message: &Message<'_>) -> Response<Body> {
+    #[derive(Deserialize)]
+    struct Params {
+        notifications: SubscriptionFilter,
+    }
+    let Some(params) = parse::<Params>(message.params) else {
+        let text = "`params` needs `notifications`, an object of what to listen for";
+        return in_band(mcp, message, INVALID_PARAMS, text);
+    };
+    let stream = listen::modern(mcp, visit, message.id, &params.notifications);
+    stream.unwrap_or_else(|Full| {
+        let kind = ("too_many_listeners", ErrorCode::INTERNAL_ERROR);
+        in_band(mcp, message, kind, LISTENERS)
+    })
+}
+
 async fn call(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body> {
     #[derive(Deserialize)]
     struct Params<'a> {
@@ -189,7 +210,10 @@ fn object(message: &Message<'_>, result: &impl Serialize) -> Response<Body> {
 }
 
 fn capabilities() -> ServerCapabilities {
-    ServerCapabilities::builder().enable_tools().build()
+    ServerCapabilities::builder()
+        .enable_tools()
+        .enable_tool_list_changed()
+        .build()
 }
 
 fn server() -> Implementation {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST ─ Host and Origin → key (authenticate) → tenant (visit) → body → envelope → era → method → answer
+//! GET ─ the same, as far as the tenant                                                        → stream
 //!                          └ without one: how many of those may the address make?
 //! ```
 //!
@@ -16,6 +17,7 @@ mod era;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod headers;
+mod listen;
 mod lists;
 mod meters;
 mod methods;
@@ -32,7 +34,9 @@ use axum::extract::{Request, State};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response};
+use tokio::sync::watch;
 
+use listen::{Full, Listeners};
 use lists::Lists;
 use meters::McpMeters;
 use refusal::Rejection;
@@ -59,6 +63,7 @@ pub struct Mcp {
     settings: McpSettings,
     limits: Live<McpLimits>,
     lists: Lists,
+    listeners: Listeners,
     meters: McpMeters,
     tracer: Option<Arc<dyn Tracer>>,
 }
@@ -95,6 +100,7 @@ impl Mcp {
         (settings, limits): (McpSettings, Live<McpLimits>),
         meters: &Meters,
         tracer: Option<Arc<dyn Tracer>>,
+        stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
             gateway,
@@ -102,6 +108,7 @@ impl Mcp {
             settings,
             limits,
             lists: Lists::default(),
+            listeners: Listeners::new(stop, meters),
             meters: McpMeters::new(meters),
             tracer,
         }
@@ -177,9 +184,12 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
     };
     match visit {
         Err(rejection) => refuse(rejection, &bytes),
+        Ok(visit) if parts.method == Method::GET && listen::is_asked(&parts.headers) => {
+            listen::legacy(&mcp, visit).unwrap_or_else(|Full| refuse(Rejection::Listeners, &bytes))
+        }
         Ok(_) if parts.method != Method::POST => refuse(Rejection::Method, &bytes),
         Ok(_) if !bearer::is_json(&parts.headers) => refuse(Rejection::ContentType, &bytes),
-        Ok(visit) => methods::answer(&mcp, &visit, &parts.headers, &bytes, &origin).await,
+        Ok(visit) => methods::answer(&mcp, visit, &parts.headers, &bytes, &origin).await,
     }
 }
 

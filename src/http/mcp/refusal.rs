@@ -32,7 +32,12 @@ pub(super) const CODES: &[&str] = &[
     "body_broken",
     "https_required",
     "rate_limited",
+    "too_many_listeners",
 ];
+
+/// What is said when as many clients listen as may.
+pub(super) const LISTENERS: &str =
+    "as many streams are open as there may be; ask for the list from time to time instead";
 
 /// Why a request is refused before it is a JSON-RPC request.
 #[derive(Debug, Clone)]
@@ -45,6 +50,8 @@ pub(super) enum Rejection {
     RateLimited(Duration),
     /// A header that may occur once occurs twice.
     Duplicate(HeaderName),
+    /// As many clients listen as may.
+    Listeners,
     Method,
     ContentType,
     BodyTooLarge(usize),
@@ -79,6 +86,7 @@ impl Rejection {
                 StatusCode::FORBIDDEN
             }
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Listeners => StatusCode::SERVICE_UNAVAILABLE,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -96,6 +104,7 @@ impl Rejection {
             Self::InClear => "https_required",
             Self::RateLimited(_) => "rate_limited",
             Self::Duplicate(_) => "header_duplicate",
+            Self::Listeners => "too_many_listeners",
             Self::Method => "method_not_allowed",
             Self::ContentType => "content_type",
             Self::BodyTooLarge(_) => "body_too_large",
@@ -124,8 +133,10 @@ impl Rejection {
                 seconds(*wait)
             ),
             Self::Duplicate(name) => format!("the header {name} occurs more than once"),
-            Self::Method => "POST one JSON-RPC message; there are no streams and no sessions \
-                             to GET or DELETE here"
+            Self::Listeners => LISTENERS.to_owned(),
+            Self::Method => "POST one JSON-RPC message, or GET a stream of changes with Accept: \
+                             text/event-stream (up to revision 2025-11-25); there are no sessions \
+                             to DELETE here"
                 .to_owned(),
             Self::ContentType => "the body is JSON: Content-Type: application/json".to_owned(),
             Self::BodyTooLarge(limit) => format!("the body is larger than {limit} bytes"),
@@ -162,7 +173,7 @@ impl Rejection {
                 headers.insert(WWW_AUTHENTICATE, challenge);
             }
             Self::Method => {
-                headers.insert(ALLOW, HeaderValue::from_static("POST"));
+                headers.insert(ALLOW, HeaderValue::from_static("POST, GET"));
             }
             Self::RateLimited(wait) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds(*wait)));
