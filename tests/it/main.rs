@@ -41,6 +41,7 @@ mod limits;
 mod master_key;
 mod mcp;
 mod observability;
+mod openapi;
 mod outbound;
 mod reload;
 mod reminders;
