@@ -206,7 +206,9 @@ fn sound(draft: &mut Draft, from: &str) -> Result<String, Complaint> {
         return Ok(text);
     };
     let schemas = draft.arguments.iter_mut().map(|(_, schema, _)| schema);
-    if !schemas.fold(false, |any, schema| schema::without_patterns(schema) || any) {
+    // All of them, not only the first that has one.
+    let cleared = schemas.map(schema::without_patterns);
+    if cleared.filter(|any| *any).count() == 0 {
         return Err(complaint);
     }
     draft

@@ -342,7 +342,7 @@ pub(super) fn without_patterns(schema: &mut Schema) -> bool {
 fn clear(value: &mut Value) -> bool {
     match value {
         Value::Object(members) => without_patterns(members),
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| clear(item) || any),
+        Value::Array(items) => items.iter_mut().map(clear).filter(|any| *any).count() > 0,
         _ => false,
     }
 }
