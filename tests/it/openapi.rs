@@ -1,5 +1,7 @@
 //! `locum catalog import-openapi` on the real program: what it writes, says and refuses.
 
+mod called;
+
 use crate::support::program::Program;
 
 const CLINIC: &str = r##"openapi: 3.0.3

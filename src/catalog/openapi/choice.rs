@@ -52,15 +52,12 @@ const METHODS: [&str; 8] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace",
 ];
 
-/// All operations in the file's order, and path items that cannot be read.
+/// All operations in the file's order, and what cannot be read of paths and operations.
 pub(super) fn operations(spec: &Spec) -> (Vec<Operation<'_>>, Vec<(String, Refusal)>) {
     let mut operations = Vec::new();
     let mut unread = Vec::new();
-    for (path, item) in spec
-        .root
-        .entries("paths")
-        .filter(|(path, _)| !path.starts_with("x-"))
-    {
+    let paths = spec.root.entries("paths");
+    for (path, item) in paths.filter(|(path, _)| !path.starts_with("x-")) {
         let item = match spec.resolve(item) {
             Ok(item) => item,
             Err(refusal) => {
@@ -69,14 +66,19 @@ pub(super) fn operations(spec: &Spec) -> (Vec<Operation<'_>>, Vec<(String, Refus
             }
         };
         for (method, node) in item.table().into_iter().flatten() {
-            if METHODS.contains(&method.as_str()) {
-                let method = method.to_ascii_uppercase();
-                operations.push(Operation {
+            if !METHODS.contains(&method.as_str()) {
+                continue;
+            }
+            let method = method.to_ascii_uppercase();
+            // Files that were split have references here too, where OpenAPI has none.
+            match spec.resolve(node) {
+                Ok(node) => operations.push(Operation {
                     path,
                     method,
                     item,
                     node,
-                });
+                }),
+                Err(refusal) => unread.push((format!("{method} {}", line(path, 200)), refusal)),
             }
         }
     }
@@ -102,43 +104,47 @@ impl Choice {
     }
 
     /// Every word has to name something: a misspelt one would leave out what is wanted.
-    pub(super) fn check(&self, operations: &[Operation<'_>]) -> Result<(), Unmatched> {
-        let unmatched = |kind, word: &str, mut known: Vec<&str>| {
-            known.sort_unstable();
-            known.dedup();
-            let (word, hint) = (word.to_owned(), near(word, &known));
-            Err(Unmatched { kind, word, hint })
-        };
+    pub(super) fn check(
+        &self,
+        operations: &[Operation<'_>],
+        unread: &[(String, Refusal)],
+    ) -> Result<(), Unmatched> {
+        let all = operations.iter();
         for tag in &self.tags {
-            if !operations
-                .iter()
-                .any(|operation| tags(operation).any(|own| own == tag))
-            {
-                return unmatched("tag", tag, operations.iter().flat_map(tags).collect());
-            }
+            let known = all.clone().flat_map(tags);
+            find(("tag", tag), known, |own| own == tag, unread)?;
         }
         for path in &self.paths {
-            if !operations
-                .iter()
-                .any(|operation| is_below(operation.path, path))
-            {
-                return unmatched(
-                    "path",
-                    path,
-                    operations.iter().map(|one| one.path).collect(),
-                );
-            }
+            let known = all.clone().map(|operation| operation.path);
+            find(("path", path), known, |own| is_below(own, path), unread)?;
         }
         for id in &self.operations {
-            if !operations.iter().any(|operation| has_id(operation, id)) {
-                let known = operations
-                    .iter()
-                    .filter_map(|one| one.node.text("operationId"));
-                return unmatched("operation id", id, known.collect());
-            }
+            let known = all.clone().filter_map(|one| one.node.text("operationId"));
+            find(("operation id", id), known, |own| own == id, unread)?;
         }
         Ok(())
     }
+}
+
+fn find<'a>(
+    (kind, word): (&'static str, &str),
+    known: impl Iterator<Item = &'a str>,
+    names: impl Fn(&str) -> bool,
+    unread: &[(String, Refusal)],
+) -> Result<(), Unmatched> {
+    let mut known: Vec<&str> = known.collect();
+    if known.iter().any(|own| names(own)) {
+        return Ok(());
+    }
+    known.sort_unstable();
+    known.dedup();
+    let mut hint = near(word, &known);
+    if let Some((_, Refusal { line, reason })) = unread.first() {
+        let count = unread.len();
+        hint.push_str(&format!("; {count} cannot be read: line {line}: {reason}"));
+    }
+    let word = word.to_owned();
+    Err(Unmatched { kind, word, hint })
 }
 
 fn tags<'a>(operation: &Operation<'a>) -> impl Iterator<Item = &'a str> {
@@ -156,5 +162,5 @@ fn has_id(operation: &Operation<'_>, id: &str) -> bool {
 /// `/pets` and `/pets/{id}` are below `/pets`; `/petshops` is not.
 fn is_below(path: &str, wanted: &str) -> bool {
     path.strip_prefix(wanted.trim_end_matches('/'))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
 }

@@ -101,7 +101,7 @@ pub fn import(
 ) -> Result<Import, ImportError> {
     let spec = Spec::read(file, text)?;
     let (mut operations, unread) = choice::operations(&spec);
-    choice.check(&operations)?;
+    choice.check(&operations, &unread)?;
     let all = operations.len();
     operations.retain(|operation| choice.takes(operation));
     let provider = match name {
@@ -171,10 +171,9 @@ impl Import {
         work: &mut usize,
     ) -> Result<(String, String), Refusal> {
         let refuse = |reason: &str| Refusal::at(operation.node, reason);
+        let too_much = "the operations together are too large; choose fewer";
         if *work == 0 {
-            return Err(refuse(
-                "the schemas of all operations together are too large; choose some",
-            ));
+            return Err(refuse(too_much));
         }
         let mut schemas = Schemas::new(spec);
         let drafted = operation::draft(spec, operation, &mut schemas);
@@ -189,12 +188,11 @@ impl Import {
                 300,
             ))
         })?;
-        match self.profile.len() + text.len() > MAX_PROFILE {
-            true => Err(refuse(
-                "the profile would be too large; choose fewer operations",
-            )),
-            false => Ok((draft.name, text)),
+        if self.profile.len() + text.len() > MAX_PROFILE {
+            *work = 0;
+            return Err(refuse(too_much));
         }
+        Ok((draft.name, text))
     }
 }
 

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::words::line;
+
 /// Nothing is nested deeper.
 pub(super) const MAX_DEPTH: usize = 100;
 /// A file has no more values than this; the largest public descriptions have half as many.
@@ -35,6 +37,11 @@ pub(super) enum Kind {
 pub(super) struct Mistake {
     pub line: usize,
     pub message: String,
+}
+
+/// What is said about a key that a table has already.
+pub(super) fn twice(key: &str) -> String {
+    format!("the key `{}` is here twice", line(key, 100))
 }
 
 impl Node {

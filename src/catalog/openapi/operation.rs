@@ -41,15 +41,14 @@ pub(super) fn draft<'a>(
     };
     parameters.take(operation.item, node)?;
     let written = path::turn(&mut parameters, (node, operation.path))?;
-    body::request(&mut parameters, node)?;
+    body::request(&mut parameters, (method, node))?;
     let mut draft = parameters.draft;
-    if let Some((kind, accept)) = body::answer(spec, node)? {
-        draft.kind = Some(kind);
-        let is_text = accept.len() <= 100 && accept.chars().all(|c| c.is_ascii_graphic());
-        if kind == "text" && is_text && !accept.contains(['{', '}']) {
-            draft.headers.push(("Accept".to_owned(), accept.to_owned()));
-        }
-    }
+    let answer = body::answer(spec, node)?;
+    draft.kind = answer.kind;
+    let accept = answer.accept.map(str::to_owned);
+    draft
+        .headers
+        .extend(accept.map(|accept| ("Accept".to_owned(), accept)));
     draft.method = method;
     draft.path = written;
     texts(operation, &mut draft);

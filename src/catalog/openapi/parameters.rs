@@ -1,5 +1,7 @@
 //! Parameters of an operation: arguments of the tool, and their places in the request.
 
+use http::HeaderName;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde_json::Value;
 
 use super::draft::{Draft, Query};
@@ -8,12 +10,17 @@ use super::schema::{EACH, Schema, Schemas};
 use super::spec::{Refusal, Spec};
 use super::words::{Names, line, snake};
 use crate::catalog::compile::usable_header;
+use crate::domain::origin::REQUEST_ID;
 
 /// Argument names are no longer than this.
 const LONGEST: usize = 64;
 
-/// Longer names of parameters are refused.
+/// Headers that are sent without an argument: OpenAPI 3.0.4, section 4.7.12.1, has the first three
+/// elsewhere, and calls have an id of Locum's.
+const OWN: [HeaderName; 4] = [ACCEPT, CONTENT_TYPE, AUTHORIZATION, REQUEST_ID];
+/// Longer names of parameters are refused, and more of them.
 const MAX_NAME: usize = 200;
+const MAX_PARAMETERS: usize = 500;
 
 /// What an operation's parameters become.
 pub(super) struct Parameters<'a, 's> {
@@ -45,17 +52,13 @@ impl<'a> Parameters<'a, '_> {
         for parameter in item
             .items("parameters")
             .chain(operation.items("parameters"))
-            .take(500)
         {
             let parameter = self.spec.resolve(parameter)?;
-            let is_long = parameter
-                .text("name")
-                .is_some_and(|name| name.len() > MAX_NAME);
-            if is_long || !self.schemas.spend(EACH) {
-                return Err(Refusal::at(
-                    parameter,
-                    "its parameters are too many or too long",
-                ));
+            let name = parameter.text("name").unwrap_or_default();
+            let is_much = name.len() > MAX_NAME || all.len() == MAX_PARAMETERS;
+            if is_much || !self.schemas.spend(EACH) {
+                let reason = "its parameters are too many or too long";
+                return Err(Refusal::at(parameter, reason));
             }
             all.retain(|earlier| !same(earlier, parameter));
             all.push(parameter);
@@ -69,8 +72,11 @@ impl<'a> Parameters<'a, '_> {
             return Err(Refusal::at(node, "a parameter: expected `name` and `in`"));
         };
         let required = place == "path" || node.flag("required");
-        let ignored = ["accept", "content-type", "authorization"];
-        if place == "header" && ignored.contains(&name.to_ascii_lowercase().as_str()) {
+        if place == "header"
+            && OWN
+                .iter()
+                .any(|own| name.eq_ignore_ascii_case(own.as_str()))
+        {
             return Ok(());
         }
         let form = match place {
@@ -185,6 +191,10 @@ impl<'a> Parameters<'a, '_> {
 
     /// Styles of OpenAPI 3.0.4, section 4.7.12.3, as far as a template can say them.
     fn form(&self, node: &'a Node, place: &str) -> Result<Form, Refusal> {
+        let style = node.text("style");
+        if place == "path" && style.is_some_and(|style| style != "simple") {
+            return Ok(Form::None("a value in this style cannot be sent"));
+        }
         if node.get("schema").is_none() && node.get("content").is_some() {
             return Ok(Form::None("its value is a document in a text"));
         }
@@ -204,7 +214,6 @@ impl<'a> Parameters<'a, '_> {
         if !is("array") {
             return Ok(Form::Scalar);
         }
-        let style = node.text("style");
         let explode = node
             .get("explode")
             .map(|node| matches!(node.kind, Kind::Bool(true)));
@@ -214,8 +223,7 @@ impl<'a> Parameters<'a, '_> {
             ("query", Some("spaceDelimited"), Some(false)) => Form::Joined(' '),
             ("query", Some("pipeDelimited"), Some(false)) => Form::Joined('|'),
             ("query", _, _) => Form::OneOf,
-            (_, None | Some("simple"), _) => Form::Joined(','),
-            _ => Form::None("a list in this style has no text in a request"),
+            _ => Form::Joined(','),
         })
     }
 }

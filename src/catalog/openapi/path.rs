@@ -13,9 +13,11 @@ pub(super) fn turn(
     parameters: &mut Parameters<'_, '_>,
     (node, path): (&Node, &str),
 ) -> Result<String, Refusal> {
+    // A fragment, which some files tell operations apart with, is not sent.
+    let path = path.split('#').next().unwrap_or_default();
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    if !path.starts_with('/') || path.contains('#') || query.contains(['#', '{', '}']) {
-        let reason = "its path has to start with / and have no #, and no parameter after a ?";
+    if !path.starts_with('/') || query.contains(['{', '}']) {
+        let reason = "its path has to start with /, and have no parameter after a ?";
         return Err(Refusal::at(node, reason));
     }
     let constants = url::form_urlencoded::parse(query.as_bytes()).map(|(name, value)| Query {

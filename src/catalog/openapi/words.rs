@@ -1,6 +1,6 @@
 //! Names and texts of a description, brought into the shapes that a profile has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `listPets`, `repos/list-for-org`, `X-Rate-Limit` → `list_pets`, `repos_list_for_org`,
 /// `x_rate_limit`: a name as templates have them; empty where nothing is left.
@@ -30,22 +30,28 @@ pub(super) fn snake(text: &str, longest: usize) -> String {
     name.trim_end_matches('_').to_owned()
 }
 
+/// What a number at the end of a name takes at most.
+const MAX_SUFFIX: usize = 8;
+
 /// Names that are given once.
 #[derive(Default)]
-pub(super) struct Names(BTreeSet<String>);
+pub(super) struct Names {
+    given: BTreeSet<String>,
+    /// The last number that was tried, so that a thousand equal names are not a million tries.
+    numbers: BTreeMap<String, usize>,
+}
 
 impl Names {
-    /// The name, or the name with a number, at most `longest` bytes.
+    /// The name, which is ASCII, or the name with a number, at most `longest` bytes.
     pub fn unique(&mut self, name: &str, longest: usize) -> String {
-        let mut number = 1;
+        let stem = name[..name.len().min(longest - MAX_SUFFIX)].trim_end_matches('_');
         let mut free = name.to_owned();
-        while self.0.contains(&free) {
-            number += 1;
-            let suffix = format!("_{number}");
-            let kept = name.len().min(longest - suffix.len());
-            free = format!("{}{suffix}", name[..kept].trim_end_matches('_'));
+        while self.given.contains(&free) {
+            let number = self.numbers.entry(stem.to_owned()).or_insert(1);
+            *number += 1;
+            free = format!("{stem}_{number}");
         }
-        self.0.insert(free.clone());
+        self.given.insert(free.clone());
         free
     }
 }

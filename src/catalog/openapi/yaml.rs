@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
-use super::node::{Kind, MAX_DEPTH, MAX_NODES, Mistake, Node, Table};
+use super::node::{Kind, MAX_DEPTH, MAX_NODES, Mistake, Node, Table, twice};
 
 /// Reads the one document of a text.
 pub(super) fn read(text: &str) -> Result<Rc<Node>, Mistake> {
@@ -190,6 +190,7 @@ impl Reader {
             }) => match key.take() {
                 None => *key = Some(node.as_text().ok_or("expected a text as key")?.to_owned()),
                 Some(name) if name == "<<" => merged.push(node),
+                Some(name) if entries.contains_key(&name) => return Err(twice(&name)),
                 Some(name) => drop(entries.insert(name, node)),
             },
         }

@@ -43,7 +43,10 @@ pub(in crate::cli) fn run(args: Args, output: &Output) -> Result<(), CliError> {
         .map_err(|error| CliError::Failed(error.to_string()))?;
     if import.tools.is_empty() {
         summary(&import, &args.spec, output);
-        let message = "no operation became a tool, so nothing was written";
+        let message = match import.left_out.is_empty() {
+            true => "the file has no operations under `paths`, so nothing was written",
+            false => "no operation became a tool, so nothing was written",
+        };
         return Err(CliError::Failed(message.to_owned()));
     }
     match &args.output {
