@@ -220,6 +220,19 @@ async fn what_makes_no_profile_writes_nothing() {
         import("bad.json").await,
         (1, "locum: bad.json: expected UTF-8\n".to_owned())
     );
+    let webhooks = "openapi: 3.1.0\ninfo: {title: Hooks}\nwebhooks: {a: {post: {}}}\n";
+    std::fs::write(program.path("hooks.yaml"), webhooks).unwrap();
+    let (code, message) = import("hooks.yaml").await;
+    let none = "locum: the file has no operations under `paths`, so nothing was written\n";
+    assert!(code == 1 && message.ends_with(none), "{message}");
+    let folder = [&IMPORT[..], &["--output", "none/clinic.toml"]].concat();
+    assert_eq!(
+        program.fails(&folder).await,
+        (
+            1,
+            "locum: none/clinic.toml: there is no such folder; make it first\n".to_owned()
+        )
+    );
     let large = std::fs::File::create(program.path("large.json")).unwrap();
     large.set_len((32 << 20) + 1).unwrap();
     assert_eq!(

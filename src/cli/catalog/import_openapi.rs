@@ -91,6 +91,10 @@ fn write_new(file: &Path, text: &str) -> Result<(), CliError> {
             "{} already exists; name another file",
             file.display()
         )),
+        ErrorKind::NotFound => CliError::Failed(format!(
+            "{}: there is no such folder; make it first",
+            file.display()
+        )),
         _ => CliError::Failed(format!("{}: {error}", file.display())),
     })
 }
