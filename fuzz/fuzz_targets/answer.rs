@@ -73,7 +73,13 @@ fuzz_target!(|data: &[u8]| {
 fn outcome(entry: &Entry, rule: &ResponseRule, reply: UpstreamReply) -> CallOutcome {
     let (tenant, principal) = &*CALLER;
     let origin = Origin::new(RequestId::new(REQUEST_ID));
-    let call = AuthorizedCall::authorize(principal, (tenant, None), &entry.tool, Arguments::new(), &origin);
+    let call = AuthorizedCall::authorize(
+        principal,
+        (tenant, None),
+        &entry.tool,
+        Arguments::new(),
+        &origin,
+    );
     let call = call.unwrap_or_else(|denied| panic!("{denied}"));
     let headers = SENT.map(|(name, secret)| AppliedHeader {
         place: Arc::new(HeaderPlace {

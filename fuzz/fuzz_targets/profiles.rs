@@ -117,7 +117,8 @@ fn check_call(entry: &Entry, provider: &Provider, arguments: Arguments) {
     };
     let (tenant, origin) = (tenant(), Origin::new(RequestId::default()));
     let principal = principal(&tenant);
-    let call = AuthorizedCall::authorize(&principal, (&tenant, None), &entry.tool, arguments, &origin);
+    let call =
+        AuthorizedCall::authorize(&principal, (&tenant, None), &entry.tool, arguments, &origin);
     let call = call.unwrap_or_else(|denied| panic!("{denied}"));
     for upstream in provider.environments.values() {
         match &entry.tool.run {

@@ -4,7 +4,6 @@
 #![no_main]
 
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use http::{HeaderName, Request};
 use libfuzzer_sys::fuzz_target;
@@ -18,9 +17,6 @@ const ENVIRONMENT: &str = "x-tenant-env";
 static SETTINGS: LazyLock<McpSettings> = LazyLock::new(|| McpSettings {
     organization_header: HeaderName::from_static(ORGANIZATION),
     environment_header: HeaderName::from_static(ENVIRONMENT),
-    max_body: 1 << 20,
-    body_timeout: Duration::from_secs(1),
-    call_timeout: Duration::from_secs(1),
 });
 
 static ISSUED: LazyLock<IssuedSecret> =

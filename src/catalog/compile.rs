@@ -296,8 +296,13 @@ fn headers(
 }
 
 pub(super) fn header_name(place: &Place<'_>, name: &str) -> Result<HeaderName, Complaint> {
+    usable_header(name).map_err(|reason| place.complain(reason))
+}
+
+/// The name of a header that a profile may send.
+pub(super) fn usable_header(name: &str) -> Result<HeaderName, &'static str> {
     let name = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| place.complain("not a header name (RFC 9110, section 5.1)"))?;
+        .map_err(|_| "not a header name (RFC 9110, section 5.1)")?;
     let framing = [
         "host",
         "content-length",
@@ -307,10 +312,10 @@ pub(super) fn header_name(place: &Place<'_>, name: &str) -> Result<HeaderName, C
         "upgrade",
     ];
     if framing.contains(&name.as_str()) {
-        return Err(place.complain("this header belongs to the connection, not to a profile"));
+        return Err("this header belongs to the connection, not to a profile");
     }
     if name == REQUEST_ID {
-        return Err(place.complain("this header carries Locum's own id of the request"));
+        return Err("this header carries Locum's own id of the request");
     }
     Ok(name)
 }

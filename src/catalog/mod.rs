@@ -9,6 +9,7 @@
 mod arguments;
 mod compile;
 mod definitions;
+pub mod openapi;
 mod raw;
 mod request;
 mod steps;

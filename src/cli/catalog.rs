@@ -1,5 +1,7 @@
 //! `locum catalog …`
 
+mod import_openapi;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,6 +35,8 @@ pub(super) enum Command {
         #[arg(long, requires = "org")]
         env: Option<Environment>,
     },
+    /// Make a profile from an OpenAPI file, for a person to complete
+    ImportOpenapi(import_openapi::Args),
 }
 
 pub(super) async fn run(
@@ -42,6 +46,7 @@ pub(super) async fn run(
 ) -> Result<(), CliError> {
     match command {
         Command::Check { files } => check(&files, context, output),
+        Command::ImportOpenapi(args) => import_openapi::run(args, output),
         Command::Show { org: None, .. } => {
             show(app::load_catalog(&loaded(context)?)?.tools(), output);
             Ok(())

@@ -270,7 +270,8 @@ fn request(
         let mut bytes = Vec::new();
         if body.render(asked, &mut bytes) {
             let json = HeaderValue::from_static("application/json");
-            request.headers_mut().insert(CONTENT_TYPE, json);
+            // A profile may have a name of its own for it: `application/fhir+json`.
+            request.headers_mut().entry(CONTENT_TYPE).or_insert(json);
             *request.body_mut() = Some(bytes.into());
         }
     }

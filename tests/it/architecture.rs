@@ -106,6 +106,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("jaq_core", &["domain/jq"]),
     ("jaq_json", &["domain/jq"]),
     ("jaq_std", &["domain/jq"]),
+    ("saphyr_parser", &["catalog/openapi/yaml.rs"]),
     ("opentelemetry", &["traces"]),
     ("opentelemetry_sdk", &["traces"]),
     ("opentelemetry_proto", &["traces"]),

@@ -42,6 +42,7 @@ mod listening;
 mod master_key;
 mod mcp;
 mod observability;
+mod openapi;
 mod outbound;
 mod reload;
 mod reminders;
