@@ -47,6 +47,7 @@ mod outbound;
 mod reload;
 mod reminders;
 mod removal;
+mod request_shape;
 mod rmcp_client;
 mod rotation;
 mod slow_clients;
