@@ -36,7 +36,7 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
             let plan = Plan {
                 connections: *connections,
                 calls: cli.calls,
-                length,
+                lengths: vec![length],
             };
             samples.resize_with(targets.len(), Vec::new);
             plan.warm_up(&targets).await?;

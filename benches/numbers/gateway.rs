@@ -23,7 +23,7 @@ use tokio::process::Command;
 use crate::load::Load;
 use crate::process::{Process, free_address};
 use crate::rounds::Target;
-use crate::{Failure, progress};
+use crate::{Failure, progress, tools};
 
 const PROVIDER: &str = "eka-care";
 const ENVIRONMENT: &str = "prod";
@@ -35,6 +35,10 @@ pub enum Kind {
     Plain,
     /// Its calls leave no record in the audit log.
     Unaudited,
+    /// Its load asks for a long answer.
+    Large,
+    /// The same, of which a program makes a shorter one.
+    Reshaped,
 }
 
 /// An installation that a gateway can be started in.
@@ -70,7 +74,7 @@ impl Installation {
         }
         let config = installation.config();
         let audit = match kind {
-            Kind::Plain => "",
+            Kind::Plain | Kind::Large | Kind::Reshaped => "",
             Kind::Unaudited => "[audit]\ncalls = \"off\"\n",
         };
         let text = format!(
@@ -79,6 +83,11 @@ impl Installation {
             installation.mcp, installation.admin
         );
         std::fs::write(&config, text)?;
+        if matches!(kind, Kind::Large | Kind::Reshaped) {
+            let folder = installation.folder.path().join("profiles");
+            std::fs::create_dir_all(&folder)?;
+            std::fs::write(folder.join("eka-care.toml"), tools::profile())?;
+        }
         let app = installation.open().await?;
         let admin = admin(&app);
         for tenant in 0..tenants {
@@ -129,7 +138,7 @@ impl Installation {
             .unwrap_or_default()
             .to_string_lossy();
         let keys = self.keys.iter().map(|key| format!("Bearer {key}"));
-        let load = Load::new(self.mcp, keys);
+        let load = self.kind.load(Load::new(self.mcp, keys));
         Ok(Target {
             name: match load.tenants() {
                 1 if self.kind == Kind::Unaudited => {

@@ -22,21 +22,22 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let alone = Installation::make(Path::new(LOCUM), stage.upstream, 1, Kind::Plain).await?;
     let beside = Installation::make(Path::new(LOCUM), stage.upstream, 1, Kind::Plain).await?;
     let (alone, beside) = (alone.start().await?, beside.start().await?);
+    let length = beside.load.body(0).await?.len();
     let plan = Plan {
         connections: BUSY,
         calls: cli.calls,
-        length: beside.load.body(0).await?.len(),
+        lengths: vec![length],
     };
-    beside.load.run(BUSY, cli.calls, plan.length).await?;
+    beside.load.run(BUSY, cli.calls, length).await?;
     tokio::time::sleep(REST).await;
     let before = beside.process.resident_kib()?;
     progress(&format!("{} connections", cli.idle));
-    let mut idle = beside.load.connections(cli.idle, plan.length).await?;
+    let mut idle = beside.load.connections(cli.idle, length).await?;
     tokio::time::sleep(REST).await;
     let each = (beside.process.resident_kib()? - before) / cli.idle as f64;
     let samples = plan.run(cli.rounds, &[&alone, &beside]).await?;
     progress("all of them are still there");
-    idle.call_each(plan.length).await?;
+    idle.call_each(length).await?;
     let p99 = |sample: &Sample| sample.p99_us;
     let mut text =
         String::from("| idle connections | p99 of a call, µs | calls/s |\n|---|---|---|\n");

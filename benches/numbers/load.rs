@@ -20,6 +20,7 @@ pub struct Load {
     /// The `Authorization` of each tenant. Requests are put together when they are sent: thousands
     /// of finished ones would take the processor's caches, which load and target share.
     authorizations: Arc<[String]>,
+    body: Arc<str>,
 }
 
 /// What a round came to.
@@ -41,7 +42,14 @@ impl Load {
         Self {
             address,
             authorizations: authorizations.into_iter().collect(),
+            body: BODY.into(),
         }
+    }
+
+    /// The same with another call.
+    pub fn asking(mut self, body: &str) -> Self {
+        self.body = body.into();
+        self
     }
 
     pub fn tenants(&self) -> usize {
@@ -173,8 +181,9 @@ impl Line {
         let Load {
             address,
             authorizations,
+            body,
         } = &self.load;
-        let (authorization, length) = (&authorizations[tenant], BODY.len());
+        let (authorization, length) = (&authorizations[tenant], body.len());
         let slug = crate::gateway::slug(tenant);
         self.request.clear();
         let _ = write!(
@@ -182,7 +191,7 @@ impl Line {
             "POST /mcp HTTP/1.1\r\nhost: {address}\r\nauthorization: {authorization}\r\n\
              accept: application/json, text/event-stream\r\ncontent-type: application/json\r\n\
              mcp-protocol-version: 2025-11-25\r\nx-tenant-id: {slug}\r\nx-tenant-env: prod\r\n\
-             content-length: {length}\r\n\r\n{BODY}"
+             content-length: {length}\r\n\r\n{body}"
         );
     }
 }

@@ -11,6 +11,7 @@
 //! - `start`: until ready, with one organization and with a thousand
 //! - `idle`: connections that ask for nothing, and calls beside them
 //! - `lives`: verifying a million records, pages of long lists, another master key while serving
+//! - `tools`: a program that makes something else of an answer; a thousand tools loaded
 //! - `isolation`: a million calls of many tenants, none answered for another one
 //!
 //! Whatever is compared is measured in turn, so that what else the machine does meets all of it.
@@ -45,6 +46,7 @@ mod start;
     reason = "the tests' own, of which the isolation of tenants takes a part"
 )]
 mod support;
+mod tools;
 mod upstream;
 mod wire;
 
@@ -68,10 +70,10 @@ struct Cli {
     /// call: numbers of keep-alive connections, one measurement each
     #[arg(long, value_delimiter = ',', default_value = "1,32,128")]
     connections: Vec<usize>,
-    /// call, idle: calls to each target in a round
+    /// call, idle, tools: calls to each target in a round
     #[arg(long, default_value_t = 20_000)]
     calls: usize,
-    /// call, idle, start: rounds; medians are reported
+    /// call, idle, start, tools: rounds; medians are reported
     #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// call, memory, lives: how many organizations are many; each has its own credential and key
@@ -106,6 +108,7 @@ enum Dimension {
     Start,
     Idle,
     Lives,
+    Tools,
     Isolation,
 }
 
@@ -150,6 +153,7 @@ fn measure(cli: &Cli) -> Result<(), Failure> {
             Dimension::Memory => runtime.block_on(memory::measure(&mut stage, cli)),
             Dimension::Start => runtime.block_on(start::measure(&mut stage, cli)),
             Dimension::Idle => runtime.block_on(idle::measure(&mut stage, cli)),
+            Dimension::Tools => runtime.block_on(tools::measure(&mut stage, cli)),
             Dimension::Lives => runtime.block_on(lives::measure(&mut stage, cli)),
             // Clients, gateway and upstream live in one process: it takes all cores.
             Dimension::Isolation => as_served()?.block_on(isolation::measure(cli)),

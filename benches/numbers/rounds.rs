@@ -22,8 +22,8 @@ pub struct Target {
 pub struct Plan {
     pub connections: usize,
     pub calls: usize,
-    /// Bytes of an answer.
-    pub length: usize,
+    /// Bytes of an answer, of each target in turn.
+    pub lengths: Vec<usize>,
 }
 
 /// One round of one target.
@@ -54,10 +54,9 @@ impl Plan {
     }
 
     pub async fn warm_up(&self, targets: &[&Target]) -> Result<(), Failure> {
-        for target in targets {
-            let calls = target
-                .load
-                .run(self.connections, self.calls / 4, self.length);
+        for (at, target) in targets.iter().enumerate() {
+            let length = self.length(at);
+            let calls = target.load.run(self.connections, self.calls / 4, length);
             tokio::time::timeout(ROUND_LIMIT, calls).await??;
         }
         Ok(())
@@ -79,7 +78,7 @@ impl Plan {
                     0 => forward % targets.len(),
                     _ => targets.len() - 1 - forward % targets.len(),
                 };
-                let run = self.add(targets[at], &mut sums[at]);
+                let run = self.add(targets[at], self.length(at), &mut sums[at]);
                 tokio::time::timeout(ROUND_LIMIT, run).await??;
             }
         }
@@ -89,11 +88,15 @@ impl Plan {
         Ok(())
     }
 
-    async fn add(&self, target: &Target, sum: &mut Sum) -> Result<(), Failure> {
+    fn length(&self, target: usize) -> usize {
+        self.lengths[target % self.lengths.len()]
+    }
+
+    async fn add(&self, target: &Target, length: usize, sum: &mut Sum) -> Result<(), Failure> {
         let before = target.process.cpu()?;
         let run = target
             .load
-            .run(self.connections, self.calls / SLICES, self.length)
+            .run(self.connections, self.calls / SLICES, length)
             .await?;
         sum.cpu_ns += target.process.cpu()?.since(&before);
         sum.waits.extend(run.waits);

@@ -1,4 +1,4 @@
-//! The upstream: every GET gets the same list of patients (about 1 KB), every POST a token, and
+//! The upstream: every GET gets the same list of patients (about 1 KB; of `/large` about 10), every POST a token, and
 //! a COUNT how many of them that were. By hand on a socket, because its CPU is not what is measured.
 
 use std::fmt::Write;
@@ -13,6 +13,7 @@ use crate::{Failure, wire};
 
 struct Answers {
     get: String,
+    large: String,
     post: String,
     logins: AtomicU64,
 }
@@ -22,7 +23,8 @@ pub async fn serve() -> Result<(), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     let answers = Arc::new(Answers {
-        get: response(&patients()),
+        get: response(&patients(9)),
+        large: response(&patients(88)),
         post: response(&login()),
         logins: AtomicU64::new(0),
     });
@@ -38,6 +40,7 @@ async fn answer(mut stream: TcpStream, answers: Arc<Answers>) -> std::io::Result
     while let Some(message) = wire::read(&mut stream, &mut buffer).await? {
         let counted;
         let answer = match buffer.first() {
+            Some(b'G') if buffer.starts_with(b"GET /large") => &answers.large,
             Some(b'G') => &answers.get,
             Some(b'P') => {
                 answers.logins.fetch_add(1, Ordering::Relaxed);
@@ -84,9 +87,9 @@ fn response(body: &str) -> String {
 }
 
 /// Short profiles as the search of the directory answers them; nobody of these exists.
-fn patients() -> String {
+fn patients(count: usize) -> String {
     let mut list = String::from("[");
-    for number in 1..=9 {
+    for number in 1..=count {
         let separator = if number == 1 { "" } else { "," };
         let _ = write!(
             list,

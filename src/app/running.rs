@@ -25,6 +25,9 @@ use crate::upstream::Rest;
 /// A trace collector has to take a batch within this.
 const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Writes whose clients have gone may take so long after the last client.
+const LAST_CALLS: Duration = Duration::from_secs(10);
+
 /// A server that was killed holds its lock until the system has tidied up.
 const FORMER_SERVER_CHECKS: u32 = 20;
 const FORMER_SERVER_PAUSE: Duration = Duration::from_millis(100);
@@ -198,6 +201,7 @@ impl Running {
         for task in self.tasks {
             result = result.and(task.await);
         }
+        self.gateway.end_unattended(LAST_CALLS).await;
         bookkeeper::close(&self.gateway).await;
         recorder::close(&self.gateway).await;
         if let Some(traces) = &self.traces {

@@ -46,10 +46,11 @@ mod usage;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::StatusCode;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 
 pub use admit::AdmissionSettings;
 use admit::{Admission, Limited, Permit};
@@ -81,10 +82,13 @@ use crate::domain::provider::{Provider, ProviderName, ResultShape};
 use crate::domain::span::Attribute;
 use crate::domain::tenant::Tenant;
 use crate::domain::tenant_settings::TenantSettings;
-use crate::domain::tool::{ResponseRule, Run, Tool};
+use crate::domain::tool::{KeptFor, ResponseRule, Run, Tool};
 use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
 use crate::upstream::{Asked, Rest, UpstreamError, UpstreamReply};
+
+/// More calls than these end with their clients.
+const UNATTENDED: u32 = 10_000;
 
 /// What a gateway works with.
 pub struct GatewayParts {
@@ -114,6 +118,8 @@ pub struct Gateway {
     tokens: Tokens,
     rest: Rest,
     kept: KeptAnswers,
+    /// Places for calls that go on when their clients go away.
+    unattended: Arc<Semaphore>,
     clock: SharedClock,
     /// Counts what is served otherwise than before.
     changes: watch::Sender<u64>,
@@ -128,7 +134,8 @@ pub struct Arrival {
     principal: Arc<Principal>,
 }
 
-/// An authenticated principal at one tenant.
+/// An authenticated principal at one tenant. Cheap to clone.
+#[derive(Clone)]
 pub struct Visit {
     principal: Arc<Principal>,
     filter: Arc<ToolFilter>,
@@ -219,6 +226,7 @@ impl Gateway {
             tokens,
             rest,
             kept: KeptAnswers::default(),
+            unattended: Arc::new(Semaphore::new(UNATTENDED as usize)),
             clock,
             changes: watch::Sender::new(0),
             meters: meters.clone(),
@@ -403,8 +411,52 @@ impl Gateway {
         })
     }
 
-    /// Runs a tool. Everything that can go wrong once a call is made is an outcome.
+    /// Runs a tool. Everything that can go wrong once a call is made is an outcome. A call whose answer
+    /// is kept for its principal goes on when its client goes away: the client comes again, and is to
+    /// find what was done.
     pub async fn call(
+        self: &Arc<Self>,
+        visit: &Visit,
+        tool: &str,
+        arguments: Arguments,
+        origin: &Origin,
+    ) -> Result<CallOutcome, NotCalled> {
+        let Some(place) = self.unattended(visit, tool) else {
+            return self.call_attended(visit, tool, arguments, origin).await;
+        };
+        let (gateway, visit, origin) = (self.clone(), visit.clone(), origin.clone());
+        let tool = tool.to_owned();
+        let call = tokio::spawn(async move {
+            let outcome = gateway.call_attended(&visit, &tool, arguments, &origin);
+            let outcome = outcome.await;
+            drop(place);
+            outcome
+        });
+        match call.await {
+            Ok(outcome) => outcome,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(NotCalled::Unrecorded),
+            },
+        }
+    }
+
+    /// A place for a call that is to go on without its client, if it is one.
+    fn unattended(&self, visit: &Visit, tool: &str) -> Option<OwnedSemaphorePermit> {
+        let keep = visit.edition.catalog.tool(tool)?.tool.keep.as_ref()?;
+        let is_own = keep.kept_for == KeptFor::Principal;
+        is_own.then(|| self.unattended.clone().try_acquire_owned().ok())?
+    }
+
+    /// Waits until calls that go on without their clients have ended, for so long.
+    pub async fn end_unattended(&self, patience: Duration) {
+        let all = self.unattended.acquire_many(UNATTENDED);
+        if tokio::time::timeout(patience, all).await.is_err() {
+            tracing::warn!("calls whose clients had gone were still under way at the stop");
+        }
+    }
+
+    async fn call_attended(
         &self,
         visit: &Visit,
         tool: &str,

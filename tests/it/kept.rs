@@ -218,3 +218,51 @@ async fn a_read_is_over_with_its_credential() {
     app.running.refresh().await.unwrap();
     assert_eq!(read().await.failure()["error_code"], "no_credential");
 }
+
+/// The next write takes its time.
+fn slow_write() -> FaultRule {
+    FaultRule {
+        method: Some("POST".to_owned()),
+        count: Some(1),
+        ..FaultRule::every(Fault::Slow { delay_ms: 1_500 })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_client_goes_away_is_done_once_and_remembered() {
+    let (app, client) = north().await;
+    // The token is there before.
+    let found = client.call("search_patients", json!({"prefix": "a"})).await;
+    assert!(found.is_ok());
+    assert!(app.sandbox.add_fault(slow_write()));
+    let impatient = client.call("add_patient", patient("Tara"));
+    let left = tokio::time::timeout(Duration::from_millis(500), impatient).await;
+    assert!(left.is_err(), "the answer came before the client left");
+    // It comes again while the first is under way, and waits for what that comes to.
+    let again = client.call("add_patient", patient("Tara")).await;
+    assert!(again.is_ok(), "{}", again.body);
+    assert_eq!(count(&app, "POST", ADDED), 1);
+
+    // At the stop it is waited for, and is on record.
+    assert!(app.sandbox.add_fault(slow_write()));
+    let impatient = client.call("add_patient", patient("Zara"));
+    let left = tokio::time::timeout(Duration::from_millis(500), impatient).await;
+    assert!(left.is_err());
+    let sandbox = app.sandbox.clone();
+    let database = app.running.app().loaded.database().unwrap();
+    app.running.stop().await.unwrap();
+    let answered = sandbox
+        .requests()
+        .into_iter()
+        .filter(|seen| seen.path == ADDED);
+    assert_eq!(answered.count(), 2);
+    let mut database = crate::support::database::open(&database).await;
+    let calls: i64 = sqlx::query_scalar("SELECT SUM(calls) FROM tenant_usage")
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(
+        calls, 3,
+        "the read and two writes; one was answered from what was kept"
+    );
+}
