@@ -2,6 +2,7 @@
 //! and credentials, and its record.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -46,24 +47,32 @@ pub enum LocalCallError {
     },
     #[error("the call was not made, because it cannot be recorded; see the log")]
     Unrecorded,
+    #[error(
+        "the call was ended before its answer came; whether it was made upstream is in the audit log"
+    )]
+    Abandoned,
 }
 
 impl App {
-    /// Makes a call and returns what a client would get.
+    /// Makes a call and returns what a client would get. What is stopped is on record, too.
     pub async fn call(
         &self,
         call: LocalCall<'_>,
         span: Option<Arc<dyn Span>>,
+        stop: impl Future<Output = ()>,
     ) -> Result<CallOutcome, LocalCallError> {
         let gateway = Arc::new(self.gateway(&Meters::default()).await?);
         let visit = visit(&gateway, &call)?;
-        let (stop, signal) = watch::channel(false);
+        let (over, signal) = watch::channel(false);
         let records = tokio::spawn(recorder::keep(gateway.clone(), signal));
         let origin = origin(span);
-        let called = gateway
-            .call(&visit, call.tool, call.arguments.clone(), &origin)
-            .await;
-        let _ = stop.send(true);
+        let arguments = call.arguments.clone();
+        let called = tokio::select! {
+            called = gateway.call(&visit, call.tool, arguments, &origin) => called,
+            () = stop => Err(NotCalled::Abandoned),
+        };
+        gateway.end_unattended(Duration::ZERO).await;
+        let _ = over.send(true);
         let _ = records.await;
         bookkeeper::save_usage(&gateway).await;
         recorder::close(&gateway).await;
@@ -109,6 +118,7 @@ fn visit(gateway: &Gateway, call: &LocalCall<'_>) -> Result<Visit, LocalCallErro
 fn refused(not_called: NotCalled, call: &LocalCall<'_>, visit: &Visit) -> LocalCallError {
     match not_called {
         NotCalled::Unrecorded => LocalCallError::Unrecorded,
+        NotCalled::Abandoned => LocalCallError::Abandoned,
         NotCalled::UnknownTool => {
             let known: Vec<&str> = visit
                 .tools()

@@ -46,7 +46,7 @@ pub(super) fn routes(
         settings,
         meters,
         tracer,
-        stop.clone(),
+        (stop.clone(), max_connections()),
     );
     (
         router::mcp(Arc::new(front), Arc::new(cors)),
@@ -80,8 +80,7 @@ pub(super) fn settings(
     let config = &loaded.config;
     let behind_proxies = config.server.tls.is_none() && !config.server.trusted_proxies.is_empty();
     let mcp = ServerSettings {
-        // The rest is for connections to upstreams, and for files.
-        max_connections: (raise_open_files() / 4 * 3).clamp(16, MAX_CONNECTIONS),
+        max_connections: max_connections(),
         peers: behind_proxies.then(|| config.server.trusted_proxies.clone()),
         times: limits.times.clone(),
         open: connections(meters, "mcp"),
@@ -93,6 +92,11 @@ pub(super) fn settings(
         open: connections(meters, "admin"),
     };
     (mcp, admin)
+}
+
+/// The rest of the files is for connections to upstreams, and for files.
+fn max_connections() -> usize {
+    (raise_open_files() / 4 * 3).clamp(16, MAX_CONNECTIONS)
 }
 
 fn connections(meters: &Meters, listener: &str) -> Gauge {

@@ -289,8 +289,13 @@ impl App {
 
 /// The catalog that a configuration describes.
 pub fn load_catalog(loaded: &Loaded) -> Result<Catalog, CatalogError> {
+    load_profiles(loaded, false)
+}
+
+/// The same; the folder has to be there where it was named, and where it is required.
+fn load_profiles(loaded: &Loaded, required: bool) -> Result<Catalog, CatalogError> {
     let (folder, named) = loaded.profiles();
-    Catalog::load(&folder, named, &loaded.overrides())
+    Catalog::load(&folder, named || required, &loaded.overrides())
 }
 
 fn net_settings(loaded: &Loaded) -> Result<NetSettings, AppError> {

@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 
 use super::limits::{self, EdgeLimits};
-use super::{App, load_catalog};
+use super::{App, load_profiles};
 use crate::catalog::{Catalog, profile_files};
 use crate::config::Loaded;
+use crate::domain::health::ConfigurationProblem;
 use crate::domain::live::Live;
 use crate::file_stamp::FileStamp;
 use crate::gateway::Gateway;
@@ -51,6 +52,11 @@ impl Reloader {
         }
     }
 
+    /// What calls have at the stop.
+    pub(super) fn grace(&self) -> Duration {
+        self.limits.times.now().grace
+    }
+
     /// Looks until `stop` turns true.
     pub(super) async fn keep(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut seen = None;
@@ -77,9 +83,10 @@ impl Reloader {
     pub(super) async fn reload(&self) {
         let mut served = self.served.lock().await;
         let (former, catalog) = (served.clone(), self.catalog.now());
+        let known = self.stamps.lock().await.clone();
         let read = tokio::task::spawn_blocking(move || {
             let stamps = stamps(&former);
-            (stamps, news(&former, &catalog))
+            (stamps, news(&former, &known, &catalog))
         });
         let Ok((stamps, news)) = read.await else {
             tracing::error!("profiles and configuration could not be read again");
@@ -89,11 +96,12 @@ impl Reloader {
             Ok(news) => news,
             Err(problem) => {
                 tracing::error!(
-                    problem,
+                    problem = problem.text,
                     "profiles or configuration are refused; the former ones are served"
                 );
                 *self.stamps.lock().await = stamps;
-                return self.tell(Some(problem)).await;
+                self.tell(Some(problem)).await;
+                return;
             }
         };
         if !news.waiting.is_empty() {
@@ -107,7 +115,13 @@ impl Reloader {
                 self.tell(None).await;
             }
             // It is tried again with the next look.
-            Err(error) => tracing::error!(%error, "profiles and configuration are not taken over"),
+            Err(error) => {
+                let text = format!("they could not be taken over: {error}");
+                let problem = ConfigurationProblem { place: None, text };
+                if self.tell(Some(problem)).await {
+                    tracing::error!(%error, "profiles and configuration are not taken over");
+                }
+            }
         }
     }
 
@@ -131,22 +145,44 @@ impl Reloader {
         Ok(())
     }
 
-    /// Says it where people look: `/readyz`, `/metrics`, and `locum status` by the database.
-    async fn tell(&self, problem: Option<String>) {
-        if self.gateway.note_configuration(problem)
-            && let Err(error) = self.gateway.beat().await
-        {
+    /// Says it where people look: `/readyz`, `/metrics`, and `locum status` by the database. Whether it
+    /// is news.
+    async fn tell(&self, problem: Option<ConfigurationProblem>) -> bool {
+        let is_news = self.gateway.note_configuration(problem);
+        if is_news && let Err(error) = self.gateway.beat().await {
             tracing::warn!(%error, "`locum status` could not be told");
         }
+        is_news
     }
 }
 
-fn news(former: &Loaded, catalog: &Catalog) -> Result<News, String> {
-    let read = former.again().map_err(|error| error.to_string())?;
+fn news(
+    former: &Loaded,
+    known: &[(PathBuf, FileStamp)],
+    catalog: &Catalog,
+) -> Result<News, ConfigurationProblem> {
+    let read = former.again().map_err(|error| ConfigurationProblem {
+        place: error.place(),
+        text: error.to_string(),
+    })?;
     let loaded = former.taking_over(&read);
-    let new = load_catalog(&loaded).map_err(|error| error.to_string())?;
+    let waiting = loaded.config.differences(&read.config);
+    // A folder that profiles came from does not go unnoticed.
+    let (folder, _) = loaded.profiles();
+    let had_profiles = known.iter().any(|(file, _)| file.starts_with(&folder));
+    let new = load_profiles(&loaded, had_profiles).map_err(|error| {
+        let mut text = error.to_string();
+        if !waiting.is_empty() {
+            let sections = waiting.join(", ");
+            text += &format!(" (changed, too, and takes a restart: {sections})");
+        }
+        ConfigurationProblem {
+            place: error.place(),
+            text,
+        }
+    })?;
     Ok(News {
-        waiting: loaded.config.differences(&read.config),
+        waiting,
         catalog: new.after(catalog),
         loaded,
     })

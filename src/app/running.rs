@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::Instant;
 
 use super::limits::{self, EdgeLimits};
 use super::reload::Reloader;
@@ -25,9 +26,6 @@ use crate::upstream::Rest;
 /// A trace collector has to take a batch within this.
 const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Writes whose clients have gone may take so long after the last client.
-const LAST_CALLS: Duration = Duration::from_secs(10);
-
 /// A server that was killed holds its lock until the system has tidied up.
 const FORMER_SERVER_CHECKS: u32 = 20;
 const FORMER_SERVER_PAUSE: Duration = Duration::from_millis(100);
@@ -42,6 +40,8 @@ pub struct Running {
     stop: watch::Sender<bool>,
     traces: Option<Arc<Traces>>,
     tasks: Vec<JoinHandle<()>>,
+    /// Calls are recorded until the last one has ended.
+    records: (watch::Sender<bool>, JoinHandle<()>),
     _serving: DatabaseLock,
 }
 
@@ -64,6 +64,8 @@ impl App {
         let mut tasks = listeners.mcp.serve(mcp_routes, mcp_settings, &signal);
         tasks.extend(listeners.admin.serve(admin_routes, admin_settings, &signal));
         tasks.extend(self.background(&gateway, &meters, &signal));
+        let (records, recorded) = watch::channel(false);
+        let recorder = tokio::spawn(recorder::keep(gateway.clone(), recorded));
         tasks.push(tokio::spawn(reloader.clone().keep(signal)));
         tracing::info!(%mcp, %admin, "serving");
         Ok(Running {
@@ -75,6 +77,7 @@ impl App {
             stop,
             traces,
             tasks,
+            records: (records, recorder),
             _serving: serving,
         })
     }
@@ -97,7 +100,7 @@ impl App {
         gateway: &Arc<Gateway>,
         meters: &Meters,
         signal: &watch::Receiver<bool>,
-    ) -> [JoinHandle<()>; 6] {
+    ) -> [JoinHandle<()>; 5] {
         let gateway = || gateway.clone();
         let retention = self.loaded.config.audit.retention;
         let admin = self.admin(Actor::Locum);
@@ -107,7 +110,6 @@ impl App {
             tokio::spawn(reminders),
             tokio::spawn(watcher::watch(gateway(), signal.clone())),
             tokio::spawn(bookkeeper::keep(gateway(), signal.clone())),
-            tokio::spawn(recorder::keep(gateway(), signal.clone())),
             tokio::spawn(graces::end(admin.clone(), signal.clone())),
             tokio::spawn(retention::keep(
                 (admin, retention::gauge(meters)),
@@ -196,12 +198,17 @@ impl Running {
     /// then closes
     /// the database.
     pub async fn stop(self) -> Result<(), JoinError> {
+        let begun = Instant::now();
         let _ = self.stop.send(true);
         let mut result = Ok(());
         for task in self.tasks {
             result = result.and(task.await);
         }
-        self.gateway.end_unattended(LAST_CALLS).await;
+        let left = self.reloader.grace().saturating_sub(begun.elapsed());
+        self.gateway.end_unattended(left).await;
+        let (records, recorder) = self.records;
+        let _ = records.send(true);
+        result = result.and(recorder.await);
         bookkeeper::close(&self.gateway).await;
         recorder::close(&self.gateway).await;
         if let Some(traces) = &self.traces {

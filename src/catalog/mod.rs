@@ -93,6 +93,16 @@ pub enum CatalogError {
     },
 }
 
+impl CatalogError {
+    /// File and line, where it is about one.
+    pub fn place(&self) -> Option<String> {
+        match self {
+            Self::Profile(complaint) => Some(complaint.place()),
+            _ => None,
+        }
+    }
+}
+
 impl Catalog {
     /// Loads the built-in profiles and those of `folder`, which may be absent unless `required`.
     pub fn load(
@@ -109,7 +119,11 @@ impl Catalog {
                 )
             })
             .collect();
-        if required || folder.exists() {
+        let there = folder.try_exists().map_err(|source| CatalogError::Folder {
+            path: folder.to_owned(),
+            source,
+        })?;
+        if required || there {
             for path in profile_files(folder)? {
                 let text = std::fs::read_to_string(&path).map_err(|source| CatalogError::File {
                     path: path.clone(),
@@ -166,10 +180,10 @@ impl Catalog {
     /// answers that were made by it stay good.
     pub fn after(mut self, former: &Self) -> Self {
         for (name, provider) in &mut self.providers {
-            let same = |other: &&Arc<Provider>| other.environments == provider.environments;
-            if self.digests.get(name) == former.digests.get(name)
-                && let Some(other) = former.providers.get(name).filter(same)
-            {
+            // All that it says, its tools aside: they make no token.
+            let said = format!("{provider:?}");
+            let same = |other: &&Arc<Provider>| format!("{other:?}") == said;
+            if let Some(other) = former.providers.get(name).filter(same) {
                 *provider = other.clone();
             }
         }
@@ -186,8 +200,8 @@ impl Catalog {
 
     /// Whether both say the same.
     pub fn is(&self, other: &Self) -> bool {
-        let mut pairs = self.providers.iter().zip(&other.providers);
-        self.providers.len() == other.providers.len() && pairs.all(|(a, b)| Arc::ptr_eq(a.1, b.1))
+        let mut pairs = self.providers.values().zip(other.providers.values());
+        self.digests == other.digests && pairs.all(|(one, other)| Arc::ptr_eq(one, other))
     }
 
     fn apply(&mut self, overrides: &Overrides) -> Result<(), CatalogError> {
@@ -269,10 +283,14 @@ pub fn profile_files(folder: &Path) -> Result<Vec<PathBuf>, CatalogError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path
+        let is_hidden = path
+            .file_name()
+            .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        let is_toml = path
             .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
+            .is_some_and(|extension| extension == "toml");
+        // Editors put locks and copies beside a file.
+        if is_toml && !is_hidden {
             files.push(path);
         }
     }

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::CliError;
 use super::context::Context;
 use super::output::Output;
+use super::serve::StopSignal;
 use crate::app::{App, CallOutcome, LocalCall};
 use crate::domain::call::Arguments;
 use crate::domain::organization::OrganizationSlug;
@@ -100,7 +101,8 @@ async fn run_in(
     let span = explanation
         .clone()
         .map(|span| Arc::new(span) as Arc<dyn Span>);
-    let outcome = app.call(call, span).await?;
+    let stop = StopSignal::catch()?;
+    let outcome = app.call(call, span, stop.wait()).await?;
     show(
         &outcome,
         explanation.map(|explanation| explanation.steps()),

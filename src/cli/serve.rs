@@ -18,7 +18,10 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     loop {
         tokio::select! {
             () = &mut stopped => break,
-            _ = reload.recv() => running.reload().await,
+            _ = reload.recv() => tokio::select! {
+                () = running.reload() => {}
+                () = &mut stopped => break,
+            },
         }
     }
     tracing::info!("stopping");

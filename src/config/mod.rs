@@ -58,6 +58,16 @@ pub enum ConfigError {
     Store(#[from] StoreError),
 }
 
+impl ConfigError {
+    /// File and line, where it is about one.
+    pub fn place(&self) -> Option<String> {
+        match self {
+            Self::Document(complaint) => Some(complaint.place()),
+            _ => None,
+        }
+    }
+}
+
 /// A configuration together with the folder that its paths are relative to.
 #[derive(Debug, Clone)]
 pub struct Loaded {

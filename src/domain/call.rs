@@ -3,6 +3,8 @@
 //! Its fields are private and [`AuthorizedCall::authorize`] is its only constructor, so whoever
 //! holds one proves that the checks were made; the compiler keeps the order of the request path.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::origin::Origin;
@@ -29,7 +31,7 @@ pub enum Denied {
 pub struct AuthorizedCall<'a> {
     principal: &'a Principal,
     tenant: &'a Tenant,
-    settings: Option<&'a TenantSettings>,
+    settings: Option<&'a Arc<TenantSettings>>,
     tool: &'a Tool,
     arguments: Arguments,
     origin: &'a Origin,
@@ -39,7 +41,7 @@ impl<'a> AuthorizedCall<'a> {
     /// Checks tenant and tool against the principal's grants, and the tool against what the tenant has.
     pub fn authorize(
         principal: &'a Principal,
-        (tenant, settings): (&'a Tenant, Option<&'a TenantSettings>),
+        (tenant, settings): (&'a Tenant, Option<&'a Arc<TenantSettings>>),
         tool: &'a Tool,
         arguments: Arguments,
         origin: &'a Origin,
@@ -68,7 +70,7 @@ impl<'a> AuthorizedCall<'a> {
     }
 
     /// Where the tenant has some.
-    pub fn settings(&self) -> Option<&TenantSettings> {
+    pub fn settings(&self) -> Option<&Arc<TenantSettings>> {
         self.settings
     }
 

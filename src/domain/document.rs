@@ -20,6 +20,17 @@ pub struct Complaint {
     pub message: String,
 }
 
+impl Complaint {
+    /// The file's name and the line: what may be told to anybody.
+    pub fn place(&self) -> String {
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        match self.line {
+            Some(line) => format!("{name}:{line}"),
+            None => name.into_owned(),
+        }
+    }
+}
+
 impl std::error::Error for Complaint {}
 
 impl fmt::Display for Complaint {

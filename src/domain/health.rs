@@ -8,6 +8,15 @@ use super::organization::OrganizationId;
 use super::provider::ProviderName;
 use super::tenant::Environment;
 
+/// Why a server does not serve by the profiles and the configuration that are there now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigurationProblem {
+    /// File and line, for everybody.
+    pub place: Option<String>,
+    /// For administrators: it may repeat what is written there.
+    pub text: String,
+}
+
 /// The sign that a server runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {

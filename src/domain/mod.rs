@@ -29,6 +29,7 @@ pub mod principal;
 pub mod provider;
 pub mod redact;
 pub mod reminder;
+pub mod seats;
 pub mod slug;
 pub mod span;
 pub mod steps;

@@ -33,6 +33,15 @@ impl TenantSettings {
             && (tool.annotations.read_only || !self.read_only)
     }
 
+    /// What decides about lists; `None` where nothing does.
+    pub fn lists(&self) -> Option<Self> {
+        let lists = Self {
+            values: BTreeMap::new(),
+            ..self.clone()
+        };
+        (!lists.is_default()).then_some(lists)
+    }
+
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

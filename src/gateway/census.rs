@@ -105,6 +105,13 @@ impl CensusMeters {
         }
     }
 
+    /// Says nothing any more of the ages at sites that may be gone.
+    pub(super) fn leave_ages(&self) {
+        for meters in self.ages.values().flat_map(BTreeMap::values) {
+            meters.take(&[], Timestamp::UNIX_EPOCH);
+        }
+    }
+
     pub(super) fn take_state(&self, stale: bool, unwritable: bool, unconfigured: bool) {
         self.stale.set(stale.into());
         self.unwritable.set(unwritable.into());

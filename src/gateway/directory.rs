@@ -180,6 +180,25 @@ impl Directory {
         self.revision
     }
 
+    /// Tools that a profile renamed are others: lists that named them mean something else by now.
+    pub(super) fn warn_of_unknown_tools(&self) {
+        let catalog = &self.edition.catalog;
+        for home in self.homes() {
+            for (environment, settings) in &home.settings {
+                let allowed = settings.allow_tools.iter().flatten();
+                let named = allowed.chain(&settings.deny_tools);
+                for tool in named.filter(|name| catalog.tool(name.as_str()).is_none()) {
+                    tracing::warn!(
+                        tenant = %format_args!("{}/{environment}", home.slug),
+                        %tool,
+                        "the tenant's settings name a tool that no profile has; look whether it \
+                         was renamed"
+                    );
+                }
+            }
+        }
+    }
+
     pub(super) fn edition(&self) -> &Arc<Edition> {
         &self.edition
     }

@@ -37,4 +37,7 @@ pub enum NotCalled {
     UnknownTool,
     /// It could not be recorded before (`audit.strict`).
     Unrecorded,
+    /// Its client went away before it was made, it may not be made any more, or it took too long
+    /// without its client.
+    Abandoned,
 }

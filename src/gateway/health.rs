@@ -248,7 +248,7 @@ impl Gateway {
         let problem = self.configuration_problem();
         Heartbeat {
             at: self.clock.now(),
-            configuration_problem: problem.map(|problem| problem.to_string()),
+            configuration_problem: problem.map(|problem| problem.text.clone()),
         }
     }
 

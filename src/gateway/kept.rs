@@ -5,7 +5,6 @@
 //! one is made, and the others wait for its answer; only a success is kept. Memory is bounded: what
 //! was not asked for the longest goes first.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,13 +13,14 @@ use jiff::Timestamp;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
 use super::CallOutcome;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::organization::OrganizationId;
 use crate::domain::tenant::Environment;
+use crate::domain::tenant_settings::TenantSettings;
 use crate::domain::tool::{Keep, KeptFor, ToolName};
 
 /// Of all kept answers together, with their arguments and what a place takes besides.
@@ -44,9 +44,31 @@ struct Key {
 enum Whose {
     /// By the id of the key that the call was made with.
     Principal(Arc<str>),
-    /// All of the tenant's, for as long as it has this version and these values: with others it may
-    /// see something else.
-    Tenant(CredentialVersionId, BTreeMap<String, String>),
+    /// All of the tenant's, for as long as it has this version and these settings, and profiles say
+    /// the same (by the number of the edition): with others it may see something else.
+    Tenant(CredentialVersionId, u64, Option<Arc<TenantSettings>>),
+}
+
+/// Whether somebody waits for an answer.
+pub(super) enum Attendance {
+    /// The call ends with its client.
+    Always,
+    /// Until this says otherwise.
+    Until(oneshot::Receiver<()>),
+}
+
+impl Attendance {
+    /// Waits while somebody waits for it; what is not begun by then is not begun.
+    async fn wait<T>(self, turn: impl Future<Output = T>) -> Option<T> {
+        match self {
+            Self::Always => Some(turn.await),
+            Self::Until(gone) => tokio::select! {
+                biased;
+                _ = gone => None,
+                turn = turn => Some(turn),
+            },
+        }
+    }
 }
 
 #[derive(Default)]
@@ -83,22 +105,23 @@ impl KeptAnswers {
     pub(super) async fn or_make(
         &self,
         (call, keep): (&AuthorizedCall<'_>, &Keep),
-        version: CredentialVersionId,
+        whose: (CredentialVersionId, u64),
         now: impl Fn() -> Timestamp,
-        make: impl Future<Output = CallOutcome>,
-    ) -> CallOutcome {
-        let key = Key::of(call, keep, version);
+        attended: Attendance,
+        make: impl Future<Output = Option<CallOutcome>>,
+    ) -> Option<CallOutcome> {
+        let key = Key::of(call, keep, whose);
         if key.arguments.len() > MAX_TEXT {
             return make.await;
         }
         let place = self.0.get_with(key.clone(), Arc::default);
-        let mut answer = place.answer.lock().await;
+        let mut answer = attended.wait(place.answer.lock()).await?;
         if let Some(kept) = &*answer
             && kept.is_fresh(keep.window, now())
         {
-            return CallOutcome::repeated(&kept.json);
+            return Some(CallOutcome::repeated(&kept.json));
         }
-        let outcome = make.await;
+        let outcome = make.await?;
         *answer = None;
         if outcome.is_success() && outcome.json.len() <= MAX_TEXT {
             *answer = Some(Kept {
@@ -111,7 +134,7 @@ impl KeptAnswers {
                 self.0.insert(key, place.clone());
             }
         }
-        outcome
+        Some(outcome)
     }
 
     /// Forgets a tenant's answers of these tools, whoever got them.
@@ -122,20 +145,11 @@ impl KeptAnswers {
         let organization = call.tenant().organization;
         let environment = call.tenant().environment.clone();
         let tools = tools.to_vec();
-        self.forget_if(move |key| {
+        let concerned = move |key: &Key, _: &Arc<Place>| {
             key.organization == organization
                 && key.environment == environment
                 && tools.contains(&key.tool)
-        });
-    }
-
-    /// Forgets what was read, by whomever: profiles may make something else of it now.
-    pub(super) fn forget_reads(&self) {
-        self.forget_if(|key| matches!(key.whose, Whose::Tenant(..)));
-    }
-
-    fn forget_if(&self, concerned: impl Fn(&Key) -> bool + Send + Sync + 'static) {
-        let concerned = move |key: &Key, _: &Arc<Place>| concerned(key);
+        };
         if let Err(error) = self.0.invalidate_entries_if(concerned) {
             tracing::error!(%error, "kept answers are all forgotten");
             self.0.invalidate_all();
@@ -144,13 +158,14 @@ impl KeptAnswers {
 }
 
 impl Key {
-    fn of(call: &AuthorizedCall<'_>, keep: &Keep, version: CredentialVersionId) -> Self {
+    fn of(
+        call: &AuthorizedCall<'_>,
+        keep: &Keep,
+        (version, edition): (CredentialVersionId, u64),
+    ) -> Self {
         let whose = match keep.kept_for {
             KeptFor::Principal => Whose::Principal(call.principal().id.clone()),
-            KeptFor::Tenant => {
-                let values = call.settings().map(|settings| settings.values.clone());
-                Whose::Tenant(version, values.unwrap_or_default())
-            }
+            KeptFor::Tenant => Whose::Tenant(version, edition, call.settings().cloned()),
         };
         Self {
             organization: call.tenant().organization,

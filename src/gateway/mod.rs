@@ -50,7 +50,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::StatusCode;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Mutex, oneshot, watch};
 
 pub use admit::AdmissionSettings;
 use admit::{Admission, Limited, Permit};
@@ -58,7 +58,7 @@ use directory::{Directory, Place};
 use edition::Edition;
 pub use error::{NotCalled, Refusal};
 use health::HealthBook;
-use kept::KeptAnswers;
+use kept::{Attendance, KeptAnswers};
 use meters::RecordMeters;
 pub use outcome::CallOutcome;
 pub use recorder::RecorderSettings;
@@ -73,12 +73,14 @@ use crate::domain::bearer::Bearer;
 use crate::domain::bearer_secret::PresentedKey;
 use crate::domain::call::{Arguments, AuthorizedCall};
 use crate::domain::clock::SharedClock;
+use crate::domain::health::ConfigurationProblem;
 use crate::domain::jq::RunError;
 use crate::domain::meter::Meters;
 use crate::domain::organization::OrganizationSlug;
 use crate::domain::origin::Origin;
 use crate::domain::principal::{Grant, Principal, PrincipalKind, Scope, ToolFilter};
 use crate::domain::provider::{Provider, ProviderName, ResultShape};
+use crate::domain::seats::{Seat, Seats};
 use crate::domain::span::Attribute;
 use crate::domain::tenant::Tenant;
 use crate::domain::tenant_settings::TenantSettings;
@@ -87,8 +89,12 @@ use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
 use crate::upstream::{Asked, Rest, UpstreamError, UpstreamReply};
 
-/// More calls than these end with their clients.
-const UNATTENDED: u32 = 10_000;
+/// More calls than these, in all and of one key, end with their clients.
+const UNATTENDED: usize = 512;
+const UNATTENDED_OF_KEY: usize = 64;
+/// A call without its client ends after this.
+const LONGEST_WRITE: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a gateway works with.
 pub struct GatewayParts {
@@ -112,14 +118,16 @@ pub struct Gateway {
     stale: AtomicBool,
     unwritable: AtomicBool,
     /// Why profiles and configuration are not served by as they are now.
-    unconfigured: ArcSwapOption<String>,
+    unconfigured: ArcSwapOption<ConfigurationProblem>,
     admission: Admission,
     recorder: Recorder,
     tokens: Tokens,
     rest: Rest,
     kept: KeptAnswers,
     /// Places for calls that go on when their clients go away.
-    unattended: Arc<Semaphore>,
+    unattended: Arc<Seats>,
+    /// Turns true when they are to end.
+    over: watch::Sender<bool>,
     clock: SharedClock,
     /// Counts what is served otherwise than before.
     changes: watch::Sender<u64>,
@@ -149,7 +157,8 @@ pub struct ListKey {
     edition: u64,
     providers: BTreeSet<ProviderName>,
     filter: Arc<ToolFilter>,
-    settings: Option<Arc<TenantSettings>>,
+    /// Without values, which lists do not show.
+    settings: Option<TenantSettings>,
 }
 
 /// What a call came to.
@@ -213,6 +222,7 @@ impl Gateway {
         let admission = Admission::new(admission, usage);
         let health = HealthBook::default();
         let directory = Directory::load(&store, edition, &admission, &health).await?;
+        directory.warn_of_unknown_tools();
         Ok(Self {
             store,
             audit,
@@ -226,7 +236,8 @@ impl Gateway {
             tokens,
             rest,
             kept: KeptAnswers::default(),
-            unattended: Arc::new(Semaphore::new(UNATTENDED as usize)),
+            unattended: Seats::new(UNATTENDED, UNATTENDED_OF_KEY),
+            over: watch::Sender::new(false),
             clock,
             changes: watch::Sender::new(0),
             meters: meters.clone(),
@@ -252,11 +263,17 @@ impl Gateway {
         max_answer: usize,
     ) -> Result<(), StoreError> {
         let _one = self.refreshing.lock().await;
-        self.admission.set(admission);
+        let former = self.directory.load().edition().clone();
+        let edition = former.next(catalog, &self.meters);
+        let limits = self.admission.set(admission);
+        if let Err(error) = self.read(Arc::new(edition)).await {
+            self.admission.set(*limits);
+            return Err(error);
+        }
         self.rest.set_max_answer(max_answer);
-        let edition = self.directory.load().edition().next(catalog, &self.meters);
-        self.read(Arc::new(edition)).await?;
-        self.kept.forget_reads();
+        former.meters.census.leave_ages();
+        self.take_census();
+        self.directory.load().warn_of_unknown_tools();
         Ok(())
     }
 
@@ -278,14 +295,14 @@ impl Gateway {
 
     /// Takes down why profiles and configuration are not served by as they are now, if they are not.
     /// Whether that is news.
-    pub fn note_configuration(&self, problem: Option<String>) -> bool {
+    pub fn note_configuration(&self, problem: Option<ConfigurationProblem>) -> bool {
         let problem = problem.map(Arc::new);
         let former = self.unconfigured.swap(problem.clone());
         former != problem
     }
 
     /// What [`Self::note_configuration`] was told.
-    pub fn configuration_problem(&self) -> Option<Arc<String>> {
+    pub fn configuration_problem(&self) -> Option<Arc<ConfigurationProblem>> {
         self.unconfigured.load_full()
     }
 
@@ -411,9 +428,8 @@ impl Gateway {
         })
     }
 
-    /// Runs a tool. Everything that can go wrong once a call is made is an outcome. A call whose answer
-    /// is kept for its principal goes on when its client goes away: the client comes again, and is to
-    /// find what was done.
+    /// Runs a tool. Everything that can go wrong once a call is made is an outcome. A call that goes on
+    /// without its client does so only once it is its turn.
     pub async fn call(
         self: &Arc<Self>,
         visit: &Visit,
@@ -421,47 +437,84 @@ impl Gateway {
         arguments: Arguments,
         origin: &Origin,
     ) -> Result<CallOutcome, NotCalled> {
-        let Some(place) = self.unattended(visit, tool) else {
-            return self.call_attended(visit, tool, arguments, origin).await;
+        let Some(seat) = self.unattended(visit, tool) else {
+            let attended = Attendance::Always;
+            return self
+                .make_call(visit, tool, arguments, (origin, attended))
+                .await;
         };
         let (gateway, visit, origin) = (self.clone(), visit.clone(), origin.clone());
         let tool = tool.to_owned();
+        let (_client, gone) = oneshot::channel();
+        let mut over = self.over.subscribe();
         let call = tokio::spawn(async move {
-            let outcome = gateway.call_attended(&visit, &tool, arguments, &origin);
-            let outcome = outcome.await;
-            drop(place);
-            outcome
+            let _seat = seat;
+            let attended = Attendance::Until(gone);
+            let call = gateway.make_call(&visit, &tool, arguments, (&origin, attended));
+            tokio::select! {
+                outcome = call => outcome,
+                () = tokio::time::sleep(LONGEST_WRITE) => Err(NotCalled::Abandoned),
+                _ = over.wait_for(|over| *over) => Err(NotCalled::Abandoned),
+            }
         });
         match call.await {
             Ok(outcome) => outcome,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(NotCalled::Unrecorded),
+                Err(_) => Err(NotCalled::Abandoned),
             },
         }
     }
 
-    /// A place for a call that is to go on without its client, if it is one.
-    fn unattended(&self, visit: &Visit, tool: &str) -> Option<OwnedSemaphorePermit> {
-        let keep = visit.edition.catalog.tool(tool)?.tool.keep.as_ref()?;
-        let is_own = keep.kept_for == KeptFor::Principal;
-        is_own.then(|| self.unattended.clone().try_acquire_owned().ok())?
+    /// Whether a call of this tool goes on when its client goes away: the client comes again, and is
+    /// to find what was done.
+    pub fn goes_on(&self, visit: &Visit, tool: &str) -> bool {
+        let entry = visit.edition.catalog.tool(tool);
+        let keep = entry.and_then(|entry| entry.tool.keep.as_ref());
+        keep.is_some_and(|keep| keep.kept_for == KeptFor::Principal)
     }
 
-    /// Waits until calls that go on without their clients have ended, for so long.
+    /// A place for a call that is to go on without its client. Where the key has too many of them, it
+    /// ends with its client.
+    fn unattended(&self, visit: &Visit, tool: &str) -> Option<Seat> {
+        if !self.goes_on(visit, tool) {
+            return None;
+        }
+        let seat = self.unattended.take(&visit.principal.id);
+        if seat.is_none() {
+            tracing::warn!(
+                key = &*visit.principal.id,
+                "so many writes are under way that this one ends with its client"
+            );
+        }
+        seat
+    }
+
+    /// Waits until calls that go on without their clients have ended, for so long; then ends them.
     pub async fn end_unattended(&self, patience: Duration) {
-        let all = self.unattended.acquire_many(UNATTENDED);
-        if tokio::time::timeout(patience, all).await.is_err() {
-            tracing::warn!("calls whose clients had gone were still under way at the stop");
+        let ended = async {
+            while self.unattended.count() > 0 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(patience, ended).await.is_err() {
+            tracing::warn!("writes whose clients had gone were cut off at the stop");
+            self.over.send_replace(true);
+            let dropped = async {
+                while self.unattended.count() > 0 {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+            };
+            let _ = tokio::time::timeout(LOOK_EVERY * 20, dropped).await;
         }
     }
 
-    async fn call_attended(
+    async fn make_call(
         &self,
         visit: &Visit,
         tool: &str,
         arguments: Arguments,
-        origin: &Origin,
+        (origin, attended): (&Origin, Attendance),
     ) -> Result<CallOutcome, NotCalled> {
         let request_id = origin.id().as_str();
         let edition = &visit.edition;
@@ -484,11 +537,12 @@ impl Gateway {
         let outcome = match entry.schema.check(arguments) {
             Err(mistakes) => CallOutcome::invalid_arguments(&mistakes, request_id),
             Ok(arguments) => {
-                let here = (visit.tenant(), visit.place.settings.as_deref());
+                let here = (visit.tenant(), visit.place.settings.as_ref());
                 let (principal, tool) = (&visit.principal, &entry.tool);
                 let call = AuthorizedCall::authorize(principal, here, tool, arguments, origin)
                     .map_err(|_| NotCalled::UnknownTool)?;
-                self.answer(&call, visit, &recording).await
+                let answer = self.answer(&call, visit, &recording, attended).await;
+                answer.ok_or(NotCalled::Abandoned)?
             }
         };
         let (now, elapsed) = ongoing.end(outcome.code);
@@ -501,23 +555,35 @@ impl Gateway {
         Ok(outcome)
     }
 
-    /// The answer of an authorized call: one that is kept, or a new one.
+    /// The answer of an authorized call: one that is kept, or a new one. `None`: nobody waits for it
+    /// any more, or it may not be made any more.
     async fn answer(
         &self,
         call: &AuthorizedCall<'_>,
         visit: &Visit,
         recording: &Recording<'_>,
-    ) -> CallOutcome {
+        attended: Attendance,
+    ) -> Option<CallOutcome> {
         let tool = call.tool();
-        let new = self.new_answer(call, visit, recording);
+        let new = async {
+            // It may have waited for others; who may call is asked as for a new one.
+            let may = visit.principal.kind == PrincipalKind::Local
+                || self.revisit(visit).is_ok_and(|now| now.admits(tool));
+            match may {
+                true => Some(self.new_answer(call, visit, recording).await),
+                false => None,
+            }
+        };
         let outcome = match (&tool.keep, visit.place.route(&tool.provider)) {
             (Some(keep), Some(route)) => {
                 let version = route.account.credential.id;
                 let now = || self.clock.now();
-                Box::pin(self.kept.or_make((call, keep), version, now, new)).await
+                let whose = (version, visit.edition.number);
+                let made = self.kept.or_make((call, keep), whose, now, attended, new);
+                Box::pin(made).await
             }
             // Without a credential nothing is given, kept or not.
-            (None, _) | (_, None) => new.await,
+            (None, _) | (_, None) => Some(self.new_answer(call, visit, recording).await),
         };
         self.kept.forget(call, &tool.forgets);
         outcome
@@ -612,7 +678,11 @@ impl Visit {
             edition: self.edition.number,
             providers: self.place.providers().cloned().collect(),
             filter: self.filter.clone(),
-            settings: self.place.settings.clone(),
+            settings: self
+                .place
+                .settings
+                .as_ref()
+                .and_then(|settings| settings.lists()),
         }
     }
 }

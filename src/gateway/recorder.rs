@@ -29,9 +29,9 @@ use crate::store::{Store, StoreError};
 /// Records that wait for the database at most.
 const QUEUE: usize = 10_000;
 /// A batch is due when so many records wait.
-const DUE: usize = 500;
+const DUE: usize = 2_000;
 /// One transaction takes no more.
-const BATCH: usize = 2_000;
+const BATCH: usize = 4_000;
 
 /// What is recorded of calls, and where.
 pub struct RecorderSettings {

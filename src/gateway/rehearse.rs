@@ -65,7 +65,7 @@ impl Gateway {
                 return Ok(Err(CallOutcome::invalid_arguments(&mistakes, request_id)));
             }
         };
-        let here = (visit.tenant(), visit.place.settings.as_deref());
+        let here = (visit.tenant(), visit.place.settings.as_ref());
         let call =
             AuthorizedCall::authorize(&visit.principal, here, &entry.tool, arguments, origin)
                 .map_err(|_| NotCalled::UnknownTool)?;

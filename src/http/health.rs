@@ -38,7 +38,11 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
     };
     let configuration = match gateway.configuration_problem() {
         None => "ok".to_owned(),
-        Some(problem) => format!("refused, the former is served: {problem}"),
+        Some(problem) => {
+            let place = problem.place.as_ref();
+            let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+            format!("refused{place}, the former is served; `locum status` and the log say why")
+        }
     };
     let body = json!({
         "status": text,

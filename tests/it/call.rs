@@ -122,16 +122,13 @@ async fn what_goes_wrong_is_an_error_of_the_command() {
         let (_, stderr) = program.fails(&words.split(' ').collect::<Vec<_>>()).await;
         assert!(stderr.contains(said), "{words}: {stderr}");
     }
-    let shown = program
-        .run(
-            &[
-                &words("search_patients", &["--arg", "prefix=a"])[..],
-                &["--env", "prod"],
-            ]
-            .concat(),
-        )
-        .await;
-    assert!(!shown.status.success());
+    let elsewhere = "call search_patients --org north --env prod --arg prefix=a --json";
+    let output = program.run(&elsewhere.split(' ').collect::<Vec<_>>()).await;
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&shown["outcome"], output.status.code()),
+        (&json!("no_credential"), Some(1))
+    );
     program.ok(&["org", "suspend", "north"]).await;
     let (code, stderr) = program
         .fails(&words("search_patients", &["--arg", "prefix=a"]))

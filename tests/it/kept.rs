@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use locum::admin::{AuditFilter, AuditOrder};
 use locum::domain::tenant::Environment;
 use locum::sandbox::{Fault, FaultRule};
+use locum::store::{AuditQuery, PageStart, Store};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
@@ -228,41 +229,97 @@ fn slow_write() -> FaultRule {
     }
 }
 
+/// Sends a write, and leaves as soon as the upstream has it.
+async fn leave(app: &TestApp, client: &McpClient, name: &str, nth: usize) {
+    assert!(app.sandbox.add_fault(slow_write()));
+    let (client, name) = (client.clone(), name.to_owned());
+    let call = tokio::spawn(async move { client.call("add_patient", patient(&name)).await });
+    soon("the upstream has the write", async || {
+        count(app, "POST", ADDED) == nth
+    })
+    .await;
+    call.abort();
+    assert!(
+        call.await.unwrap_err().is_cancelled(),
+        "the answer came first"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_whose_client_goes_away_is_done_once_and_remembered() {
     let (app, client) = north().await;
-    // The token is there before.
-    let found = client.call("search_patients", json!({"prefix": "a"})).await;
-    assert!(found.is_ok());
-    assert!(app.sandbox.add_fault(slow_write()));
-    let impatient = client.call("add_patient", patient("Tara"));
-    let left = tokio::time::timeout(Duration::from_millis(500), impatient).await;
-    assert!(left.is_err(), "the answer came before the client left");
+    leave(&app, &client, "Tara", 1).await;
     // It comes again while the first is under way, and waits for what that comes to.
     let again = client.call("add_patient", patient("Tara")).await;
     assert!(again.is_ok(), "{}", again.body);
     assert_eq!(count(&app, "POST", ADDED), 1);
 
-    // At the stop it is waited for, and is on record.
-    assert!(app.sandbox.add_fault(slow_write()));
-    let impatient = client.call("add_patient", patient("Zara"));
-    let left = tokio::time::timeout(Duration::from_millis(500), impatient).await;
-    assert!(left.is_err());
-    let sandbox = app.sandbox.clone();
-    let database = app.running.app().loaded.database().unwrap();
+    // At the stop it is waited for, and is on record as what it was.
+    leave(&app, &client, "Zara", 2).await;
+    let (sandbox, database) = (app.sandbox.clone(), app.running.app().loaded.database());
     app.running.stop().await.unwrap();
-    let answered = sandbox
-        .requests()
-        .into_iter()
-        .filter(|seen| seen.path == ADDED);
-    assert_eq!(answered.count(), 2);
-    let mut database = crate::support::database::open(&database).await;
-    let calls: i64 = sqlx::query_scalar("SELECT SUM(calls) FROM tenant_usage")
-        .fetch_one(&mut database)
+    let seen = sandbox.requests();
+    let writes: Vec<_> = seen.iter().filter(|seen| seen.path == ADDED).collect();
+    assert_eq!(writes.len(), 2);
+    let store = Store::open(&database.unwrap(), false).await.unwrap();
+    let mut outcomes = outcomes(&store, "call add_patient").await;
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, ["ok", "ok", "repeated"]);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_went_away_while_waiting_for_an_equal_write_makes_none() {
+    let app = TestApp::builder()
+        .org("north", &["dev"])
+        .config("[upstream]\nrequest_timeout = \"2s\"\n")
+        .start()
+        .await;
+    let client = app.client(&["north"], &["dev"]).await;
+    // The first one gets no answer.
+    assert!(app.sandbox.add_fault(FaultRule {
+        method: Some("POST".to_owned()),
+        count: Some(1),
+        ..FaultRule::every(Fault::Hang {})
+    }));
+    let call = |client: &McpClient| {
+        let client = client.clone();
+        tokio::spawn(async move { client.call("add_patient", patient("Tara")).await })
+    };
+    let first = call(&client);
+    soon("the upstream has the write", async || {
+        count(&app, "POST", ADDED) == 1
+    })
+    .await;
+    let (leaves, stays) = (call(&client), call(&client));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    leaves.abort();
+    assert!(leaves.await.unwrap_err().is_cancelled());
+    assert!(first.await.unwrap().is_error());
+    // Who still waits makes the next one; nobody makes one for who left.
+    assert!(stays.await.unwrap().is_ok());
+    assert_eq!(count(&app, "POST", ADDED), 2);
+    app.running.stop().await.unwrap();
+    assert_eq!(
+        app.sandbox
+            .requests()
+            .iter()
+            .filter(|seen| seen.path == ADDED)
+            .count(),
+        2
+    );
+}
+
+/// How calls of a tool are on record.
+async fn outcomes(store: &Store, action: &str) -> Vec<String> {
+    let all = [AuditQuery::default()];
+    let page = store
+        .audit_page(&all, PageStart::After(0), 1_000)
         .await
         .unwrap();
-    assert_eq!(
-        calls, 3,
-        "the read and two writes; one was answered from what was kept"
-    );
+    let of_tool = page
+        .records
+        .into_iter()
+        .filter(|record| record.action == action);
+    of_tool.map(|record| record.outcome).collect()
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use locum::domain::organization::OrganizationState;
 use reqwest::Response;
 use rmcp::model::{ServerNotification, SubscriptionFilter};
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use crate::rmcp_client::connected;
 use crate::support::TestApp;
 use crate::support::app::{org, reqwest_client};
+use crate::support::client::{McpClient, Reply};
 
 const SOON: Duration = Duration::from_secs(10);
 /// Long enough for a change to be noticed: commands promise a second.
@@ -186,6 +186,20 @@ async fn a_subscription_of_the_modern_revision_is_acknowledged_told_and_ended() 
     assert!(matches!(end, SubscriptionEnd::Graceful(_)), "{end:?}");
 }
 
+/// A request of the modern revision with an id of its own.
+async fn listen_as(client: &McpClient, mut request: Value) -> Reply {
+    request["params"] = json!({"notifications": {}, "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }});
+    let headers = [
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "subscriptions/listen"),
+    ];
+    client.post("/mcp", &headers, &request).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_are_for_those_who_ask_for_them_and_bounded() {
     let app = TestApp::builder().org("north", &["dev"]).start().await;
@@ -207,17 +221,26 @@ async fn streams_are_for_those_who_ask_for_them_and_bounded() {
     let client = app.client(&["north"], &[]).await;
     let reply = client.modern("subscriptions/listen", json!({})).await;
     assert_eq!(reply.body["error"]["code"], -32602, "{}", reply.body);
+    let long = json!({"jsonrpc": "2.0", "id": "x".repeat(300), "method": "subscriptions/listen"});
+    assert_eq!(listen_as(&client, long).await.body["error"]["code"], -32602);
     let reply = client
         .legacy("subscriptions/listen", json!({"notifications": {}}))
         .await;
     assert_eq!(reply.body["error"]["code"], -32601, "{}", reply.body);
 
-    // One key has a thousand of them at most; another one is not the worse for it.
-    let streams = futures_util::stream::iter(0..1_000);
-    let streams = streams.map(|_| get(&app, &key, "/mcp", &[("accept", "text/event-stream")]));
-    let streams: Vec<Response> = streams.buffer_unordered(16).collect().await;
-    assert!(streams.iter().all(|stream| stream.status() == 200));
-    let full = get(&app, &key, "/mcp", &[("accept", "text/event-stream")]).await;
+    // One key has a thousand of them at most, or a twentieth of the connections; another one is not
+    // the worse for it.
+    let key = app.key(&["north"], &[], &[], false).await;
+    let mut streams = Vec::new();
+    let full = loop {
+        let stream = get(&app, &key, "/mcp", &[("accept", "text/event-stream")]).await;
+        match stream.status() == 200 {
+            true => streams.push(stream),
+            false => break stream,
+        }
+        assert!(streams.len() <= 1_000);
+    };
+    assert!(streams.len() > 5, "{}", streams.len());
     assert_eq!(full.status(), 503);
     let body: Value = full.json().await.unwrap();
     assert_eq!(body["error"]["data"]["code"], "too_many_listeners");

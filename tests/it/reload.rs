@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::TestApp;
 use crate::support::app::reqwest_client;
 use crate::support::client::McpClient;
-use crate::support::process::within;
+use crate::support::process::{serve_logged, within};
 use crate::support::program::{Program, sandbox};
 
 const BUILT_IN: &str = include_str!("../../profiles/eka-care.toml");
@@ -93,11 +93,8 @@ async fn a_saved_profile_is_served_without_a_restart_and_a_broken_one_is_not() {
     assert!(search(&client).await);
     let ready: Value = serde_json::from_str(&get(&app, "/readyz").await).unwrap();
     let said = ready["configuration"].as_str().unwrap();
-    assert!(said.contains("eka-care.toml:2"), "{said}");
-    assert!(
-        said.contains("unknown key `nam`; did you mean `name`?"),
-        "{said}"
-    );
+    assert!(said.starts_with("refused (eka-care.toml:2"), "{said}");
+    assert!(!said.contains("nam"), "anybody may ask: {said}");
     assert_eq!(ready["status"], "ok");
     assert!(
         get(&app, "/metrics")
@@ -139,6 +136,13 @@ async fn tokens_stay_unless_their_own_profile_changes() {
     assert!(search(&client).await);
     assert_eq!(count(&app, Endpoint::Login), 1);
 
+    // A tool's words make no token.
+    save_profile(&app, &titled("Find people"));
+    app.running.reload().await;
+    assert_eq!(title(&client).await, "Find people");
+    assert!(search(&client).await);
+    assert_eq!(count(&app, Endpoint::Login), 1);
+
     // A header that every request carries: the token is made anew with it.
     let header = "[[headers]]\nname = \"X-Group\"\nvalue = \"g-7\"\n\n[[headers]]\n";
     save_profile(&app, &BUILT_IN.replacen("[[headers]]\n", header, 1));
@@ -177,8 +181,12 @@ async fn limits_and_base_urls_change_and_what_takes_a_restart_is_said() {
     );
     app.running.reload().await;
     assert_eq!(failed().await, "limited_per_minute");
-    let ready = get(&app, "/readyz").await;
-    assert!(ready.contains("a duration is a whole number"), "{ready}");
+    let status = app.admin().status(None).await.unwrap();
+    let problem = status.server.configuration_problem.unwrap();
+    assert!(
+        problem.contains("a duration is a whole number"),
+        "{problem}"
+    );
 
     // What only a restart changes is no reason to refuse the rest.
     save_config(&app, "[tenancy]\nheader = \"X-Clinic\"\n");
@@ -220,13 +228,21 @@ async fn a_signal_reloads_and_commands_show_what_is_refused() {
     program.configure_upstream(&upstream.url);
     program.organization("north", &["dev"]).await;
     let key = program.key(&["north"]).await;
-    let mut server = program.serve().await;
+    let (mut server, log) = serve_logged(&program, &[]).await;
     let client = McpClient::new(&server.url, &key);
     let hang_up = || {
         let id = i32::try_from(server.child.id().unwrap()).unwrap();
         let id = rustix::process::Pid::from_raw(id).unwrap();
         rustix::process::kill_process(id, Signal::HUP).unwrap();
     };
+    // Nothing was saved: it is the signal that is answered.
+    hang_up();
+    let read = async || {
+        std::fs::read_to_string(&log)
+            .unwrap()
+            .contains("are what they were")
+    };
+    within(NOTICED, "a reload by the signal", read).await;
     std::fs::create_dir(program.path("profiles")).unwrap();
     let profile = program.path("profiles/eka-care.toml");
     std::fs::write(&profile, titled("Find people")).unwrap();
@@ -250,4 +266,34 @@ async fn a_signal_reloads_and_commands_show_what_is_refused() {
     assert_eq!(title(&client).await, "Find people");
     let ended = crate::support::process::end(&mut server.child, Signal::TERM).await;
     assert!(ended.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_gone_changes_nothing_and_is_told() {
+    let app = TestApp::builder().org("north", &["dev"]).start().await;
+    let client = app.client(&["north"], &["dev"]).await;
+    save_profile(&app, &titled("Find people"));
+    app.running.reload().await;
+    assert_eq!(title(&client).await, "Find people");
+    let folder = config_file(&app).with_file_name("profiles");
+    // What an editor leaves beside a file is none.
+    std::os::unix::fs::symlink("nobody@nowhere", folder.join(".#eka-care.toml")).unwrap();
+    app.running.reload().await;
+    assert!(
+        get(&app, "/readyz")
+            .await
+            .contains("\"configuration\":\"ok\"")
+    );
+    std::fs::rename(&folder, folder.with_file_name("elsewhere")).unwrap();
+    app.running.reload().await;
+    assert_eq!(title(&client).await, "Find people");
+    assert!(get(&app, "/readyz").await.contains("refused"));
+    std::fs::rename(folder.with_file_name("elsewhere"), &folder).unwrap();
+    app.running.reload().await;
+    assert!(
+        get(&app, "/readyz")
+            .await
+            .contains("\"configuration\":\"ok\"")
+    );
+    app.running.stop().await.unwrap();
 }

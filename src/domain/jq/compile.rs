@@ -1,5 +1,6 @@
 //! A checked program becomes what the interpreter runs.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use jaq_core::data::{DataT, HasLut};
@@ -44,36 +45,40 @@ pub(super) static PRELUDE: LazyLock<Vec<Def<&'static str>>> = LazyLock::new(|| {
     defs.filter(allowed).collect()
 });
 
-/// What stands in them: any name that one of them calls, and more.
-static BODIES: LazyLock<Vec<String>> = LazyLock::new(|| {
+/// Of each of them, which others it takes, and itself: by the names in their bodies.
+static TAKES: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
     let bodies = PRELUDE.iter().map(|def| format!("{:?}", def.body));
-    bodies.collect()
+    let named: Vec<Vec<usize>> = bodies.map(|body| named_in(&body)).collect();
+    (0..PRELUDE.len())
+        .map(|first| {
+            let mut taken = vec![first];
+            let mut next = 0;
+            while let Some(at) = taken.get(next) {
+                let named = named.get(*at).into_iter().flatten();
+                let new: Vec<usize> = named.filter(|at| !taken.contains(at)).copied().collect();
+                taken.extend(new);
+                next += 1;
+            }
+            taken
+        })
+        .collect()
 });
 
-/// Those whose names are in a program, or in one that is taken: all of them together take more memory
+/// Those whose names are in a text.
+fn named_in(text: &str) -> Vec<usize> {
+    let defs = PRELUDE.iter().enumerate();
+    let named = defs.filter(|(_, def)| text.contains(def.name));
+    named.map(|(at, _)| at).collect()
+}
+
+/// Those whose names are in a program, and what they take: all of them together take more memory
 /// than most programs.
 fn prelude(source: &str) -> impl Iterator<Item = Def<&'static str>> {
-    let mut taken: Vec<bool> = PRELUDE
-        .iter()
-        .map(|def| source.contains(def.name))
-        .collect();
-    loop {
-        let is_called = |def: &Def<&str>| {
-            let mut callers = BODIES.iter().zip(&taken);
-            callers.any(|(body, taken)| *taken && body.contains(def.name))
-        };
-        let next: Vec<bool> = PRELUDE
-            .iter()
-            .zip(&taken)
-            .map(|(def, taken)| *taken || is_called(def))
-            .collect();
-        if next == taken {
-            break;
-        }
-        taken = next;
-    }
-    let defs = PRELUDE.iter().zip(taken);
-    defs.filter(|(_, taken)| *taken).map(|(def, _)| def.clone())
+    let named = named_in(source).into_iter();
+    let taken = named.filter_map(|at| TAKES.get(at)).flatten();
+    // In their order: a definition follows what it takes.
+    let taken: BTreeSet<usize> = taken.copied().collect();
+    taken.into_iter().filter_map(|at| PRELUDE.get(at).cloned())
 }
 
 pub(super) fn compile(source: &str) -> Result<Filter<Language>, ProgramError> {

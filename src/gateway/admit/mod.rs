@@ -102,9 +102,12 @@ impl Admission {
     }
 
     /// Goes by other settings from now on; a tenant's gate does when it is next asked for.
-    pub(super) fn set(&self, settings: AdmissionSettings) {
+    /// What held before.
+    pub(super) fn set(&self, settings: AdmissionSettings) -> Arc<AdmissionSettings> {
+        let former = self.settings.now();
         self.slots.resize(Some(settings.upstream_concurrency));
         self.settings.put(settings);
+        former
     }
 
     /// The gate of a tenant, with the limits that hold from now on.

@@ -8,8 +8,7 @@
 //! A stream is its key's: it ends when the key does, or its access to the tenant, and when the
 //! server stops. What it says depends on the tenant's own list alone.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,18 +16,20 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
 use http::{HeaderName, HeaderValue, Response};
 use rmcp::model::SubscriptionFilter;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Mcp;
 use super::headers::PROTOCOL_VERSION;
 use crate::domain::meter::{Gauge, Held, Meters};
+use crate::domain::seats::{Seat, Seats};
 use crate::gateway::Visit;
 
 /// Between two signs of life: less than proxies keep a silent connection for.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(25);
-/// All streams, and those of one key: each holds a connection.
+/// All streams, and those of one key, where there are connections enough.
 const MAX_STREAMS: usize = 10_000;
 const MAX_STREAMS_OF_KEY: usize = 1_000;
 
@@ -38,15 +39,8 @@ const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 /// Who listens.
 pub(super) struct Listeners {
     stop: watch::Receiver<bool>,
-    by_key: Mutex<HashMap<Arc<str>, usize>>,
+    seats: Arc<Seats>,
     open: Gauge,
-}
-
-/// A listener's place among them.
-struct Seat {
-    mcp: Arc<Mcp>,
-    key: Arc<str>,
-    _held: Held,
 }
 
 /// What is said on a stream, and in which words.
@@ -56,13 +50,16 @@ enum Words {
 }
 
 struct Stream {
-    seat: Seat,
+    mcp: Arc<Mcp>,
+    _seat: (Seat, Held),
     visit: Visit,
     /// The list that the client could have read last.
     list: Arc<str>,
     words: Words,
     changes: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
+    /// When a sign of life is due.
+    silent_until: Instant,
     state: State,
 }
 
@@ -83,48 +80,19 @@ enum Woken {
 pub(super) struct Full;
 
 impl Listeners {
-    pub(super) fn new(stop: watch::Receiver<bool>, meters: &Meters) -> Self {
+    /// Streams hold connections, of which others need some, too.
+    pub(super) fn new(
+        stop: watch::Receiver<bool>,
+        max_connections: usize,
+        meters: &Meters,
+    ) -> Self {
         let help = "Streams on which clients wait for changes of their tool lists";
+        let all = MAX_STREAMS.min(max_connections / 2);
+        let of_key = MAX_STREAMS_OF_KEY.min(max_connections / 20);
         Self {
             stop,
-            by_key: Mutex::default(),
+            seats: Seats::new(all, of_key.max(1)),
             open: meters.gauge("locum_mcp_listeners", help, &[]),
-        }
-    }
-
-    fn by_key(&self) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
-        self.by_key.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Seat {
-    fn take(mcp: &Arc<Mcp>, visit: &Visit) -> Result<Self, Full> {
-        let listeners = &mcp.listeners;
-        let key = visit.principal().id.clone();
-        let mut by_key = listeners.by_key();
-        let taken: usize = by_key.values().sum();
-        let own = by_key.entry(key.clone()).or_default();
-        if taken >= MAX_STREAMS || *own >= MAX_STREAMS_OF_KEY {
-            return Err(Full);
-        }
-        *own += 1;
-        drop(by_key);
-        Ok(Self {
-            mcp: mcp.clone(),
-            key,
-            _held: listeners.open.hold(),
-        })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut by_key = self.mcp.listeners.by_key();
-        if let Some(own) = by_key.get_mut(&self.key) {
-            *own -= 1;
-            if *own == 0 {
-                by_key.remove(&self.key);
-            }
         }
     }
 }
@@ -162,16 +130,20 @@ pub(super) fn modern(
 }
 
 fn open(mcp: &Arc<Mcp>, visit: Visit, words: Words) -> Result<Response<Body>, Full> {
-    let seat = Seat::take(mcp, &visit)?;
-    // Whoever asks for the list after this is told what changed since.
-    let changes = mcp.gateway.changes();
+    let listeners = &mcp.listeners;
+    let seat = listeners.seats.take(&visit.principal().id).ok_or(Full)?;
+    // What changed since the visit began is looked at, too.
+    let mut changes = mcp.gateway.changes();
+    changes.mark_changed();
     let stream = Stream {
-        seat,
+        mcp: mcp.clone(),
+        _seat: (seat, listeners.open.hold()),
         list: mcp.lists.tools(&visit),
         visit,
         words,
         changes,
-        stop: mcp.listeners.stop.clone(),
+        stop: listeners.stop.clone(),
+        silent_until: Instant::now() + SIGN_OF_LIFE,
         state: State::Begun,
     };
     let events = futures_util::stream::unfold(stream, |mut stream| async move {
@@ -190,6 +162,12 @@ fn open(mcp: &Arc<Mcp>, visit: Visit, words: Words) -> Result<Response<Body>, Fu
 
 impl Stream {
     async fn next(&mut self) -> Option<Bytes> {
+        let event = self.next_event().await;
+        self.silent_until = Instant::now() + SIGN_OF_LIFE;
+        event
+    }
+
+    async fn next_event(&mut self) -> Option<Bytes> {
         match self.state {
             State::Over => return None,
             State::Begun => {
@@ -205,12 +183,12 @@ impl Stream {
                     Ok(()) => Woken::Change,
                     Err(_) => Woken::End,
                 },
-                () = tokio::time::sleep(SIGN_OF_LIFE) => Woken::Time,
+                () = tokio::time::sleep_until(self.silent_until) => Woken::Time,
             };
             if woken == Woken::End {
                 return self.end();
             }
-            let mcp = &self.seat.mcp;
+            let mcp = &self.mcp;
             let Ok(visit) = mcp.gateway.revisit(&self.visit) else {
                 return self.end();
             };
@@ -241,21 +219,19 @@ impl Words {
             Self::Modern { id, changes } => {
                 let mut accepted = SubscriptionFilter::default();
                 accepted.tools_list_changed = changes.then_some(true);
-                notification(
-                    "notifications/subscriptions/acknowledged",
-                    &json!({"notifications": accepted, "_meta": {SUBSCRIPTION: id}}),
-                )
+                let accepted = json!(accepted);
+                let acknowledged = "notifications/subscriptions/acknowledged";
+                let rest = format!(r#","notifications":{accepted}"#);
+                notification(acknowledged, id, &rest)
             }
         }
     }
 
     fn change(&self) -> Option<Bytes> {
         match self {
-            Self::Legacy => Some(event(&json!({"jsonrpc": "2.0", "method": CHANGED}))),
+            Self::Legacy => Some(event(&format!(r#""method":"{CHANGED}""#))),
             Self::Modern { changes: false, .. } => None,
-            Self::Modern { id, .. } => {
-                Some(notification(CHANGED, &json!({"_meta": {SUBSCRIPTION: id}})))
-            }
+            Self::Modern { id, .. } => Some(notification(CHANGED, id, "")),
         }
     }
 
@@ -263,20 +239,25 @@ impl Words {
         match self {
             Self::Legacy => None,
             Self::Modern { id, .. } => {
-                let result = json!({"resultType": "complete", "_meta": {SUBSCRIPTION: id}});
-                Some(event(
-                    &json!({"jsonrpc": "2.0", "id": id, "result": result}),
-                ))
+                let meta = meta(id);
+                let result = format!(r#""result":{{"resultType":"complete",{meta}}}"#);
+                Some(event(&format!(r#""id":{id},{result}"#)))
             }
         }
     }
 }
 
-fn notification(method: &str, params: &Value) -> Bytes {
-    event(&json!({"jsonrpc": "2.0", "method": method, "params": params}))
+/// The client's id as it came: a number may be longer than any of ours.
+fn meta(id: &RawValue) -> String {
+    format!(r#""_meta":{{"{SUBSCRIPTION}":{id}}}"#)
 }
 
-/// One event (HTML, server-sent events).
-fn event(message: &Value) -> Bytes {
-    format!("event: message\ndata: {message}\n\n").into()
+fn notification(method: &str, id: &RawValue, rest: &str) -> Bytes {
+    let meta = meta(id);
+    event(&format!(r#""method":"{method}","params":{{{meta}{rest}}}"#))
+}
+
+/// One event (HTML, server-sent events): a JSON-RPC message with these members.
+fn event(members: &str) -> Bytes {
+    format!("event: message\ndata: {{\"jsonrpc\":\"2.0\",{members}}}\n\n").into()
 }

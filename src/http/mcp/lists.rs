@@ -8,15 +8,18 @@ use rmcp::model::{Tool, ToolAnnotations};
 use crate::catalog::Entry;
 use crate::gateway::{ListKey, Visit};
 
-/// Lists beyond this are made anew when they are asked for.
-const MAX_LISTS: u64 = 1_000;
+/// Bytes of all lists; those beyond are made anew when they are asked for.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The JSON of `tools`, by what it depends on.
 pub(super) struct Lists(Cache<ListKey, Arc<str>>);
 
 impl Default for Lists {
     fn default() -> Self {
-        Self(Cache::new(MAX_LISTS))
+        let cache = Cache::builder()
+            .max_capacity(MAX_BYTES)
+            .weigher(|_: &ListKey, list: &Arc<str>| u32::try_from(list.len()).unwrap_or(u32::MAX));
+        Self(cache.build())
     }
 }
 

@@ -28,6 +28,9 @@ use crate::gateway::{NotCalled, Visit};
 /// How long a client may keep a list or a discovery without asking again.
 const TTL: Duration = Duration::from_secs(60);
 
+/// In bytes.
+const MAX_SUBSCRIPTION_ID: usize = 256;
+
 const INVALID_PARAMS: (&str, ErrorCode) = ("invalid_params", ErrorCode::INVALID_PARAMS);
 
 const INSTRUCTIONS: &str = "Tools of one organization at its providers. Every answer concerns \
@@ -150,6 +153,10 @@ fn subscribe(mcp: &Arc<Mcp>, visit: Visit, message: &Message<'_>) -> Response<Bo
         let text = "`params` needs `notifications`, an object of what to listen for";
         return in_band(mcp, message, INVALID_PARAMS, text);
     };
+    if message.id.get().len() > MAX_SUBSCRIPTION_ID {
+        let text = "the id of a subscription, which is kept as long as that, is too long";
+        return in_band(mcp, message, INVALID_PARAMS, text);
+    }
     let stream = listen::modern(mcp, visit, message.id, &params.notifications);
     stream.unwrap_or_else(|Full| {
         let kind = ("too_many_listeners", ErrorCode::INTERNAL_ERROR);
@@ -173,7 +180,8 @@ async fn call(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body>
     let call = mcp
         .gateway
         .call(visit, &params.name, arguments, message.origin);
-    match tokio::time::timeout(mcp.limits.peek().call_timeout, call).await {
+    let patience = mcp.limits.peek().call_timeout;
+    match tokio::time::timeout(patience, call).await {
         Ok(Ok(outcome)) => reply::call(message.id, message.era, &outcome),
         Ok(Err(NotCalled::Unrecorded)) => unrecorded(mcp, message),
         Ok(Err(NotCalled::UnknownTool)) => {
@@ -181,15 +189,36 @@ async fn call(mcp: &Mcp, visit: &Visit, message: &Message<'_>) -> Response<Body>
             let kind = ("unknown_tool", ErrorCode::INVALID_PARAMS);
             in_band(mcp, message, kind, &format!("Unknown tool: {name}"))
         }
-        Err(_) => {
-            tracing::warn!(
-                request_id = %message.origin.id(),
-                "call ended by limits.call_timeout"
-            );
+        Err(_) => timed_out(mcp, visit, &params.name, message),
+        Ok(Err(NotCalled::Abandoned)) => {
             let kind = ("call_timeout", ErrorCode::INTERNAL_ERROR);
-            in_band(mcp, message, kind, "the call did not end in time")
+            in_band(
+                mcp,
+                message,
+                kind,
+                "the call was not made, or did not end in time",
+            )
         }
     }
+}
+
+/// A write that is kept goes on, and the model should know before it does the same in other words.
+fn timed_out(mcp: &Mcp, visit: &Visit, tool: &str, message: &Message<'_>) -> Response<Body> {
+    let goes_on = mcp.gateway.goes_on(visit, tool);
+    tracing::warn!(
+        request_id = %message.origin.id(),
+        goes_on,
+        "the client of a call was answered by limits.call_timeout"
+    );
+    let text = match goes_on {
+        false => "the call did not end in time",
+        true => {
+            "the call did not end in time; it goes on, and the same call again gets its answer. \
+             Do not make another one instead"
+        }
+    };
+    let kind = ("call_timeout", ErrorCode::INTERNAL_ERROR);
+    in_band(mcp, message, kind, text)
 }
 
 fn parse<'a, T: Deserialize<'a>>(params: Option<&'a RawValue>) -> Option<T> {

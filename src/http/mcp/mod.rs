@@ -100,7 +100,7 @@ impl Mcp {
         (settings, limits): (McpSettings, Live<McpLimits>),
         meters: &Meters,
         tracer: Option<Arc<dyn Tracer>>,
-        stop: watch::Receiver<bool>,
+        (stop, max_connections): (watch::Receiver<bool>, usize),
     ) -> Self {
         Self {
             gateway,
@@ -108,7 +108,7 @@ impl Mcp {
             settings,
             limits,
             lists: Lists::default(),
-            listeners: Listeners::new(stop, meters),
+            listeners: Listeners::new(stop, max_connections, meters),
             meters: McpMeters::new(meters),
             tracer,
         }
@@ -171,7 +171,7 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
         rejection.respond(&mcp.meters, envelope::peek_id(bytes), request_id)
     };
     let visit = mcp.enter(&parts, &from);
-    let limits = mcp.limits.now();
+    let limits = **mcp.limits.peek();
     // Of a refused request only as much is read as its id takes, and of a flood nothing.
     let (limit, time) = match &visit {
         Ok(_) => (limits.max_body, limits.body_timeout),
