@@ -52,7 +52,7 @@
 //!   actor with rights, each change with its record).
 //! - [`http`]: the edge: MCP front door for both protocol generations, admin API, health, metrics.
 //! - Process: [`config`], [`app`] (the composition root), [`cli`], [`sandbox`] (an Eka-shaped
-//!   upstream to develop against; knows nothing of the gateway).
+//!   upstream and a laboratory to develop against; knows nothing of the gateway).
 //!
 //! A file `fuzzing.rs` is a door into its part for the targets of `fuzz/`; no other build has it.
 //!

@@ -6,26 +6,29 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use http::HeaderValue;
 use libfuzzer_sys::fuzz_target;
 use locum::catalog::{Catalog, Entry};
 use locum::domain::call::{Arguments, AuthorizedCall};
 use locum::domain::credential::{CredentialVersionId, OpenedCredential, ProfileKey};
 use locum::domain::destination::Destinations;
 use locum::domain::origin::{Origin, RequestId};
-use locum::domain::provider::{Provider, Upstream};
+use locum::domain::provider::{LoginBody, Provider, Upstream, Way};
 use locum::domain::steps::{Action, ITEM, StepRequest};
 use locum::domain::tool::{PathSegment, RequestTemplate, Run};
-use locum::token::{LoginError, LoginSite, fuzzing as token};
+use locum::token::{Login, LoginError, LoginSite, fuzzing as token};
 use locum::upstream::{Asked, Rest, UpstreamError};
 use locum_fuzz::{check_complaint, clock, is_json, net, parts, principal, tenant};
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use serde_json::Value;
-use url::Url;
+use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
 /// What every field of a credential holds: characters that mean something elsewhere.
 const FIELD: &str = r#"../a"b\c?d#e&f={g}%00"#;
+
+static LOGIN: LazyLock<Login> = LazyLock::new(|| Login::new(net(), clock()));
 
 static REST: LazyLock<Rest> = LazyLock::new(|| Rest::new(net(), 1 << 20, clock()));
 
@@ -73,17 +76,38 @@ fn check_provider(provider: &std::sync::Arc<Provider>) {
                 provider: provider.clone(),
                 base_url: base.clone(),
             };
-            let Ok((url, body)) = log_in(&site, &flow.name) else {
+            let Ok((url, kind, body)) = log_in(&site, &flow.name) else {
                 continue;
             };
             assert_eq!(url.origin(), base.origin(), "secrets go to the provider");
             assert!(url.query().is_none() && url.fragment().is_none(), "{url}");
-            assert!(is_json(&body), "{}", String::from_utf8_lossy(&body));
+            check_login_body(kind.as_ref(), &body, &flow.way);
         }
     }
 }
 
-fn log_in(site: &LoginSite, flow: &str) -> Result<(Url, Vec<u8>), LoginError> {
+/// The body is what its type says, and no value of a credential adds to it.
+fn check_login_body(kind: Option<&HeaderValue>, body: &[u8], way: &Way) {
+    let shown = || String::from_utf8_lossy(body);
+    let sent = match way {
+        Way::Login(login) => &login.first.request.body,
+        Way::Key { .. } => &LoginBody::Nothing,
+    };
+    match sent {
+        LoginBody::Nothing => assert!(kind.is_none() && body.is_empty(), "{}", shown()),
+        LoginBody::Json(_) => assert!(is_json(body), "{}", shown()),
+        LoginBody::Form(pairs) => {
+            let known = |name: &str| pairs.iter().any(|(known, _)| known == name);
+            let sent: Vec<_> = form_urlencoded::parse(body).collect();
+            assert!(sent.len() <= pairs.len(), "{}", shown());
+            assert!(sent.iter().all(|(name, _)| known(name)), "{}", shown());
+        }
+    }
+}
+
+type Sent = (Url, Option<HeaderValue>, Vec<u8>);
+
+fn log_in(site: &LoginSite, flow: &str) -> Result<Sent, LoginError> {
     let field = |name: &String| (name.clone(), SecretString::from(FIELD));
     let credential = OpenedCredential {
         id: CredentialVersionId(Uuid::from_u128(2)),
@@ -94,7 +118,7 @@ fn log_in(site: &LoginSite, flow: &str) -> Result<(Url, Vec<u8>), LoginError> {
         flow: Some(flow.to_owned()),
         fields: site.provider.credential.fields.keys().map(field).collect(),
     };
-    token::request(site, &credential)
+    token::request(&LOGIN, site, &credential)
 }
 
 fn check_tool(entry: &Entry) {

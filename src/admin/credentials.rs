@@ -55,6 +55,8 @@ pub struct TestReport {
     pub environment: Environment,
     pub provider: String,
     pub id: CredentialVersionId,
+    /// Not for a key without a probe: there is nothing to try.
+    pub tried: bool,
     pub ok: bool,
     pub message: String,
 }
@@ -118,10 +120,10 @@ impl Admin {
     async fn try_out(&self, version: &NewVersion) -> Result<(), AdminError> {
         let profile = &version.credential.key;
         let site = self.site(profile)?;
-        let result = self.login.log_in(&site, &version.credential, None).await;
+        let result = self.login.try_out(&site, &version.credential, None).await;
         let Err(error) = result else { return Ok(()) };
         let Some(words) = error.refusal() else {
-            return Err(AdminError::LoginFailed(error));
+            return Err(error.into());
         };
         let event = self.event("credential.set").of_tenant(&profile.tenant);
         let event = event.of_provider(&profile.provider).ended(error.code());
@@ -216,7 +218,7 @@ impl Admin {
         let is_active = |stored: &StoredCredential| stored.state == CredentialState::Active;
         let active = present.into_iter().find(is_active);
         let active = active.ok_or_else(|| place.no_credential())?;
-        let tried = self.log_in(&place.profile, &active).await;
+        let tried = self.try_stored(&place.profile, &active).await;
         self.note_test(&place.profile, active.id, &tried).await?;
         let message = match &tried {
             Ok(Ok(())) => "Authentication successful".to_owned(),
@@ -228,6 +230,7 @@ impl Admin {
             environment: environment.clone(),
             provider: provider.name.to_string(),
             id: active.id,
+            tried: !matches!(tried, Ok(Err(LoginError::NothingToTry(_)))),
             ok: matches!(tried, Ok(Ok(()))),
             message,
         })
@@ -251,8 +254,8 @@ impl Admin {
         Ok(())
     }
 
-    /// A real login with a stored version.
-    pub(super) async fn log_in(
+    /// A real login with a stored version, or its flow's probe.
+    pub(super) async fn try_stored(
         &self,
         profile: &ProfileKey,
         version: &StoredCredential,
@@ -264,7 +267,7 @@ impl Admin {
             flow: version.flow.clone(),
         };
         let opened = self.credentials.open(&credential).await?;
-        Ok(self.login.log_in(&site, &opened, None).await.map(drop))
+        Ok(self.login.try_out(&site, &opened, None).await)
     }
 
     /// A login that was neither granted nor refused says nothing about the credential, and is on

@@ -67,13 +67,17 @@ pub enum AdminError {
     )]
     NoWayBack(i64),
     #[error(
-        "the login endpoint refused these values: {0}; they were not stored, and the present version is untouched"
+        "the provider refused these values: {0}; they were not stored, and the present version is untouched"
     )]
     EntryRefused(String),
     #[error(
         "{0}: whether the credential is good cannot be told, and nothing was changed; try again later, or go on without a login: `set` and `promote` take --unverified"
     )]
     LoginFailed(LoginError),
+    #[error(
+        "{0}: nothing was changed; `set` and `promote` take --unverified, and `probe` in the flow's profile names a request that tells"
+    )]
+    NothingToTry(LoginError),
     #[error("this takes rights that you do not have; ask an owner")]
     Forbidden,
     #[error("field `{field}`: {message}")]
@@ -138,7 +142,7 @@ pub enum ErrorKind {
     Conflict,
     /// It was to be done only to what is not there any more.
     Changed,
-    /// The provider's login endpoint did not take part.
+    /// The provider's login endpoint, or its probe, did not take part.
     Upstream,
     /// It may pass by itself.
     Unavailable,
@@ -202,6 +206,7 @@ impl AdminError {
             Self::NoWayBack(_) => (ErrorKind::Conflict, "no_way_back"),
             Self::EntryRefused(_) => (ErrorKind::Conflict, "credential_refused"),
             Self::LoginFailed(error) => (ErrorKind::Upstream, error.code()),
+            Self::NothingToTry(error) => (ErrorKind::Conflict, error.code()),
             Self::KeyRolled { .. } => (ErrorKind::Conflict, "key_rolled"),
             Self::Store(StoreError::Full | StoreError::Locked) => {
                 (ErrorKind::Unavailable, "store_unavailable")
@@ -233,6 +238,16 @@ impl AdminError {
             version: version.version,
             state: version.state,
             change,
+        }
+    }
+}
+
+/// What neither granted nor refused.
+impl From<LoginError> for AdminError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::NothingToTry(_) => Self::NothingToTry(error),
+            _ => Self::LoginFailed(error),
         }
     }
 }

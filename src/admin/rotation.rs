@@ -108,12 +108,12 @@ impl Admin {
             }
             _ => return Err(AdminError::state(&stored.version, "verified")),
         }
-        match self.log_in(&place.profile, &stored.version).await? {
+        match self.try_stored(&place.profile, &stored.version).await? {
             Ok(()) => self.note_verified(&place, id, None).await,
             Err(error) if error.refusal().is_some() => {
                 self.note_verified(&place, id, Some(&error)).await
             }
-            Err(error) => Err(AdminError::LoginFailed(error)),
+            Err(error) => Err(error.into()),
         }
     }
 

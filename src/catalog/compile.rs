@@ -1,4 +1,4 @@
-//! Raw profiles to domain types: everything about a provider but its tools.
+//! Raw profiles to domain types: everything about a provider but its logins and its tools.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use serde_json::Value;
 use url::Url;
 
 use super::definitions::Definitions;
-use super::{Entry, raw, tools};
+use super::{Entry, login, raw, tools};
 use crate::domain::destination::Destinations;
 use crate::domain::document::{Complaint, Document, Step, suggestion};
 use crate::domain::jq::Program;
 use crate::domain::origin::REQUEST_ID;
 use crate::domain::provider::{
-    CredentialShape, ErrorShape, FieldShape, HeaderPlace, HeaderRule, ImportShape, Login,
-    LoginFlow, LoginRequest, LoginResponse, Provider, ProviderName, ResultShape, Upstream,
+    CredentialShape, ErrorShape, FieldShape, ImportShape, Provider, ProviderName, ResultShape,
+    Upstream,
 };
 use crate::domain::template::{JsonTemplate, TextTemplate};
 use crate::domain::tenant::Environment;
@@ -83,10 +83,11 @@ pub(super) fn profile(
     let name = ProviderName::parse(&raw.name).map_err(|e| root.at("name").complain(e))?;
     let tools = tools::compile(&root.at("tools"), &name, raw.tools)?;
     let fields = fields(&root.at("credential").at("fields"), raw.credential.fields)?;
+    let flows = login::login(&root.at("login"), raw.login, &fields)?;
     let provider = Provider {
         environments: environments(&root.at("environments"), raw.environments, destinations)?,
-        login: login(&root.at("login"), raw.login, &fields)?,
-        headers: headers(&root.at("headers"), &raw.headers, &fields)?,
+        headers: login::headers(&root.at("headers"), raw.headers, (&fields, &flows))?,
+        login: flows,
         credential: CredentialShape {
             import: ImportShape {
                 base_url: raw.credential.import.base_url,
@@ -177,123 +178,7 @@ fn environments(
         .collect()
 }
 
-type Fields = BTreeMap<String, FieldShape>;
-
-fn login(place: &Place<'_>, raw: raw::Login, fields: &Fields) -> Result<Login, Complaint> {
-    if !raw.flows.contains_key(&raw.default) {
-        let known: Vec<&str> = raw.flows.keys().map(String::as_str).collect();
-        let message = format!("no such flow{}", suggestion(&raw.default, &known));
-        return Err(place.at("default").complain(message));
-    }
-    let flows = raw
-        .flows
-        .into_iter()
-        .map(|(name, raw)| {
-            let place = place.at("flows").at(name.as_str());
-            Ok((name.clone(), Arc::new(flow(&place, name, raw, fields)?)))
-        })
-        .collect::<Result<_, Complaint>>()?;
-    Ok(Login {
-        default: raw.default,
-        flows,
-    })
-}
-
-fn flow(
-    place: &Place<'_>,
-    name: String,
-    raw: raw::Flow,
-    fields: &Fields,
-) -> Result<LoginFlow, Complaint> {
-    let known: Vec<&str> = fields.keys().map(String::as_str).collect();
-    for (index, required) in raw.requires.iter().enumerate() {
-        known_name(&place.at("requires").at(index), required, &known)?;
-    }
-    let refresh = raw.refresh.map(|raw| {
-        let place = place.at("refresh");
-        let mut known = known.clone();
-        known.extend(["access_token", "refresh_token"]);
-        let request = login_request(&place.at("request"), raw.request, &known)?;
-        Ok((
-            request,
-            login_response(&place.at("response"), raw.response)?,
-        ))
-    });
-    Ok(LoginFlow {
-        name,
-        requires: raw.requires,
-        request: login_request(&place.at("request"), raw.request, &known)?,
-        response: login_response(&place.at("response"), raw.response)?,
-        refresh: refresh.transpose()?,
-    })
-}
-
-fn login_request(
-    place: &Place<'_>,
-    raw: raw::LoginRequest,
-    known: &[&str],
-) -> Result<LoginRequest, Complaint> {
-    let path = place.at("path");
-    if !raw.path.starts_with('/') || raw.path.contains(['?', '#', '{']) {
-        return Err(path.complain("a login path starts with / and is fixed"));
-    }
-    let headers = raw
-        .headers
-        .iter()
-        .map(|(name, value)| {
-            let place = place.at("headers").at(name.as_str());
-            Ok((header_name(&place, name)?, text(&place, value, known)?))
-        })
-        .collect::<Result<_, Complaint>>()?;
-    Ok(LoginRequest {
-        method: method(&place.at("method"), &raw.method)?,
-        path: raw.path,
-        headers,
-        json: json(&place.at("json"), &raw.json, known)?,
-    })
-}
-
-fn login_response(place: &Place<'_>, raw: raw::LoginResponse) -> Result<LoginResponse, Complaint> {
-    let check = |key: &str, value: String| pointer(&place.at(key), value);
-    let optional = |key: &str, value: Option<String>| value.map(|v| check(key, v)).transpose();
-    Ok(LoginResponse {
-        access_token: check("access_token", raw.access_token)?,
-        expires_in: optional("expires_in", raw.expires_in)?,
-        refresh_token: optional("refresh_token", raw.refresh_token)?,
-        refresh_expires_in: optional("refresh_expires_in", raw.refresh_expires_in)?,
-    })
-}
-
-fn headers(
-    place: &Place<'_>,
-    raw: &[raw::Header],
-    fields: &Fields,
-) -> Result<Vec<HeaderRule>, Complaint> {
-    let mut known: Vec<&str> = fields.keys().map(String::as_str).collect();
-    known.push("access_token");
-    raw.iter()
-        .enumerate()
-        .map(|(index, header)| {
-            let place = place.at(index);
-            if header
-                .path
-                .as_deref()
-                .is_some_and(|path| !path.starts_with('/'))
-            {
-                return Err(place
-                    .at("path")
-                    .complain("the beginning of a path starts with /"));
-            }
-            Ok(HeaderRule {
-                place: Arc::new(HeaderPlace {
-                    path: header.path.clone(),
-                    name: header_name(&place.at("name"), &header.name)?,
-                }),
-                value: text(&place.at("value"), &header.value, &known)?,
-            })
-        })
-        .collect()
-}
+pub(super) type Fields = BTreeMap<String, FieldShape>;
 
 pub(super) fn header_name(place: &Place<'_>, name: &str) -> Result<HeaderName, Complaint> {
     usable_header(name).map_err(|reason| place.complain(reason))
@@ -412,7 +297,7 @@ fn pointers(place: &Place<'_>, raw: Vec<String>) -> Result<Vec<String>, Complain
         .collect()
 }
 
-fn pointer(place: &Place<'_>, text: String) -> Result<String, Complaint> {
+pub(super) fn pointer(place: &Place<'_>, text: String) -> Result<String, Complaint> {
     if text.is_empty() || text.starts_with('/') {
         Ok(text)
     } else {

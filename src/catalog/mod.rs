@@ -9,6 +9,7 @@
 mod arguments;
 mod compile;
 mod definitions;
+mod login;
 pub mod openapi;
 mod raw;
 mod request;

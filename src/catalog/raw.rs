@@ -76,9 +76,17 @@ pub(super) struct Login {
 pub(super) struct Flow {
     #[serde(default)]
     pub requires: Vec<String>,
-    pub request: LoginRequest,
-    pub response: LoginResponse,
+    pub request: Option<LoginRequest>,
+    pub response: Option<LoginResponse>,
     pub refresh: Option<Refresh>,
+    pub probe: Option<Probe>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Probe {
+    pub method: String,
+    pub path: String,
 }
 
 #[derive(Deserialize)]
@@ -95,7 +103,19 @@ pub(super) struct LoginRequest {
     pub path: String,
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    pub json: toml::Value,
+    pub basic: Option<Basic>,
+    pub json: Option<toml::Value>,
+    pub form: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Basic {
+    pub user: String,
+    #[serde(default)]
+    pub password: String,
+    #[serde(default)]
+    pub form_encoded: bool,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +132,8 @@ pub(super) struct LoginResponse {
 pub(super) struct Header {
     pub path: Option<String>,
     pub name: String,
-    pub value: String,
+    pub value: Option<String>,
+    pub basic: Option<Basic>,
 }
 
 #[derive(Default, Deserialize)]

@@ -262,3 +262,110 @@ fn what_is_kept_and_forgotten_goes_with_the_tool() {
         assert!(said.contains(&format!("tools[0].{complaint}")), "{said}");
     }
 }
+
+/// The profile with this instead of its login.
+fn with_login(login: &str) -> String {
+    let (head, rest) = PROFILE.split_once("[login.flows.only]\n").unwrap();
+    let (_, tail) = rest.split_once("[result]").unwrap();
+    let text = format!("{head}[login.flows.only]\n{login}\n[result]{tail}");
+    let (mut catalog, anywhere) = (Catalog::default(), Destinations::default());
+    match catalog.add(Path::new("acme.toml"), &text, &anywhere) {
+        Ok(()) => "loads".to_owned(),
+        Err(complaint) => complaint.to_string(),
+    }
+}
+
+#[test]
+fn a_mistake_in_a_login_has_its_place() {
+    let answer = "response = { access_token = \"/t\" }";
+    let post = |more: &str| {
+        format!("request = {{ method = \"POST\", path = \"/login\", {more} }}\n{answer}")
+    };
+    let header = |more: &str| format!("[[headers]]\nname = \"Authorization\"\n{more}");
+    let field = header("value = \"Key {id}\"");
+    for (login, complaint) in [
+        (post("form = { a = \"{id}\", b = \"1\" }"), "loads"),
+        (post("basic = { user = \"{id}\" }, form = {}"), "loads"),
+        (
+            format!("request = {{ method = \"GET\", path = \"/login\" }}\n{answer}"),
+            "loads",
+        ),
+        (field.clone(), "loads"),
+        (
+            format!("probe = {{ method = \"GET\", path = \"/me\" }}\n{field}"),
+            "loads",
+        ),
+        (
+            header("basic = { user = \"{id}\", password = \"x\", form_encoded = true }"),
+            "loads",
+        ),
+        (
+            post("form = {}, json = {}"),
+            "acme.toml:10: login.flows.only.request.form: either `json` or `form`",
+        ),
+        (
+            post(""),
+            "acme.toml:10: login.flows.only.request: `json` or `form` says what is sent; only a GET \
+             has none",
+        ),
+        (
+            post("form = { a = \"{ib}\" }"),
+            "acme.toml:10: login.flows.only.request.form.a: `{ib}` names nothing here; did you mean \
+             `id`?",
+        ),
+        (
+            post("form = {}, basic = { user = \"{ib}\" }"),
+            "acme.toml:10: login.flows.only.request.basic.user: `{ib}` names nothing here; did you \
+             mean `id`?",
+        ),
+        (
+            post("form = {}, headers = { authorization = \"{id}\" }, basic = { user = \"\" }"),
+            "acme.toml:10: login.flows.only.request.basic: `headers` have an Authorization already",
+        ),
+        (
+            post("form = { a = 1 }"),
+            "acme.toml:10: invalid type: integer `1`, expected a string",
+        ),
+        (
+            "request = { method = \"GET\", path = \"/login\" }".to_owned(),
+            "acme.toml:9: login.flows.only: a `request` needs a `response`: where its answer holds \
+             the token",
+        ),
+        (
+            answer.to_owned(),
+            "acme.toml:10: login.flows.only.response: only with a `request`; a flow without one is \
+             a key that requests carry as it is",
+        ),
+        (
+            format!(
+                "{}\nprobe = {{ method = \"GET\", path = \"/me\" }}",
+                post("form = {}")
+            ),
+            "acme.toml:12: login.flows.only.probe: only in a flow without a `request`: a login \
+             shows that a credential is good",
+        ),
+        (
+            format!("probe = {{ method = \"GET\", path = \"/me?x\" }}\n{field}"),
+            "acme.toml:10: login.flows.only.probe.path: a probe path starts with / and is fixed",
+        ),
+        (
+            String::new(),
+            "acme.toml: headers: a flow without a `request` is a key that requests carry, so a \
+             header has to have a credential field in it, and no {access_token}",
+        ),
+        (
+            header("value = \"Bearer {access_token}\""),
+            "acme.toml:12: headers[0].value: `{access_token}` names nothing here; known here: id",
+        ),
+        (
+            header("basic = { user = \"{id}\" }\nvalue = \"{id}\""),
+            "acme.toml:12: headers[0].basic: either `value` or `basic`",
+        ),
+        (
+            header(""),
+            "acme.toml:10: headers[0]: a header has a `value` or a `basic`",
+        ),
+    ] {
+        assert_eq!(with_login(&login), complaint, "{login}");
+    }
+}

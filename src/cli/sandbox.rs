@@ -41,7 +41,8 @@ pub(super) async fn run(args: Args, context: &Context, output: &Output) -> Resul
          Log in with any client id and secret; a secret that starts with `wrong` is refused.\n\
          Faults and control: curl http://{address}/_sandbox\n\
          Point an environment here, in locum.toml:\n\n  \
-         [providers.eka-care.environments.dev]\n  base_url = \"http://{address}\"\n"
+         [providers.eka-care.environments.dev]\n  base_url = \"http://{address}\"\n\n\
+         A second API, a laboratory, is at http://{address}/lab: docs/describe-your-api.md\n"
     ));
     sandbox::serve(listener, sandbox, stop.wait())
         .await

@@ -6,6 +6,7 @@ use http::HeaderValue;
 
 use super::call::AuthorizedCall;
 use super::credential::CredentialVersionId;
+use super::header::secrets_in;
 use super::provider::HeaderPlace;
 use super::redact::redact;
 use super::tenant::Tenant;
@@ -29,6 +30,16 @@ pub struct TokenHeaders {
     /// Which of the version's tokens this is.
     pub generation: u64,
     pub headers: Box<[AppliedHeader]>,
+}
+
+impl TokenHeaders {
+    /// Those for a request whose path begins with the fixed text `path`.
+    pub fn for_path<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a AppliedHeader> {
+        self.headers.iter().filter(move |header| {
+            let start = header.place.path.as_deref();
+            start.is_none_or(|start| path.starts_with(start))
+        })
+    }
 }
 
 /// A tenant's authorization upstream. No `Debug`: it holds secrets.
@@ -57,20 +68,16 @@ impl Bearer {
 
     /// The headers for a request whose path begins with the fixed text `path`.
     pub fn headers_for<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a AppliedHeader> {
-        self.0.headers.iter().filter(move |header| {
-            let start = header.place.path.as_deref();
-            start.is_none_or(|start| path.starts_with(start))
-        })
+        self.0.for_path(path)
     }
 
     /// A text of the upstream's without the secrets that were sent to it.
     pub fn conceal(&self, text: &str) -> String {
-        let values = self
-            .0
-            .headers
-            .iter()
-            .flat_map(|header| header.value.to_str());
-        let words = values.flat_map(str::split_ascii_whitespace);
-        redact(text, words.filter(|word| word.len() >= SHORTEST_SECRET))
+        let headers = self.0.headers.iter();
+        let values = headers.flat_map(|header| header.value.to_str());
+        let secrets: Vec<_> = values
+            .flat_map(|value| secrets_in(value, SHORTEST_SECRET))
+            .collect();
+        redact(text, secrets.iter().map(|secret| secret.as_str()))
     }
 }

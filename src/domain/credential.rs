@@ -34,7 +34,7 @@ impl fmt::Display for CredentialVersionId {
 pub enum CredentialState {
     /// Sealed, not used yet.
     Staged,
-    /// The login endpoint refused it; not used.
+    /// The provider refused it; not used.
     Refused,
     /// Calls use it.
     Active,
@@ -111,7 +111,7 @@ pub struct CredentialMetadata {
     pub entered_at: Timestamp,
     pub entered_by: String,
     pub verified_at: Option<Timestamp>,
-    /// When the login endpoint last refused it, and in which words.
+    /// When the provider last refused it, and in which words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refusal>,
     pub fields: Vec<FieldMetadata>,

@@ -59,7 +59,7 @@ impl TokenState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// The login endpoint says no to it.
+    /// The provider says no to it.
     Refused,
     /// Its day has passed.
     Overdue,
@@ -93,7 +93,7 @@ pub struct LastFailure {
 }
 
 impl LastFailure {
-    /// Whether the login endpoint said no to the credential.
+    /// Whether the provider said no to the credential.
     pub fn is_refusal(&self) -> bool {
         self.cause.split(':').next() == Some("credential_refused")
     }

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod credential;
 pub mod destination;
 pub mod document;
+pub mod header;
 pub mod health;
 pub mod jq;
 pub mod json;

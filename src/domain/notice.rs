@@ -100,7 +100,7 @@ impl DueItem {
     pub fn standing(&self) -> String {
         let (Some(due), Some(days)) = (self.due, self.days_left) else {
             return match self.urgency {
-                Urgency::Refused => "refused by the provider's login".to_owned(),
+                Urgency::Refused => "refused by the provider".to_owned(),
                 _ => self.urgency.as_str().to_owned(),
             };
         };

@@ -7,6 +7,7 @@ use http::{HeaderName, Method};
 use jiff::tz::TimeZone;
 use url::Url;
 
+use super::header::HeaderText;
 use super::slug::slug_name;
 use super::template::{JsonTemplate, TextTemplate};
 use super::tenant::Environment;
@@ -79,15 +80,36 @@ impl Login {
     }
 }
 
-/// One way to log in, and to stay so.
+/// One way to be let in.
 #[derive(Debug)]
 pub struct LoginFlow {
     pub name: String,
     /// Fields that this flow cannot do without, beyond those that every flow needs.
     pub requires: Vec<String>,
+    pub way: Way,
+}
+
+/// How a credential becomes what requests carry.
+#[derive(Debug)]
+pub enum Way {
+    /// A request yields a token.
+    Login(Box<TokenLogin>),
+    /// The credential is a key: requests carry it as it is. The probe tells whether it is good.
+    Key { probe: Option<Probe> },
+}
+
+/// How a token is had, and the next one.
+#[derive(Debug)]
+pub struct TokenLogin {
+    pub first: LoginExchange,
+    pub refresh: Option<LoginExchange>,
+}
+
+/// A request for a token, and where its answer holds it.
+#[derive(Debug)]
+pub struct LoginExchange {
     pub request: LoginRequest,
     pub response: LoginResponse,
-    pub refresh: Option<(LoginRequest, LoginResponse)>,
 }
 
 /// A request for a token.
@@ -95,8 +117,24 @@ pub struct LoginFlow {
 pub struct LoginRequest {
     pub method: Method,
     pub path: String,
-    pub headers: Vec<(HeaderName, TextTemplate)>,
-    pub json: JsonTemplate,
+    pub headers: Vec<(HeaderName, HeaderText)>,
+    pub body: LoginBody,
+}
+
+/// What a request for a token says.
+#[derive(Debug)]
+pub enum LoginBody {
+    Nothing,
+    Json(JsonTemplate),
+    /// `application/x-www-form-urlencoded`; a pair whose value is missing is left out.
+    Form(Vec<(String, TextTemplate)>),
+}
+
+/// A request with the provider's headers that a good key is answered 2xx to.
+#[derive(Debug)]
+pub struct Probe {
+    pub method: Method,
+    pub path: String,
 }
 
 /// Where an answer holds what: JSON Pointers (RFC 6901). Lives are in seconds.
@@ -112,7 +150,7 @@ pub struct LoginResponse {
 #[derive(Debug)]
 pub struct HeaderRule {
     pub place: Arc<HeaderPlace>,
-    pub value: TextTemplate,
+    pub value: HeaderText,
 }
 
 /// Which header, on requests whose path starts with `path` (all when `None`). The tokens of all

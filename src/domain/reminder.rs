@@ -60,7 +60,7 @@ impl ReminderPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReminderReason {
-    /// The login endpoint says no to it.
+    /// The provider says no to it.
     Refused,
     /// It is in use, and nobody has ever logged in with it.
     Unverified,

@@ -139,6 +139,8 @@ impl Gateway {
             .send(call, (asked, request), &bearer, &route.requests)
             .await
             .map_err(CallFailure::Upstream)?;
+        let judged = self.tokens.judge(call, &route.account, reply.status);
+        judged.map_err(CallFailure::Login)?;
         if let Some(wait) = reply.asks_to_wait() {
             permit.pause(credential, wait, self.clock.now());
         }

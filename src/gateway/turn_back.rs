@@ -1,5 +1,5 @@
-//! The automatic return: when the login endpoint refuses the active version while the one before
-//! it still logs in, the two change places, on record and with an alert in the log.
+//! The automatic return: when the login endpoint, or the provider a key, refuses the active version
+//! while the one before it still works, the two change places, on record and with an alert in the log.
 //!
 //! Only a refusal counts, never an endpoint that is down or asks to wait. A refused version is not
 //! active any more, so a return happens once per version; where nothing came of it, the next attempt
@@ -48,7 +48,7 @@ impl WayBack {
 }
 
 impl Gateway {
-    /// The login endpoint refused the version of a route. Whether another one is active now, by a
+    /// The version of a route was refused. Whether another one is active now, by a
     /// return or otherwise.
     pub(super) async fn turn_back(
         &self,
@@ -68,8 +68,9 @@ impl Gateway {
             return false;
         }
         *failed_at = Some(now);
-        // Whether it logs in; who refuses both has nothing against this one.
-        if self.tokens.bearer(call, &way_back.account).await.is_err() {
+        // Who refuses both has nothing against this one.
+        let (former, present) = (&way_back.account, &route.account);
+        if !self.tokens.is_way_back(call, former, present).await {
             return false;
         }
         if let Err(error) = self.change_places(route, way_back, refused).await {
@@ -114,7 +115,7 @@ impl Gateway {
             refused = %active.id,
             active = %former,
             words,
-            "the login endpoint refuses the new credential; calls go on with the former one"
+            "the provider refuses the new credential; calls go on with the former one"
         );
         Ok(())
     }

@@ -178,7 +178,7 @@ mod tests {
         let expected = format!("{place} overdue for 10 days (2026-11-16), and 1 more");
         assert_eq!(two, expected);
         let three = of(&[&due, &overdue, &refused, &third]);
-        let expected = format!("{place} refused by the provider's login, and 2 more");
+        let expected = format!("{place} refused by the provider, and 2 more");
         assert_eq!(three, expected);
     }
 }

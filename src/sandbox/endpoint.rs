@@ -34,18 +34,34 @@ pub enum Endpoint {
     AbhaVerifyOtp,
     AbhaSelect,
     AbhaCard,
+    LabToken,
+    LabAccount,
+    LabTests,
+    LabOrders,
+    LabOrder,
+    LabOrderCreate,
+    LabOrderCancel,
+    LabReport,
     Unknown,
 }
 
 impl Endpoint {
     /// The endpoints that hand out tokens.
     pub fn is_login(self) -> bool {
-        matches!(self, Self::Login | Self::QuickLogin | Self::Refresh)
+        matches!(
+            self,
+            Self::Login | Self::QuickLogin | Self::Refresh | Self::LabToken
+        )
     }
 
     /// The endpoints of the health id, `/abdm/*`.
     pub fn is_abha(self) -> bool {
         (Self::AbhaSendOtp..=Self::AbhaCard).contains(&self)
+    }
+
+    /// The endpoints of the laboratory, `/lab/*`.
+    pub fn is_lab(self) -> bool {
+        (Self::LabToken..=Self::LabReport).contains(&self)
     }
 
     /// The endpoints of the patient directory, `/profiles/*`.
@@ -70,6 +86,7 @@ impl Route {
             "profiles" => patient_directory(method, rest),
             "dr" => doctor_tool(method, rest),
             "abdm" => abha(method, rest),
+            "lab" => laboratory(method, rest),
             _ => Self::unknown(),
         }
     }
@@ -112,6 +129,20 @@ fn abha(method: &Method, segments: &[&str]) -> Route {
         }
         ("POST", ["na", "v1", "profile", "login", "phr"]) => Route::to(Endpoint::AbhaSelect, &[]),
         ("GET", ["v1", "profile", "asset", "card"]) => Route::to(Endpoint::AbhaCard, &[]),
+        _ => Route::unknown(),
+    }
+}
+
+fn laboratory(method: &Method, segments: &[&str]) -> Route {
+    match (method.as_str(), segments) {
+        ("POST", ["oauth", "token"]) => Route::to(Endpoint::LabToken, &[]),
+        ("GET", ["v1", "account"]) => Route::to(Endpoint::LabAccount, &[]),
+        ("GET", ["v1", "tests"]) => Route::to(Endpoint::LabTests, &[]),
+        ("GET", ["v1", "orders"]) => Route::to(Endpoint::LabOrders, &[]),
+        ("POST", ["v1", "orders"]) => Route::to(Endpoint::LabOrderCreate, &[]),
+        ("GET", ["v1", "orders", id]) => Route::to(Endpoint::LabOrder, &[id]),
+        ("POST", ["v1", "orders", id, "cancel"]) => Route::to(Endpoint::LabOrderCancel, &[id]),
+        ("GET", ["v1", "orders", id, "report"]) => Route::to(Endpoint::LabReport, &[id]),
         _ => Route::unknown(),
     }
 }

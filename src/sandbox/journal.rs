@@ -36,7 +36,7 @@ pub struct SeenRequest {
 /// Counters since the start or the last reset.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Stats {
-    /// Logins that were granted, in both flows.
+    /// Logins that were granted, in all flows.
     pub logins: u64,
     pub refused_logins: u64,
     /// Refreshes that were granted.
@@ -157,7 +157,7 @@ impl Stats {
 
     fn count_answer(&mut self, endpoint: Endpoint, client_id: Option<&str>, status: u16) {
         let granted = status == 200;
-        let login = matches!(endpoint, Endpoint::Login | Endpoint::QuickLogin);
+        let login = endpoint.is_login() && endpoint != Endpoint::Refresh;
         let logins = u64::from(login && granted);
         let refused = u64::from(login && !granted);
         let refreshes = u64::from(endpoint == Endpoint::Refresh && granted);

@@ -1,4 +1,4 @@
-//! Both login flows and the refresh.
+//! The login flows and the refresh.
 //!
 //! Any client id and secret is accepted, except a secret that starts with `wrong`, and except
 //! secrets that differ from those pinned for the client id.
@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::response::Response;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use url::form_urlencoded;
 
 use super::answer;
 use super::refusal::Refusal;
@@ -82,15 +83,45 @@ pub fn quick_login(
     }
     let terms = terms(shared, &settings, shared.settings.quick_token_life);
     let pair = shared.tokens.issue(client_id, terms, now);
-    let mut answer = json!({"access_token": pair.access, "token_type": "Bearer"});
-    if let (Some(expires_in), Some(answer)) = (expires_in(terms, &settings), answer.as_object_mut())
-    {
-        answer.insert("expires_in".to_owned(), expires_in);
-    }
-    Ok(answer::ok(&answer))
+    Ok(answer::ok(&bearer(pair, terms, &settings)))
 }
 
-fn check_secret(settings: &ClientSettings, secret: &str) -> Result<(), Refusal> {
+/// `POST /lab/oauth/token`: OAuth 2.0 client credentials (RFC 6749, section 4.4), the client in HTTP
+/// Basic (section 2.3.1) or in the form.
+pub fn lab_token(
+    shared: &Shared,
+    incoming: &Incoming,
+    now: Timestamp,
+) -> Result<Response, Refusal> {
+    let kind = incoming.header("content-type").unwrap_or_default();
+    if !kind.starts_with("application/x-www-form-urlencoded") {
+        return Err(Refusal::field("body", "must be a form"));
+    }
+    let body = incoming.object()?;
+    if request::text(body, "grant_type")? != "client_credentials" {
+        return Err(Refusal::field("grant_type", "must be client_credentials"));
+    }
+    let (client_id, secret) = match incoming.basic() {
+        Some((user, password)) => (form_decoded(user), form_decoded(password)),
+        None => (
+            request::text(body, "client_id")?.to_owned(),
+            request::text(body, "client_secret")?.to_owned(),
+        ),
+    };
+    let settings = shared.clients.get(&client_id);
+    check_secret(&settings, &secret)?;
+    let terms = terms(shared, &settings, shared.settings.token_life);
+    let pair = shared.tokens.issue(&client_id, terms, now);
+    // A refresh token has no place in this flow (section 4.4.3).
+    Ok(answer::ok(&bearer(pair, terms, &settings)))
+}
+
+fn form_decoded(text: &str) -> String {
+    let pair = form_urlencoded::parse(text.as_bytes()).next();
+    pair.map(|(name, _)| name.into_owned()).unwrap_or_default()
+}
+
+pub fn check_secret(settings: &ClientSettings, secret: &str) -> Result<(), Refusal> {
     let is_pinned = |pinned: &Vec<String>| pinned.iter().any(|one| one == secret);
     if is_wrong(secret) || !settings.secrets.as_ref().is_none_or(is_pinned) {
         return Err(Refusal::Unauthorized(
@@ -115,6 +146,16 @@ fn terms(shared: &Shared, settings: &ClientSettings, access_life: Duration) -> T
             .map_or(refresh_life, Duration::from_secs),
         jwt: settings.jwt,
     }
+}
+
+/// Without a refresh token.
+fn bearer(pair: Pair, terms: Terms, settings: &ClientSettings) -> Value {
+    let mut answer = json!({"access_token": pair.access, "token_type": "Bearer"});
+    if let (Some(expires_in), Some(answer)) = (expires_in(terms, settings), answer.as_object_mut())
+    {
+        answer.insert("expires_in".to_owned(), expires_in);
+    }
+    answer
 }
 
 fn granted(pair: Pair, terms: Terms, settings: &ClientSettings) -> Value {

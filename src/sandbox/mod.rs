@@ -1,4 +1,5 @@
-//! The sandbox: a simulator of an Eka.care-shaped upstream API. It knows nothing of the gateway.
+//! The sandbox: a simulator of an Eka.care-shaped upstream API, and beside it of a small laboratory
+//! that logs in as most APIs do. It knows nothing of the gateway.
 //!
 //! It exists so that the gateway can be shown, tested and measured without the real upstream: it
 //! demands what the upstream's OpenAPI files demand, answers in their shapes, and misbehaves when

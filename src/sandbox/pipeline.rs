@@ -76,9 +76,10 @@ fn answer(shared: &Shared, incoming: &Incoming) -> Result<Response, Refusal> {
         Endpoint::Login => login::login(shared, incoming, now),
         Endpoint::QuickLogin => login::quick_login(shared, incoming, now),
         Endpoint::Refresh => login::refresh(shared, incoming, now),
+        Endpoint::LabToken => login::lab_token(shared, incoming, now),
         Endpoint::Unknown => Err(Refusal::NotFound("There is nothing at this path")),
         _ => {
-            let client_id = access::demand(incoming, &shared.tokens, now)?;
+            let client_id = access::demand(incoming, shared, now)?;
             let workspace = shared
                 .workspaces
                 .open(&client_id, now)

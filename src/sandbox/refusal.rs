@@ -80,6 +80,7 @@ impl Refusal {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::NotAllowed { .. } if endpoint.is_lab() => StatusCode::CONFLICT,
             Self::Forbidden | Self::NotAllowed { .. } => StatusCode::FORBIDDEN,
             Self::SlotTaken => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -91,6 +92,9 @@ impl Refusal {
 
     fn body(&self, status: StatusCode, endpoint: Endpoint) -> Option<Value> {
         let message = self.to_string();
+        if endpoint.is_lab() {
+            return Some(self.lab_shape(status, endpoint, &message));
+        }
         if endpoint.is_login() || endpoint.is_abha() {
             return Some(json!({"code": status.as_u16(), "error": message}));
         }
@@ -115,6 +119,22 @@ impl Refusal {
                 Some(json!({"message": "Forbidden"}))
             }
             _ => Some(json!({"error": error})),
+        }
+    }
+
+    /// The laboratory's own, and for its tokens that of OAuth 2.0 (RFC 6749, section 5.2).
+    fn lab_shape(&self, status: StatusCode, endpoint: Endpoint, message: &str) -> Value {
+        let code = match (self, endpoint) {
+            (Self::Unauthorized(_), Endpoint::LabToken) => "invalid_client",
+            (Self::NotAllowed { code, .. }, _) => code,
+            (Self::Invalid(_), _) => "invalid_request",
+            (Self::NotFound(_), _) => "not_found",
+            (Self::Unauthorized(_), _) => "unauthorized",
+            _ => "unavailable",
+        };
+        match endpoint {
+            Endpoint::LabToken => json!({"error": code, "error_description": message}),
+            _ => json!({"status": status.as_u16(), "code": code, "detail": message}),
         }
     }
 

@@ -1,12 +1,16 @@
-//! A request that has been read: its route, its query, its JSON body and what it presents.
+//! A request that has been read: its route, its query, its body (JSON, or a form where the endpoint
+//! takes one) and what it presents.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use url::form_urlencoded;
 
-use super::endpoint::Route;
+use super::endpoint::{Endpoint, Route};
 use super::journal::SeenRequest;
 use super::query::Query;
 use super::refusal::Refusal;
@@ -35,18 +39,26 @@ pub struct Incoming {
     headers: HeaderMap,
     body_length: usize,
     body: Option<Value>,
+    basic: Option<(String, String)>,
 }
 
 impl Incoming {
     pub fn read(parts: Parts, body: &Bytes) -> Self {
+        let route = Route::find(&parts.method, parts.uri.path());
+        let body_length = body.len();
+        let body = match route.endpoint {
+            Endpoint::LabToken => Some(form(body)),
+            _ => serde_json::from_slice(body).ok(),
+        };
         Self {
-            route: Route::find(&parts.method, parts.uri.path()),
+            route,
             query: Query::parse(parts.uri.query()),
             method: parts.method,
             uri: parts.uri,
+            basic: basic(&parts.headers),
             headers: parts.headers,
-            body_length: body.len(),
-            body: serde_json::from_slice(body).ok(),
+            body_length,
+            body,
         }
     }
 
@@ -63,6 +75,17 @@ impl Incoming {
     pub fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    }
+
+    /// User and password of `Authorization: Basic` (RFC 7617).
+    pub fn basic(&self) -> Option<(&str, &str)> {
+        let (user, password) = self.basic.as_ref()?;
+        Some((user, password))
+    }
+
+    /// The two parts of `X-Api-Key: ID.SECRET`.
+    pub fn api_key(&self) -> Option<(&str, &str)> {
+        self.header("x-api-key")?.split_once('.')
     }
 
     /// The body, which must be a JSON object.
@@ -82,13 +105,15 @@ impl Incoming {
         }
     }
 
-    /// The client id that a login or a refresh names.
+    /// The client id that a request without a known token names.
     pub fn claimed_client(&self) -> Option<&str> {
         let in_body = self
             .body
             .as_ref()
             .and_then(|body| body.get("client_id")?.as_str());
+        let in_headers = self.basic().or_else(|| self.api_key());
         in_body
+            .or(in_headers.map(|(id, _)| id))
             .or_else(|| self.header("client-id"))
             .filter(|id| !id.is_empty())
     }
@@ -128,6 +153,22 @@ impl Incoming {
         }
         body
     }
+}
+
+/// An object of the pairs of a form.
+fn form(body: &[u8]) -> Value {
+    let pairs = form_urlencoded::parse(body);
+    let pairs = pairs.map(|(name, value)| (name.into_owned(), Value::from(value)));
+    Value::Object(pairs.collect())
+}
+
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get("authorization")?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    let is_basic = scheme.eq_ignore_ascii_case("basic");
+    let pair = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let (user, password) = pair.split_once(':').filter(|_| is_basic)?;
+    Some((user.to_owned(), password.to_owned()))
 }
 
 fn short(id: &str) -> String {

@@ -1,27 +1,60 @@
 //! Why there is no token; the texts are fit for logs and for clients.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::net::NetFailure;
 
-/// A login that did not yield a token.
+/// Who was asked about a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    LoginEndpoint,
+    /// The request that tells whether a key is good.
+    Probe,
+    /// Any other request that carries a key.
+    Provider,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LoginEndpoint => "the login endpoint",
+            Self::Probe => "the probe",
+            Self::Provider => "the provider",
+        })
+    }
+}
+
+/// A login that did not yield a token, or a key that was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoginError {
-    #[error("the login endpoint refused the credential: HTTP {status}{message}")]
-    Refused { status: u16, message: String },
-    #[error("the login endpoint limits requests (HTTP 429)")]
-    RateLimited { retry_after: Option<Duration> },
-    #[error("the login endpoint answered HTTP {status}")]
+    #[error("{by} refused the credential: HTTP {status}{message}")]
+    Refused {
+        by: Asked,
+        status: u16,
+        message: String,
+    },
+    #[error("{by} limits requests (HTTP 429)")]
+    RateLimited {
+        by: Asked,
+        retry_after: Option<Duration>,
+    },
+    #[error("{by} answered HTTP {status}")]
     Unavailable {
+        by: Asked,
         status: u16,
         retry_after: Option<Duration>,
     },
-    #[error("the login endpoint: {0}")]
-    Unreachable(NetFailure),
+    #[error("{by}: {failure}")]
+    Unreachable { by: Asked, failure: NetFailure },
     #[error("the login endpoint's answer has {0}")]
     Malformed(&'static str),
     #[error("the credential has no field `{field}`, which the login flow `{flow}` needs")]
     MissingField { field: String, flow: String },
+    #[error("the credential cannot be sent: {0}")]
+    Unsendable(&'static str),
+    #[error("the flow `{0}` has no login and no probe, so there is nothing to try")]
+    NothingToTry(String),
     #[error("the provider has no login flow `{0}` any more")]
     UnknownFlow(String),
     #[error("the token of a fresh login was rejected")]
@@ -55,11 +88,13 @@ impl LoginError {
         matches!(self, Self::Refused { .. } | Self::Malformed(_))
     }
 
-    /// The endpoint's no to the credential itself, in its own words; of an attempt before the
+    /// The no to the credential itself, in the words of who was asked; of an attempt before the
     /// present pause too.
     pub fn refusal(&self) -> Option<String> {
         match self {
-            Self::Refused { status, message } => Some(format!("HTTP {status}{message}")),
+            Self::Refused {
+                status, message, ..
+            } => Some(format!("HTTP {status}{message}")),
             Self::Waiting { cause, .. } => cause.refusal(),
             _ => None,
         }
@@ -68,7 +103,7 @@ impl LoginError {
     /// How long upstream, or the back-off, asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after } | Self::Unavailable { retry_after, .. } => {
+            Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => {
                 *retry_after
             }
             Self::Waiting { wait, .. } => Some(*wait),
@@ -92,11 +127,14 @@ impl LoginError {
             Self::Refused { .. } => "credential_refused",
             Self::RateLimited { .. } => "login_rate_limited",
             Self::Unavailable { .. }
-            | Self::Unreachable(_)
+            | Self::Unreachable { .. }
             | Self::Unreadable(_)
             | Self::Aborted => "login_unavailable",
             Self::Malformed(_) => "login_malformed",
-            Self::MissingField { .. } | Self::UnknownFlow(_) => "credential_incomplete",
+            Self::MissingField { .. } | Self::Unsendable(_) | Self::UnknownFlow(_) => {
+                "credential_incomplete"
+            }
+            Self::NothingToTry(_) => "nothing_to_try",
             Self::Rejected => "token_rejected",
             Self::Sealed(_) => "credential_sealed",
             Self::Revoked => "credential_revoked",

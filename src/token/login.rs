@@ -1,33 +1,32 @@
-//! Login flows: one request, one answer, one token. Knows nothing of caches.
+//! Login flows: one request, one answer, one token; or a key, which is all that requests need. Knows
+//! nothing of caches.
 
-use std::borrow::Cow;
+mod answer;
+pub(super) mod request;
+mod values;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
-use zeroize::Zeroizing;
 
-use super::error::LoginError;
+use super::error::{Asked, LoginError};
 use super::kept::KeptToken;
 use super::life;
 use crate::domain::bearer::{AppliedHeader, TokenHeaders};
 use crate::domain::clock::SharedClock;
 use crate::domain::credential::{OpenedCredential, SecretFields};
 use crate::domain::origin::Origin;
-use crate::domain::provider::{LoginFlow, LoginRequest, LoginResponse, Provider};
-use crate::domain::redact::redact;
-use crate::domain::template::Values;
-use crate::net::{self, Answer, Net};
+use crate::domain::provider::{LoginExchange, LoginFlow, LoginResponse, Provider, Way};
+use crate::net::{Answer, Net};
+pub(super) use values::LoginValues;
 
 /// Login answers are small; more than this is none.
 const MAX_ANSWER: usize = 64 * 1024;
-const MAX_MESSAGE: usize = 200;
 /// A clock that is corrected by less than this was not set back.
 const SKEW: SignedDuration = SignedDuration::from_secs(30);
 
@@ -56,6 +55,18 @@ struct Refresh {
 }
 
 impl LoginOutcome {
+    /// A key is good for as long as its version is: there is nothing to renew.
+    fn of_key(headers: TokenHeaders, site: &LoginSite) -> Self {
+        Self {
+            headers: Arc::new(headers),
+            provider: site.provider.clone(),
+            obtained_at: Timestamp::MIN,
+            expires_at: Timestamp::MAX,
+            renew_at: Timestamp::MAX,
+            refresh: None,
+        }
+    }
+
     pub(super) fn generation(&self) -> u64 {
         self.headers.generation
     }
@@ -79,44 +90,6 @@ pub struct Login {
     generations: AtomicU64,
 }
 
-/// What templates of a login may name.
-pub(super) struct LoginValues<'a> {
-    fields: &'a SecretFields,
-    access_token: Option<&'a SecretString>,
-    refresh_token: Option<&'a SecretString>,
-}
-
-impl<'a> LoginValues<'a> {
-    /// Of a login that has no token yet.
-    pub(super) fn of(fields: &'a SecretFields) -> Self {
-        Self {
-            fields,
-            access_token: None,
-            refresh_token: None,
-        }
-    }
-
-    fn secret(&self, name: &str) -> Option<&str> {
-        let secret = match name {
-            "access_token" => self.access_token,
-            "refresh_token" => self.refresh_token,
-            field => self.fields.get(field),
-        };
-        secret.map(ExposeSecret::expose_secret)
-    }
-}
-
-impl Values for LoginValues<'_> {
-    fn text(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.secret(name).map(Cow::Borrowed)
-    }
-
-    fn write_json(&self, name: &str, out: &mut Vec<u8>) -> bool {
-        self.secret(name)
-            .is_some_and(|text| serde_json::to_writer(out, text).is_ok())
-    }
-}
-
 impl Login {
     pub fn new(net: Net, clock: SharedClock) -> Self {
         Self {
@@ -126,7 +99,8 @@ impl Login {
         }
     }
 
-    /// Logs in with an opened credential, for the request `origin` where one causes it.
+    /// Logs in with an opened credential, for the request `origin` where one causes it. Nobody logs in
+    /// with a key: it is what requests carry.
     pub async fn log_in(
         &self,
         site: &LoginSite,
@@ -136,9 +110,38 @@ impl Login {
         let flow = flow(site, credential)?;
         check_fields(site, flow, &credential.fields)?;
         let values = LoginValues::of(&credential.fields);
-        let request = request(&site.base_url, &flow.request, &values, origin)?;
-        self.run(site, credential, request, &flow.response, &values)
-            .await
+        match &flow.way {
+            Way::Login(login) => {
+                let exchange = &login.first;
+                self.run(site, credential, exchange, &values, origin).await
+            }
+            Way::Key { .. } => {
+                let carried = self.carried(site, credential, None)?;
+                Ok(LoginOutcome::of_key(carried, site))
+            }
+        }
+    }
+
+    /// Whether an opened credential is good: by a login, or by the probe of a flow without one.
+    pub async fn try_out(
+        &self,
+        site: &LoginSite,
+        credential: &OpenedCredential,
+        origin: Option<&Origin>,
+    ) -> Result<(), LoginError> {
+        let flow = flow(site, credential)?;
+        let probe = match &flow.way {
+            Way::Login(_) => return self.log_in(site, credential, origin).await.map(drop),
+            Way::Key { probe } => probe.as_ref(),
+        };
+        let probe = probe.ok_or_else(|| LoginError::NothingToTry(flow.name.clone()))?;
+        check_fields(site, flow, &credential.fields)?;
+        let carried = self.carried(site, credential, None)?;
+        let request = request::probe(&site.base_url, probe, &carried, origin);
+        let answer = self.net.send(request, MAX_ANSWER).await;
+        let by = Asked::Probe;
+        let answer = answer.map_err(|failure| LoginError::Unreachable { by, failure })?;
+        answer::of_probe(&answer, site, &LoginValues::of(&credential.fields))
     }
 
     /// Refreshes a token; `None` when the flow or the token has no way to.
@@ -149,8 +152,10 @@ impl Login {
         previous: &LoginOutcome,
         origin: &Origin,
     ) -> Option<Result<LoginOutcome, LoginError>> {
-        let (template, response) = flow(site, credential).ok()?.refresh.as_ref()?;
-        let refresh = previous.refresh.as_ref()?;
+        let Way::Login(login) = &flow(site, credential).ok()?.way else {
+            return None;
+        };
+        let (exchange, refresh) = (login.refresh.as_ref()?, previous.refresh.as_ref()?);
         if refresh.end.is_some_and(|end| end <= self.clock.now()) {
             return None;
         }
@@ -160,24 +165,23 @@ impl Login {
             access_token: access_token.as_ref(),
             refresh_token: Some(&refresh.refresh_token),
         };
-        let request = match request(&site.base_url, template, &values, Some(origin)) {
-            Ok(request) => request,
-            Err(error) => return Some(Err(error)),
-        };
-        Some(self.run(site, credential, request, response, &values).await)
+        let outcome = self.run(site, credential, exchange, &values, Some(origin));
+        Some(outcome.await)
     }
 
     async fn run(
         &self,
         site: &LoginSite,
         credential: &OpenedCredential,
-        request: reqwest::Request,
-        shape: &LoginResponse,
+        exchange: &LoginExchange,
         values: &LoginValues<'_>,
+        origin: Option<&Origin>,
     ) -> Result<LoginOutcome, LoginError> {
+        let request = request::login(&site.base_url, &exchange.request, values, origin)?;
         let answer = self.net.send(request, MAX_ANSWER).await;
-        let answer = answer.map_err(LoginError::Unreachable)?;
-        self.read(site, credential, &answer, shape, values)
+        let by = Asked::LoginEndpoint;
+        let answer = answer.map_err(|failure| LoginError::Unreachable { by, failure })?;
+        self.read(site, credential, &answer, exchange, values)
     }
 
     /// What the endpoint's answer comes to.
@@ -186,11 +190,12 @@ impl Login {
         site: &LoginSite,
         credential: &OpenedCredential,
         answer: &Answer,
-        shape: &LoginResponse,
+        exchange: &LoginExchange,
         values: &LoginValues<'_>,
     ) -> Result<LoginOutcome, LoginError> {
         let now = self.clock.now();
-        let body = body_of(answer, site, values)?;
+        let body = answer::of_login(answer, site, (&exchange.request, values))?;
+        let shape = &exchange.response;
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
         let access_token = text(&shape.access_token)
             .filter(|token| !token.is_empty())
@@ -201,12 +206,7 @@ impl Login {
             .as_deref()
             .and_then(|pointer| body.pointer(pointer));
         let life = life::of(stated, access_token.expose_secret(), now);
-        let headers = TokenHeaders {
-            tenant: credential.key.tenant.clone(),
-            version: credential.id,
-            generation: self.generations.fetch_add(1, Ordering::Relaxed),
-            headers: headers(&site.provider, values.fields, &access_token)?,
-        };
+        let headers = self.carried(site, credential, Some(&access_token))?;
         let access_token = KeptToken::new(access_token, &headers.headers);
         Ok(LoginOutcome {
             headers: Arc::new(headers),
@@ -215,6 +215,26 @@ impl Login {
             expires_at: life.expires_at,
             renew_at: life.renew_at,
             refresh: refresh(&body, shape, access_token, now),
+        })
+    }
+
+    /// What requests carry of a credential, and of its token where it has one.
+    pub(super) fn carried(
+        &self,
+        site: &LoginSite,
+        credential: &OpenedCredential,
+        access_token: Option<&SecretString>,
+    ) -> Result<TokenHeaders, LoginError> {
+        let values = LoginValues {
+            fields: &credential.fields,
+            access_token,
+            refresh_token: None,
+        };
+        Ok(TokenHeaders {
+            tenant: credential.key.tenant.clone(),
+            version: credential.id,
+            generation: self.generations.fetch_add(1, Ordering::Relaxed),
+            headers: headers(&site.provider, &values)?,
         })
     }
 }
@@ -255,108 +275,20 @@ fn check_fields(
     }
 }
 
-pub(super) fn request(
-    base_url: &Url,
-    template: &LoginRequest,
-    values: &LoginValues<'_>,
-    origin: Option<&Origin>,
-) -> Result<reqwest::Request, LoginError> {
-    let mut url = base_url.clone();
-    url.set_path(&format!(
-        "{}{}",
-        base_url.path().trim_end_matches('/'),
-        template.path
-    ));
-    let mut request = reqwest::Request::new(template.method.clone(), url);
-    let headers = request.headers_mut();
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in &template.headers {
-        if let Some(text) = value.render(values).map(Zeroizing::new) {
-            headers.insert(
-                name.clone(),
-                sensitive(Bytes::copy_from_slice(text.as_bytes()))?,
-            );
-        }
-    }
-    if let Some(origin) = origin {
-        origin.id().sign(headers);
-    }
-    let mut body = Vec::with_capacity(512);
-    template.json.render(values, &mut body);
-    // The buffer travels into the HTTP client, where nobody can wipe it; it lives for one request.
-    *request.body_mut() = Some(body.into());
-    Ok(request)
-}
-
-fn sensitive(text: Bytes) -> Result<HeaderValue, LoginError> {
-    let mut value = HeaderValue::from_maybe_shared(text)
-        .map_err(|_| LoginError::Malformed("a value that does not fit into a header"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn body_of(
-    answer: &Answer,
-    site: &LoginSite,
-    values: &LoginValues<'_>,
-) -> Result<Value, LoginError> {
-    let retry_after = net::retry_after(&answer.headers);
-    match answer.status {
-        status if status.is_success() => serde_json::from_slice(&answer.body)
-            .map_err(|_| LoginError::Malformed("a body that is no JSON")),
-        StatusCode::TOO_MANY_REQUESTS => Err(LoginError::RateLimited { retry_after }),
-        status if status.is_client_error() => Err(LoginError::Refused {
-            status: status.as_u16(),
-            message: message(&answer.body, site, values),
-        }),
-        status => Err(LoginError::Unavailable {
-            status: status.as_u16(),
-            retry_after,
-        }),
-    }
-}
-
-/// Upstream's own words, short and without what was sent.
-fn message(body: &[u8], site: &LoginSite, values: &LoginValues<'_>) -> String {
-    let Ok(body) = serde_json::from_slice::<Value>(body) else {
-        return String::new();
-    };
-    let pointers = &site.provider.errors.message;
-    let found = pointers
-        .iter()
-        .find_map(|pointer| body.pointer(pointer)?.as_str());
-    let Some(text) = found else {
-        return String::new();
-    };
-    let text: String = text.chars().filter(|c| !c.is_control()).collect();
-    let sent = values
-        .fields
-        .values()
-        .chain(values.access_token)
-        .chain(values.refresh_token);
-    let text = redact(&text, sent.map(|secret| secret.expose_secret()));
-    format!(" ({})", text.chars().take(MAX_MESSAGE).collect::<String>())
-}
-
 fn headers(
     provider: &Provider,
-    fields: &SecretFields,
-    access_token: &SecretString,
+    values: &LoginValues<'_>,
 ) -> Result<Box<[AppliedHeader]>, LoginError> {
-    let values = LoginValues {
-        fields,
-        access_token: Some(access_token),
-        refresh_token: None,
-    };
     let mut texts: Vec<Bytes> = Vec::new();
     let applied = provider.headers.iter().filter_map(|rule| {
-        let text = Zeroizing::new(rule.value.render(&values)?);
-        let text = kept_once(text.as_bytes(), &texts);
-        texts.push(text.clone());
-        Some(sensitive(text).map(|value| AppliedHeader {
-            place: rule.place.clone(),
-            value,
+        let text = request::rendered(&rule.value, values).transpose()?;
+        Some(text.and_then(|text| {
+            let text = kept_once(text.as_bytes(), &texts);
+            texts.push(text.clone());
+            Ok(AppliedHeader {
+                place: rule.place.clone(),
+                value: request::sensitive(text)?,
+            })
         }))
     });
     applied.collect()

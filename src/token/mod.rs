@@ -6,6 +6,8 @@
 //!        └ none: gate (one login at a time, per credential) → back-off? → refresh or login → Bearer
 //! ```
 //!
+//! A key (`key`) takes the same way: opened once, it is there until its version ends.
+//!
 //! A token is valid until `expires_at` of our own clock. One from the future (the clock was set
 //! back since) is renewed like one in its margin: used meanwhile, as upstream may accept it still,
 //! and a 401 ends it as ever. The gate is per credential version, so
@@ -16,6 +18,7 @@ mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod kept;
+mod key;
 mod life;
 mod login;
 mod meters;
@@ -41,7 +44,9 @@ pub use watch::{LoginWatch, SeenLogins};
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::clock::SharedClock;
-use crate::domain::credential::{CredentialRef, CredentialSource, CredentialVersionId, OpenFailed};
+use crate::domain::credential::{
+    CredentialRef, CredentialSource, CredentialVersionId, OpenFailed, OpenedCredential,
+};
 use crate::domain::origin::Origin;
 use crate::domain::span::{Attribute, Step};
 
@@ -300,14 +305,20 @@ impl Work {
             errand.account.watch.waits(now, wait);
             return Err(cause.waiting(wait));
         }
-        let result = self.log_in_traced(previous, errand).await;
-        errand.account.meters.login(outcome(&result));
+        let is_key = errand.account.is_key();
+        let result = match is_key {
+            // To open a key is no login: neither a span nor a count is for it.
+            true => self.log_in(previous, errand).await,
+            false => self.log_in_traced(previous, errand).await,
+        };
         let now = self.clock.now();
         match result {
             Ok(token) => {
                 gate.succeed();
                 let token = Arc::new(token);
-                errand.account.watch.logged_in(now, &token);
+                if !is_key {
+                    errand.account.watch.logged_in(now, &token);
+                }
                 slot.current.store(Some(token.clone()));
                 Ok(token)
             }
@@ -342,7 +353,17 @@ impl Work {
         span.note(Attribute::Environment(&key.tenant.environment));
         let result = self.log_in(previous, errand).await;
         span.note(Attribute::Outcome(outcome(&result)));
+        errand.account.meters.login(outcome(&result));
         result
+    }
+
+    async fn open(&self, account: &Account) -> Result<OpenedCredential, LoginError> {
+        let opened = self.source.open(&account.credential).await;
+        opened.map_err(|failed| match failed {
+            OpenFailed::Revoked => LoginError::Revoked,
+            OpenFailed::Sealed(reason) => LoginError::Sealed(reason),
+            OpenFailed::Unreadable(reason) => LoginError::Unreadable(reason),
+        })
     }
 
     /// Refreshes where that is possible; a refused refresh is followed by a login.
@@ -352,15 +373,7 @@ impl Work {
         errand: &Errand,
     ) -> Result<LoginOutcome, LoginError> {
         let Errand { account, origin } = errand;
-        let opened =
-            self.source
-                .open(&account.credential)
-                .await
-                .map_err(|failed| match failed {
-                    OpenFailed::Revoked => LoginError::Revoked,
-                    OpenFailed::Sealed(reason) => LoginError::Sealed(reason),
-                    OpenFailed::Unreadable(reason) => LoginError::Unreadable(reason),
-                })?;
+        let opened = self.open(account).await?;
         if let Some(previous) = previous.filter(|previous| previous.is_of(&account.site)) {
             match self
                 .login

@@ -9,11 +9,14 @@ use jiff::Timestamp;
 use super::{LoginError, LoginOutcome};
 use crate::domain::health::{LastFailure, TokenState};
 
-/// Written by logins, read from time to time; no call with a cached token comes here.
+/// Written by logins, and by the first answers to a key; read from time to time. No other call with a
+/// cached token comes here.
 #[derive(Default)]
 pub struct LoginWatch {
     watched: Mutex<Watched>,
     changed: AtomicBool,
+    /// Of a key: requests with it were accepted since it was last refused.
+    accepted: AtomicBool,
 }
 
 #[derive(Default)]
@@ -55,6 +58,23 @@ impl LoginWatch {
             watched.wait_until(now.checked_add(wait).unwrap_or(Timestamp::MAX));
         }
         self.put_back();
+    }
+
+    /// A request with a key was accepted: as good as a login. Costs nothing when it is no news.
+    pub(super) fn key_accepted(&self, now: Timestamp) {
+        if self.accepted.load(Ordering::Relaxed) || self.accepted.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.lock().seen.last_login = Some(now);
+        self.put_back();
+    }
+
+    /// The provider said no to a key. Whether that is news.
+    pub(super) fn key_refused(&self, now: Timestamp, error: &LoginError) -> bool {
+        let known = self.lock().seen.last_failure.clone();
+        self.failed(now, error, Duration::ZERO, true);
+        let again = known.is_some_and(|failure| failure.is_refusal());
+        self.accepted.swap(false, Ordering::AcqRel) || !again
     }
 
     /// There is no token, and no login is tried before the back-off is over.

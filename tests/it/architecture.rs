@@ -94,7 +94,7 @@ const HOMES: &[(&str, &[&str])] = &[
         &[
             "net",
             "notify/webhook.rs",
-            "token/login.rs",
+            "token/login",
             "traces/collector.rs",
             "upstream/rest.rs",
             "app/mod.rs",
@@ -116,7 +116,7 @@ const HOMES: &[(&str, &[&str])] = &[
         &[
             "vault",
             "token/kept.rs",
-            "token/login.rs",
+            "token/login",
             "net/proxy.rs",
             "notify/smtp",
             "notify/webhook.rs",

@@ -211,7 +211,7 @@ fn row(version: &CredentialMetadata) -> [String; 9] {
     ]
 }
 
-/// When a version ends, or what the login endpoint said to it last.
+/// When a version ends, or what the provider said to it last.
 fn note(version: &CredentialMetadata) -> String {
     if let Some(end) = version.grace_ends {
         return format!("works until {}", time(end));

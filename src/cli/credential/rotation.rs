@@ -49,7 +49,7 @@ pub(super) async fn verify(place: &Place, admin: &Admin, output: &Output) -> Res
     let refused = rotation.credential.state == CredentialState::Refused;
     output.say(&match (&rotation.credential.refused, rotation.credential.state) {
         (Some(refusal), CredentialState::Refused) => format!(
-            "{} was refused by the login endpoint: {}\n{}\nNext, with values that work: \
+            "{} was refused by the provider: {}\n{}\nNext, with values that work: \
              locum credential stage {options} --from-file FILE",
             named(&rotation),
             refusal.message,

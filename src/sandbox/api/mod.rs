@@ -3,6 +3,7 @@
 mod abha;
 mod appointments;
 mod book;
+mod lab;
 mod patients;
 mod practice;
 mod prescription;
@@ -65,8 +66,17 @@ pub fn answer(call: &Call<'_>) -> Result<Response, Refusal> {
         Endpoint::AbhaVerifyOtp => abha::verify_otp(call),
         Endpoint::AbhaSelect => abha::select(call),
         Endpoint::AbhaCard => abha::card(call),
-        Endpoint::Login | Endpoint::QuickLogin | Endpoint::Refresh | Endpoint::Unknown => {
-            Err(Refusal::NotFound("There is nothing at this path"))
-        }
+        Endpoint::LabAccount => Ok(lab::account(call)),
+        Endpoint::LabTests => Ok(lab::tests()),
+        Endpoint::LabOrders => lab::list(call),
+        Endpoint::LabOrder => lab::get(call),
+        Endpoint::LabOrderCreate => lab::create(call),
+        Endpoint::LabOrderCancel => lab::cancel(call),
+        Endpoint::LabReport => lab::report(call),
+        Endpoint::Login
+        | Endpoint::QuickLogin
+        | Endpoint::Refresh
+        | Endpoint::LabToken
+        | Endpoint::Unknown => Err(Refusal::NotFound("There is nothing at this path")),
     }
 }

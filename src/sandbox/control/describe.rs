@@ -11,6 +11,10 @@ pub fn description() -> Value {
         "login": {
             "POST /connect-auth/v1/account/login":
                 {"client_id": "any", "client_secret": "any, unless it starts with wrong"},
+            "POST /lab/oauth/token": {
+                "headers": {"Authorization": "Basic, of any client id and secret"},
+                "form": {"grant_type": "client_credentials"},
+            },
             "POST /api/v1/auth/token": {
                 "headers": {"X-API-KEY": "any"},
                 "body": {
@@ -24,6 +28,7 @@ pub fn description() -> Value {
             "clinics": ["C2001", "C2002"],
             "appointments": "A3001 to A3008",
             "prescriptions": "P4001 to P4004",
+            "laboratory orders": "O10001 to O10006",
         },
         "control": {
             "GET /_sandbox/faults": null,

@@ -3,6 +3,7 @@
 mod appointments;
 mod faults;
 mod isolation;
+mod lab;
 mod login;
 mod patients;
 mod practice;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use jiff::Timestamp;
 
+use super::lab::Lab;
 use super::practice::Practice;
 use super::records::Records;
 use super::seed::Seed;
@@ -15,6 +16,7 @@ pub struct Workspace {
     /// Doctors, clinics and services: nothing changes them.
     pub practice: Practice,
     records: Mutex<Records>,
+    lab: Mutex<Lab>,
 }
 
 impl Workspace {
@@ -22,16 +24,23 @@ impl Workspace {
         let mut seed = Seed::new(client_id);
         let practice = Practice::generate(client_id, &mut seed);
         let records = Records::generate(client_id, &mut seed, now, max_records);
+        let lab = Lab::generate(&mut seed, now, max_records);
         Self {
             client_id: client_id.to_owned(),
             practice,
             records: Mutex::new(records),
+            lab: Mutex::new(lab),
         }
     }
 
     /// Patients and appointments.
     pub fn records(&self) -> MutexGuard<'_, Records> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Laboratory orders.
+    pub fn lab(&self) -> MutexGuard<'_, Lab> {
+        self.lab.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -53,9 +53,16 @@ pub struct TestAppBuilder {
     two_clocks: bool,
     variables: Vec<(String, String)>,
     resolver: Option<Arc<dyn Resolver>>,
+    lab: Option<String>,
 }
 
 impl TestAppBuilder {
+    /// The sandbox's laboratory beside the clinic's API, as this profile describes it.
+    pub fn lab(mut self, profile: &str) -> Self {
+        self.lab = Some(profile.to_owned());
+        self
+    }
+
     /// An organization with an active credential in each of `environments` (`dev`, `prod`). Its
     /// client id in the sandbox is `{slug}-{environment}`.
     pub fn org(mut self, slug: &str, environments: &[&'static str]) -> Self {
@@ -116,6 +123,10 @@ impl TestAppBuilder {
              [providers.{PROVIDER}.environments.prod]\nbase_url = \"{base_url}\"\n{}",
             self.config
         );
+        let text = match &self.lab {
+            Some(profile) => text + &super::lab::install(folder.path(), profile, &base_url),
+            None => text,
+        };
         std::fs::write(&installed.config, &text).unwrap();
         // Tests may fail to authenticate as often as they like, unless they say otherwise.
         let unlimited = (FAILED_AUTH.to_owned(), "0".to_owned());

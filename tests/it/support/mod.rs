@@ -10,6 +10,7 @@ pub mod foreign;
 pub mod forward;
 pub mod install;
 pub mod interleaved;
+pub mod lab;
 pub mod load;
 pub mod mail;
 pub mod otlp;
