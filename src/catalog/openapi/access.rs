@@ -7,27 +7,36 @@ use super::spec::Spec;
 use super::words::{Names, line, snake};
 use crate::catalog::compile::usable_header;
 
-/// A login that is still to be described.
-const UNKNOWN_PATH: &str = "/complete/this/path";
+/// How requests come by what they carry.
+#[derive(Default)]
+pub(super) enum Login {
+    /// The file does not say.
+    #[default]
+    Unknown,
+    /// There is none: fields go into headers as they are.
+    None,
+    /// Client credentials of OAuth: the path, and the fields of id and secret.
+    Client {
+        path: String,
+        fields: (String, String),
+    },
+}
 
 #[derive(Default)]
 pub(super) struct Access {
     /// Name and description.
     pub fields: Vec<(String, String)>,
     pub headers: Vec<(String, String)>,
-    pub login_path: String,
-    /// A grant of OAuth, by the login's `json`.
-    pub is_oauth: bool,
+    /// User and password of HTTP Basic, where requests carry them: names of fields.
+    pub basic: Option<(String, String)>,
+    pub login: Login,
     /// What a person has to complete.
     pub complete: Vec<String>,
 }
 
 /// What the first of the file's security requirements takes.
 pub(super) fn access(spec: &Spec, base_url: &Url) -> Access {
-    let mut access = Access {
-        login_path: UNKNOWN_PATH.to_owned(),
-        ..Access::default()
-    };
+    let mut access = Access::default();
     let mut names = Names::default();
     for reserved in ["access_token", "refresh_token"] {
         names.unique(reserved, 40);
@@ -43,6 +52,7 @@ pub(super) fn access(spec: &Spec, base_url: &Url) -> Access {
         takes_token |= access.scheme(scheme, base_url, &mut names);
     }
     if takes_token
+        && access.basic.is_none()
         && !access
             .headers
             .iter()
@@ -54,7 +64,7 @@ pub(super) fn access(spec: &Spec, base_url: &Url) -> Access {
         );
         access.headers.push(bearer);
     }
-    if access.fields.is_empty() {
+    if takes_token && access.fields.is_empty() {
         access.field(
             "client_id",
             "Client id, from the provider's console",
@@ -66,15 +76,19 @@ pub(super) fn access(spec: &Spec, base_url: &Url) -> Access {
             &mut names,
         );
     }
-    if !takes_token {
-        access.complete.push(
-            "a profile logs in before it sends anything, and this file describes no login: no call \
-             works until the request below answers a text at `access_token`"
-                .to_owned(),
-        );
-    } else if access.login_path == UNKNOWN_PATH {
-        let said = "the request that makes an access token out of the fields, and where its answer has the token";
-        access.complete.push(said.to_owned());
+    match (takes_token, &access.login) {
+        (true, Login::Unknown) => {
+            let said = "the request that makes an access token out of the fields, and where its answer has the token";
+            access.complete.push(said.to_owned());
+        }
+        (false, _) => {
+            // A credential has a field.
+            if access.fields.is_empty() {
+                access.field("key", "What requests are authenticated with", &mut names);
+            }
+            access.login = Login::None;
+        }
+        (true, _) => {}
     }
     access
 }
@@ -148,9 +162,9 @@ impl Access {
         match (kind, way.as_str()) {
             ("http", "bearer") => true,
             ("http", "basic") => {
-                let said = "User and password as `user:password` in Base64 (RFC 7617)";
-                let name = self.field("basic", said, names);
-                self.header("Authorization", format!("Basic {{{name}}}"));
+                let user = self.field("user", "User name of HTTP Basic", names);
+                let password = self.field("password", "Password of HTTP Basic", names);
+                self.basic = Some((user, password));
                 false
             }
             ("apiKey", _) => self.api_key(scheme, names),
@@ -197,20 +211,16 @@ impl Access {
             let said = "the file has no OAuth flow `clientCredentials`, and a profile has no login through a browser";
             return self.complete.push(said.to_owned());
         };
-        self.is_oauth = true;
-        self.field("client_id", "OAuth client id", names);
-        self.field("client_secret", "OAuth client secret", names);
+        let id = self.field("client_id", "OAuth client id", names);
+        let secret = self.field("client_secret", "OAuth client secret", names);
         let token_url = flow
             .text("tokenUrl")
             .filter(|url| url.len() <= 1000)
             .unwrap_or_default();
         match below(base_url, token_url) {
             Some(path) => {
-                self.login_path = path;
-                self.complete.push(
-                    "OAuth sends forms, a profile sends JSON: see whether the provider takes it"
-                        .to_owned(),
-                );
+                let fields = (id, secret);
+                self.login = Login::Client { path, fields };
             }
             None => self.complete.push(format!(
                 "the token comes from `{}`, which is not below the base URL",

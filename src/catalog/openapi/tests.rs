@@ -46,16 +46,20 @@ fn security_schemes_become_fields_headers_and_what_is_to_be_completed() {
     };
     let oauth = with("{type: oauth2, flows: {clientCredentials: {tokenUrl: /v1/oauth/token}}}");
     assert_has(&oauth, "path = \"/oauth/token\"");
+    assert_has(&oauth, "form = { grant_type = \"client_credentials\" }");
     assert_has(
         &oauth,
-        "json = { grant_type = \"client_credentials\", client_id = \"{client_id}\", client_secret = \"{client_secret}\" }",
+        "basic = { user = \"{client_id}\", password = \"{client_secret}\", form_encoded = true }",
     );
     let key = with("{type: apiKey, in: header, name: X-Api-Key}");
     assert_has(&key, "[credential.fields.x_api_key]");
     assert_has(&key, "value = \"{x_api_key}\"");
-    assert!(key.profile.contains("# COMPLETE: a profile logs in before"));
+    assert!(!key.profile.contains("# COMPLETE:") && !key.profile.contains("request]"));
     let basic = with("{type: http, scheme: basic}");
-    assert_has(&basic, "value = \"Basic {basic}\"");
+    assert_has(
+        &basic,
+        "basic = { user = \"{user}\", password = \"{password}\" }",
+    );
     let query = with("{type: apiKey, in: query, name: key}");
     assert!(
         query

@@ -2,13 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::access::Access;
+use super::access::{Access, Login};
 use super::draft::Draft;
 use super::servers::Environment;
 use super::toml::{block, inline, key, lines, quoted, table};
 
 /// What begins a line that a person has to look at.
 pub(super) const COMPLETE: &str = "# COMPLETE:";
+
+/// A login that is still to be described.
+const UNKNOWN_PATH: &str = "/complete/this/path";
 
 /// What a profile has before its tools.
 pub(super) fn head(
@@ -41,6 +44,12 @@ pub(super) fn head(
         ));
     }
     login(access, &mut out);
+    if let Some(fields) = &access.basic {
+        let basic = basic(fields, false);
+        out.push_str(&format!(
+            "\n[[headers]]\nname = \"Authorization\"\n{basic}\n"
+        ));
+    }
     for (name, value) in &access.headers {
         let (name, value) = (quoted(name), quoted(value));
         out.push_str(&format!("\n[[headers]]\nname = {name}\nvalue = {value}\n"));
@@ -53,20 +62,38 @@ fn login(access: &Access, out: &mut String) {
     for complete in &access.complete {
         out.push_str(&format!("{COMPLETE} {complete}\n"));
     }
-    let fields = access
-        .fields
-        .iter()
-        .map(|(name, _)| (name.clone(), format!("{{{name}}}").into()));
-    let grant = access
-        .is_oauth
-        .then(|| ("grant_type".to_owned(), "client_credentials".into()));
-    let json: Map<String, Value> = grant.into_iter().chain(fields).collect();
+    let (path, how) = match &access.login {
+        // What requests carry is what was entered.
+        Login::None => return out.push_str("[login.flows.main]\n"),
+        Login::Client { path, fields } => {
+            let basic = basic(fields, true);
+            let form = r#"form = { grant_type = "client_credentials" }"#;
+            (path.as_str(), format!("{basic}\n{form}"))
+        }
+        Login::Unknown => {
+            let fields = access.fields.iter();
+            let fields = fields.map(|(name, _)| (name.clone(), format!("{{{name}}}").into()));
+            let json: Map<String, Value> = fields.collect();
+            (UNKNOWN_PATH, format!("json = {}", inline(&json.into())))
+        }
+    };
     out.push_str(&format!(
-        "[login.flows.main.request]\nmethod = \"POST\"\npath = {}\njson = {}\n\n\
+        "[login.flows.main.request]\nmethod = \"POST\"\npath = {}\n{how}\n\n\
          [login.flows.main.response]\naccess_token = \"/access_token\"\nexpires_in = \"/expires_in\"\n",
-        quoted(&access.login_path),
-        inline(&json.into())
+        quoted(path),
     ));
+}
+
+/// HTTP Basic out of two fields; OAuth encodes them as forms do (RFC 6749, section 2.3.1).
+fn basic((user, password): &(String, String), is_oauth: bool) -> String {
+    let encoded = if is_oauth {
+        ", form_encoded = true"
+    } else {
+        ""
+    };
+    let (user, password) = (format!("{{{user}}}"), format!("{{{password}}}"));
+    let (user, password) = (quoted(&user), quoted(&password));
+    format!("basic = {{ user = {user}, password = {password}{encoded} }}")
 }
 
 /// A tool under a comment that says where it comes from.

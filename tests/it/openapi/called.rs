@@ -170,9 +170,10 @@ async fn a_tool_that_was_imported_asks_what_the_document_says() {
     assert!(report.is_ok(), "{}", report.body);
     insta::assert_snapshot!(asked.lock().unwrap().join("\n\n"), @r#"
     POST /v1/oauth/token
+    authorization: Basic bjpzeW50aGV0aWM=
     accept: application/json
-    content-type: application/json
-    {"grant_type":"client_credentials","client_id":"n","client_secret":"synthetic"}
+    content-type: application/x-www-form-urlencoded
+    grant_type=client_credentials
 
     POST /v1/patients/P%207%2Fx/orders?dryRun=false&labels=a%2Cb%20c&tags=t
     authorization: Bearer of-the-lab
