@@ -31,7 +31,7 @@ const QUEUE: usize = 10_000;
 /// A batch is due when so many records wait.
 const DUE: usize = 2_000;
 /// One transaction takes no more.
-const BATCH: usize = 4_000;
+const BATCH: usize = 2_000;
 
 /// What is recorded of calls, and where.
 pub struct RecorderSettings {
