@@ -19,7 +19,12 @@ const LONG_TO_SHORT: f64 = 1.5;
 const CONNECTIONS: usize = 32;
 /// Calls that go on while the keys are sealed anew.
 const MEANWHILE: usize = 20_000;
-/// A short list has as many.
+/// Organizations of the installation with a long log, and of the one with a short log: each is known
+/// by their number.
+const LONG: usize = 1;
+const SHORT: usize = 2;
+/// Calls of a short log. A page has a few of them.
+const FEW: usize = 10;
 const PAGE: u32 = 3;
 const PAGES: usize = 101;
 /// Until the last batch of records is written.
@@ -28,15 +33,12 @@ const REST: Duration = Duration::from_secs(2);
 pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let own = Path::new(LOCUM);
     progress(&format!("{} records of calls", cli.records));
-    let target = stage.locum(own, 1, Kind::Plain).await?;
-    let length = target.load.body(0).await?.len();
-    target.load.run(CONNECTIONS, cli.records, length).await?;
-    tokio::time::sleep(REST).await;
-    target.process.stop().await?;
-    let installation = stage.installation(own, 1, Kind::Plain).await?;
+    call(stage, LONG, CONNECTIONS, cli.records).await?;
+    call(stage, SHORT, 1, FEW).await?;
+    let installation = stage.installation(own, LONG, Kind::Plain).await?;
     let verified = installation.run(&["audit", "verify"]).await?;
     let long = installation.open().await?;
-    let installation = stage.installation(own, 1, Kind::Unaudited).await?;
+    let installation = stage.installation(own, SHORT, Kind::Plain).await?;
     let short = installation.open().await?;
     let records = [
         records_page(&admin(&short)).await?,
@@ -47,7 +49,7 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let installation = stage.installation(own, cli.tenants, Kind::Plain).await?;
     let many = installation.open().await?;
     let organizations = [
-        organizations_page(&admin(&short)).await?,
+        organizations_page(&admin(&long)).await?,
         organizations_page(&admin(&many)).await?,
     ];
 
@@ -99,6 +101,21 @@ fn ratio(what: &str, of: &'static str, [short, long]: [f64; 2]) -> Goal {
         measured: long / short,
         unit: " ×",
     }
+}
+
+/// Calls that leave their records in the log of an installation.
+async fn call(
+    stage: &mut Stage,
+    tenants: usize,
+    connections: usize,
+    calls: usize,
+) -> Result<(), Failure> {
+    let target = stage.locum(Path::new(LOCUM), tenants, Kind::Plain).await?;
+    let length = target.load.body(0).await?.len();
+    target.load.run(connections, calls, length).await?;
+    tokio::time::sleep(REST).await;
+    target.process.stop().await?;
+    Ok(())
 }
 
 /// Another master key for an installation that is called meanwhile; no call may fail.

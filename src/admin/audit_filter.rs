@@ -9,7 +9,17 @@ use crate::domain::organization::{OrganizationId, OrganizationSlug};
 use crate::store::AuditQuery;
 
 impl Admin {
+    /// Looks through the whole log for a name that nothing has now.
     pub async fn audit_search(&self, filter: &AuditFilter) -> Result<AuditSearch, AdminError> {
+        self.search_within(filter, usize::MAX).await
+    }
+
+    /// Looks through so many pages for it, and takes it for one that the log has beyond them.
+    pub(super) async fn search_within(
+        &self,
+        filter: &AuditFilter,
+        pages: usize,
+    ) -> Result<AuditSearch, AdminError> {
         let organizations = match (&filter.organization, self.actor.scope()) {
             (Some(name), _) => {
                 let found = self.audited_organizations(name).await?;
@@ -26,7 +36,7 @@ impl Admin {
         {
             return Err(AdminError::unfit("until", "it is before `since`"));
         }
-        self.require_known(filter).await?;
+        self.require_known(filter, pages).await?;
         let of = |organization| filter.query(organization);
         Ok(AuditSearch {
             store: self.store.clone(),
@@ -59,18 +69,13 @@ impl Admin {
     }
 
     async fn was_organization(&self, id: OrganizationId) -> Result<bool, AdminError> {
-        let query = AuditQuery {
-            organization: Some(id),
-            ..AuditQuery::default()
-        };
-        let all = self.store.organizations().await?;
-        Ok(all.iter().any(|present| present.id == id)
-            || self.store.has_audit_record(&query).await?)
+        let present = self.store.organizations_with([id]).await?;
+        Ok(!present.is_empty() || self.store.was_deleted(id).await?)
     }
 
     /// Refuses an environment and a provider that no profile describes and no record that the actor
     /// may see is about.
-    async fn require_known(&self, filter: &AuditFilter) -> Result<(), AdminError> {
+    async fn require_known(&self, filter: &AuditFilter, pages: usize) -> Result<(), AdminError> {
         let catalog = self.catalog();
         let mut providers = catalog.providers();
         if let Some(name) = &filter.environment
@@ -80,7 +85,8 @@ impl Admin {
                 environment: Some(name.clone()),
                 ..AuditQuery::default()
             };
-            self.require_recorded("environment", name, query).await?;
+            self.require_recorded(("environment", name), query, pages)
+                .await?;
         }
         if let Some(name) = &filter.provider
             && catalog.provider(name).is_none()
@@ -89,22 +95,23 @@ impl Admin {
                 provider: Some(name.clone()),
                 ..AuditQuery::default()
             };
-            self.require_recorded("provider", name, query).await?;
+            self.require_recorded(("provider", name), query, pages)
+                .await?;
         }
         Ok(())
     }
 
     async fn require_recorded(
         &self,
-        what: &'static str,
-        name: &str,
+        (what, name): (&'static str, &str),
         query: AuditQuery,
+        pages: usize,
     ) -> Result<(), AdminError> {
         let query = AuditQuery {
             organization: self.actor.scope(),
             ..query
         };
-        if self.store.has_audit_record(&query).await? {
+        if self.store.may_have_audit_record(&query, pages).await? {
             return Ok(());
         }
         let name = name.to_owned();

@@ -55,14 +55,17 @@ impl Admin {
     /// Starts a change of an organization, which has to be as the actor expects it.
     pub(super) async fn begin(&self, organization: &Organization) -> Result<Write, AdminError> {
         let mut write = self.store.write().await?;
-        if let Some(expected) = &self.expected {
-            let revision = write.organization_revision(organization.id).await?;
-            let present = revision.map(|revision| organization.id.tag(revision));
-            if present.as_ref() != Some(expected) {
-                return Err(AdminError::Changed);
-            }
-        }
+        let revision = write.organization_revision(organization.id).await?;
+        self.require_unchanged(revision.map(|revision| organization.id.tag(revision)))?;
         Ok(write)
+    }
+
+    /// Refuses a change of what is not as the actor expects it; it has this tag now.
+    pub(super) fn require_unchanged(&self, present: Option<String>) -> Result<(), AdminError> {
+        match self.expected.is_none() || self.expected == present {
+            true => Ok(()),
+            false => Err(AdminError::Changed),
+        }
     }
 
     /// The record of something that the actor does now.

@@ -99,7 +99,7 @@ pub enum AdminError {
         "`{0}` is the last owner token; make another one first, or revoke it at the command line"
     )]
     LastOwner(String),
-    #[error("the organization was changed since it was read; read it again")]
+    #[error("it was changed since it was read; read it again")]
     Changed,
     #[error("this Idempotency-Key came with another request before; take a new one")]
     OtherRequest,

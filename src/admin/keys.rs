@@ -1,4 +1,4 @@
-//! Gateway keys: create, list, revoke.
+//! Gateway keys: create, list, show, revoke.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,7 +16,7 @@ use crate::domain::page::AfterId;
 use crate::domain::principal::{Grant, Scope};
 use crate::domain::tenant::Environment;
 use crate::domain::tool::ToolName;
-use crate::store::{GatewayKeyRow, NewGatewayKey, NewGrant};
+use crate::store::{GatewayKeyRow, NewGatewayKey, NewGrant, Write};
 use crate::vault::random_bytes;
 
 const MAX_NAME: usize = 200;
@@ -56,6 +56,9 @@ pub struct KeySummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
     pub grants: Vec<KeyGrant>,
+    /// Raised by every change of it.
+    #[serde(skip)]
+    pub revision: i64,
 }
 
 /// One organization that a key opens; `null` stands for all environments or tools.
@@ -65,6 +68,13 @@ pub struct KeyGrant {
     pub environments: Option<BTreeSet<Environment>>,
     pub tools: Option<BTreeSet<ToolName>>,
     pub read_only: bool,
+}
+
+impl KeySummary {
+    /// Says that it is this key, as it is at its present revision.
+    pub fn tag(&self) -> String {
+        tag(&self.id, self.revision)
+    }
 }
 
 impl GrantRequest {
@@ -123,6 +133,7 @@ impl Admin {
             created_by: row.created_by.to_owned(),
             expires: request.expires,
             replaces: None,
+            revision: 1,
         };
         let event = self.event("key.create").on(issued.id.as_str());
         let events = for_each(event, &organizations);
@@ -147,18 +158,21 @@ impl Admin {
     ) -> Result<Vec<KeySummary>, AdminError> {
         let opened = self.scope_of(slug).await?;
         let keys = self.store.gateway_keys_after(after, opened, limit).await?;
-        let grants = keys.iter().flat_map(|key| &key.grants);
-        let named = grants.map(|grant| grant.organization);
-        let mut organizations = self.store.organizations_with(named).await?;
-        organizations.retain(|organization| self.sees(organization));
+        let organizations = self.opened_by(&keys).await?;
         let known = by_id(&organizations);
         let keys = keys.into_iter();
         Ok(keys.map(|row| self.summary(row, &known)).collect())
     }
 
+    /// A key that opens an organization which the actor knows of, a revoked one too.
+    pub async fn key(&self, id: &str) -> Result<KeySummary, AdminError> {
+        let (key, opened) = self.known_key(id).await?;
+        Ok(self.summary(key, &by_id(&opened)))
+    }
+
     pub async fn revoke_key(&self, id: &str) -> Result<(), AdminError> {
         let organizations = self.key_to_change(id).await?;
-        let mut write = self.store.write().await?;
+        let mut write = self.begin_with_key(id).await?;
         if !write.revoke_gateway_key(id, self.now()).await? {
             return Err(AdminError::NoKey(id.to_owned()));
         }
@@ -166,28 +180,48 @@ impl Admin {
         self.commit(write, for_each(event, &organizations)).await
     }
 
-    /// The organizations that a key opens. Who may not change all of them may not change the key.
-    pub(super) async fn key_to_change(&self, id: &str) -> Result<Vec<Organization>, AdminError> {
+    /// Those of the organizations that keys open which the actor knows of.
+    async fn opened_by(&self, keys: &[GatewayKeyRow]) -> Result<Vec<Organization>, AdminError> {
+        let grants = keys.iter().flat_map(|key| &key.grants);
+        let named = grants.map(|grant| grant.organization);
+        let mut opened = self.store.organizations_with(named).await?;
+        opened.retain(|organization| self.sees(organization));
+        Ok(opened)
+    }
+
+    /// A key, and the organizations that it opens as far as the actor knows of them: of one at least.
+    async fn known_key(&self, id: &str) -> Result<(GatewayKeyRow, Vec<Organization>), AdminError> {
         if let Some(key) = PresentedKey::parse(SecretKind::GatewayKey, id) {
             let message = format!("this is a whole key; its id alone is `{}`", key.id());
             return Err(AdminError::field("id", message));
         }
         let unknown = || AdminError::NoKey(id.to_owned());
-        let keys = self.store.gateway_keys().await?;
-        let key = keys.into_iter().find(|key| key.id == id);
-        let grants = key.ok_or_else(unknown)?.grants;
-        let mut opened = self.organizations().await?;
-        opened.retain(|found| grants.iter().any(|grant| grant.organization == found.id));
-        if opened.is_empty() {
-            return Err(unknown());
+        let key = self.store.gateway_key(id).await?.ok_or_else(unknown)?;
+        let opened = self.opened_by(std::slice::from_ref(&key)).await?;
+        match opened.is_empty() {
+            true => Err(unknown()),
+            false => Ok((key, opened)),
         }
-        if opened.len() < grants.len() {
+    }
+
+    /// The organizations that a key opens. Who may not change all of them may not change the key.
+    pub(super) async fn key_to_change(&self, id: &str) -> Result<Vec<Organization>, AdminError> {
+        let (key, opened) = self.known_key(id).await?;
+        if opened.len() < key.grants.len() {
             return Err(AdminError::Forbidden);
         }
         for organization in &opened {
             self.require_for(Right::Operate, organization)?;
         }
         Ok(opened)
+    }
+
+    /// Starts a change of a key, which has to be as the actor expects it.
+    pub(super) async fn begin_with_key(&self, id: &str) -> Result<Write, AdminError> {
+        let mut write = self.store.write().await?;
+        let revision = write.gateway_key_revision(id).await?;
+        self.require_unchanged(revision.map(|revision| tag(id, revision)))?;
+        Ok(write)
     }
 
     fn check_key_request(&self, request: &KeyRequest) -> Result<(), AdminError> {
@@ -276,8 +310,13 @@ impl Admin {
             created_by: row.created_by,
             expires: row.expires_at,
             replaces: row.replaces,
+            revision: row.revision,
         }
     }
+}
+
+fn tag(id: &str, revision: i64) -> String {
+    format!("key-{id}-{revision}")
 }
 
 pub(super) fn by_id(organizations: &[Organization]) -> HashMap<OrganizationId, &Organization> {

@@ -98,7 +98,7 @@ pub struct Admin {
     /// The HTTP request that it is done for, if one is.
     request_id: Option<String>,
     once: Option<Once>,
-    /// The tag of an organization that may be changed; `None`: any.
+    /// The tag of what may be changed; `None`: any.
     expected: Option<String>,
 }
 
@@ -139,7 +139,7 @@ impl Admin {
         }
     }
 
-    /// The same, for a change of an organization that is as it was under that tag.
+    /// The same, for a change of what is as it was under that tag.
     pub fn expecting(mut self, tag: Option<&str>) -> Self {
         self.expected = tag.map(str::to_owned);
         self

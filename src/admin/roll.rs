@@ -30,7 +30,7 @@ impl Admin {
         }
         let (secret, public) = (random_bytes()?, random_bytes()?);
         let issued = IssuedSecret::from_random(SecretKind::GatewayKey, &secret, &public);
-        let mut write = self.store.write().await?;
+        let mut write = self.begin_with_key(id).await?;
         let former = self.key_to_roll(id, now).await?;
         let row = NewGatewayKey {
             id: &issued.id,
@@ -54,6 +54,7 @@ impl Admin {
             created_by: row.created_by.to_owned(),
             expires: row.expires_at,
             replaces: Some(id.to_owned()),
+            revision: 1,
             ..self.summary(former, &by_id(&organizations))
         };
         let event = self.event("key.roll").on(format!("{id} {}", issued.id));

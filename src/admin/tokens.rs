@@ -1,4 +1,4 @@
-//! Admin tokens: create, list, revoke, and whose a presented one is.
+//! Admin tokens: create, list, show, revoke, and whose a presented one is.
 
 use std::collections::HashMap;
 
@@ -43,6 +43,16 @@ pub struct TokenSummary {
     pub created_at: Timestamp,
     pub created_by: String,
     pub expires: Option<Timestamp>,
+    /// Raised by every change of it.
+    #[serde(skip)]
+    pub revision: i64,
+}
+
+impl TokenSummary {
+    /// Says that it is this token, as it is at its present revision.
+    pub fn tag(&self) -> String {
+        tag(&self.id, self.revision)
+    }
 }
 
 impl Admin {
@@ -74,6 +84,7 @@ impl Admin {
             created_at: row.created_at,
             created_by: row.created_by.to_owned(),
             expires: request.expires,
+            revision: 1,
         };
         let mut write = self.store.write().await?;
         write.insert_admin_token(&row).await?;
@@ -101,20 +112,26 @@ impl Admin {
     ) -> Result<Vec<TokenSummary>, AdminError> {
         self.require(Right::Own)?;
         let tokens = self.store.admin_tokens_after(after, limit).await?;
-        let named = tokens.iter().filter_map(|row| row.organization);
-        let organizations = self.store.organizations_with(named).await?.into_iter();
-        let slugs: HashMap<_, _> = organizations.map(|found| (found.id, found.slug)).collect();
-        let tokens = tokens.into_iter();
-        Ok(tokens.map(|row| self.token_summary(row, &slugs)).collect())
+        self.token_summaries(tokens).await
+    }
+
+    /// A token, a revoked one too.
+    pub async fn token(&self, id: &str) -> Result<TokenSummary, AdminError> {
+        self.require(Right::Own)?;
+        check_token_id(id)?;
+        let found = self.store.admin_token(id).await?;
+        let mut found = self.token_summaries(found.into_iter().collect()).await?;
+        found
+            .pop()
+            .ok_or_else(|| AdminError::NoToken(id.to_owned()))
     }
 
     pub async fn revoke_token(&self, id: &str) -> Result<(), AdminError> {
         self.require(Right::Own)?;
-        if let Some(token) = PresentedKey::parse(SecretKind::AdminToken, id) {
-            let message = format!("this is a whole token; its id alone is `{}`", token.id());
-            return Err(AdminError::field("id", message));
-        }
+        check_token_id(id)?;
         let mut write = self.store.write().await?;
+        let revision = write.admin_token_revision(id).await?;
+        self.require_unchanged(revision.map(|revision| tag(id, revision)))?;
         if !write.revoke_admin_token(id, self.now()).await? {
             return Err(AdminError::NoToken(id.to_owned()));
         }
@@ -157,6 +174,17 @@ impl Admin {
         Ok(())
     }
 
+    async fn token_summaries(
+        &self,
+        tokens: Vec<AdminTokenRow>,
+    ) -> Result<Vec<TokenSummary>, AdminError> {
+        let named = tokens.iter().filter_map(|row| row.organization);
+        let organizations = self.store.organizations_with(named).await?.into_iter();
+        let slugs: HashMap<_, _> = organizations.map(|found| (found.id, found.slug)).collect();
+        let tokens = tokens.into_iter();
+        Ok(tokens.map(|row| self.token_summary(row, &slugs)).collect())
+    }
+
     fn token_summary(
         &self,
         row: AdminTokenRow,
@@ -176,6 +204,7 @@ impl Admin {
             created_at: row.created_at,
             created_by: row.created_by,
             expires: row.expires_at,
+            revision: row.revision,
         }
     }
 
@@ -186,4 +215,16 @@ impl Admin {
             (None, _) => "active",
         }
     }
+}
+
+fn check_token_id(id: &str) -> Result<(), AdminError> {
+    let Some(token) = PresentedKey::parse(SecretKind::AdminToken, id) else {
+        return Ok(());
+    };
+    let message = format!("this is a whole token; its id alone is `{}`", token.id());
+    Err(AdminError::field("id", message))
+}
+
+fn tag(id: &str, revision: i64) -> String {
+    format!("token-{id}-{revision}")
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::complaint::Complaint;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 
@@ -16,8 +17,6 @@ const SHARE: u32 = 100;
 const LONGEST_PERIOD: Duration = Duration::from_secs(30);
 /// Between two signs that the server runs.
 const BEAT: Duration = Duration::from_secs(30);
-/// A lasting failure is logged at its beginning and then no more often than this.
-const REPEAT: Duration = Duration::from_secs(60);
 
 /// Writes until `stop` turns true.
 pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
@@ -25,7 +24,7 @@ pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
         tracing::error!(%error, "`locum status` cannot be told that the server runs");
     }
     let mut beaten = Instant::now();
-    let (mut period, mut complaint) = (PERIOD, None::<Instant>);
+    let (mut period, mut complaint) = (PERIOD, Complaint::default());
     loop {
         tokio::select! {
             () = tokio::time::sleep(period) => {}
@@ -38,15 +37,14 @@ pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
         gateway.note_writes(saved.is_ok());
         match saved {
             Ok(()) => {
-                complaint = None;
+                complaint.end();
                 period = (begun.elapsed() * SHARE).clamp(PERIOD, LONGEST_PERIOD);
                 beaten = if beat { begun } else { beaten };
             }
             Err(error) => {
                 period = PERIOD;
-                if complaint.is_none_or(|last| last.elapsed() >= REPEAT) {
+                if complaint.is_due(begun) {
                     tracing::error!(%error, "usage cannot be written; it is kept in memory");
-                    complaint = Some(begun);
                 }
             }
         }

@@ -13,6 +13,7 @@
 
 mod bookkeeper;
 mod call;
+mod complaint;
 mod edge;
 mod graces;
 mod hardening;

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use super::complaint::Complaint;
 use crate::gateway::Gateway;
 
 const PERIOD: Duration = Duration::from_secs(1);
 /// After a failure calls that wait for their records may ask again so soon.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A lasting failure is logged no more often than this.
-const REPEAT: Duration = Duration::from_secs(60);
 
 /// Writes until `stop` turns true.
 pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
-    let mut complaint: Option<tokio::time::Instant> = None;
+    let mut complaint = Complaint::default();
     loop {
         tokio::select! {
             () = tokio::time::sleep(PERIOD) => {}
@@ -24,15 +24,14 @@ pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
             _ = stop.wait_for(|stop| *stop) => return,
         }
         let Err(error) = gateway.save_records().await else {
-            complaint = None;
+            complaint.end();
             continue;
         };
-        if complaint.is_none_or(|last| last.elapsed() >= REPEAT) {
+        if complaint.is_due(Instant::now()) {
             tracing::error!(
                 %error,
                 "calls cannot be recorded in the audit log; up to 10,000 are kept in memory"
             );
-            complaint = Some(tokio::time::Instant::now());
         }
         tokio::time::sleep(PAUSE).await;
     }

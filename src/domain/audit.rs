@@ -17,6 +17,9 @@ use super::tenant::{Environment, Tenant};
 /// Records are kept at least this long.
 pub const MIN_RETENTION: Duration = Duration::from_secs(365 * 86_400);
 
+/// What the action of a call begins with; the name of its tool follows.
+pub const CALL: &str = "call ";
+
 /// Which calls are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -10,7 +10,7 @@ use serde::Serialize;
 const SECONDS: i64 = 86_400;
 
 /// A day in UTC, counted from 1970.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Day(pub i64);
 

@@ -44,7 +44,8 @@ pub(super) struct Place {
     /// Where it has some.
     pub settings: Option<Arc<TenantSettings>>,
     pub routes: Vec<Route>,
-    pub gate: Arc<Gate>,
+    /// None without a credential: nobody would pass it.
+    pub gate: Option<Arc<Gate>>,
 }
 
 /// An organization, and its places by environment: those with an active credential.
@@ -260,7 +261,7 @@ impl Home {
             revision,
             tenant: tenant.clone(),
             settings: self.settings(&tenant.environment),
-            gate: gate(tenant),
+            gate: Some(gate(tenant)),
             routes: vec![route],
         };
         // Most have one environment, and all are kept.
@@ -291,7 +292,7 @@ impl Home {
 }
 
 impl Place {
-    /// Where a tenant has no credential, and so nobody passes the gate.
+    /// Where a tenant has no credential.
     pub(super) fn bare(
         revision: i64,
         tenant: Tenant,
@@ -302,7 +303,7 @@ impl Place {
             tenant,
             settings,
             routes: Vec::new(),
-            gate: Arc::default(),
+            gate: None,
         }
     }
 

@@ -534,6 +534,10 @@ impl Gateway {
             ongoing.end(outcome::UNRECORDED);
             return Err(NotCalled::Unrecorded);
         };
+        match &visit.place.gate {
+            Some(gate) => gate.count_call(started),
+            None => self.admission.count_ungated(visit.tenant(), started),
+        }
         let outcome = match entry.schema.check(arguments) {
             Err(mistakes) => CallOutcome::invalid_arguments(&mistakes, request_id),
             Ok(arguments) => {
@@ -633,7 +637,9 @@ impl Gateway {
         visit: &'a Visit,
     ) -> Result<Permit<'a>, CallFailure> {
         send::route(&visit.place, call)?;
-        let (gate, now) = (&visit.place.gate, self.clock.now());
+        let gate = visit.place.gate.as_deref();
+        let gate = gate.ok_or(CallFailure::NoCredential)?;
+        let now = self.clock.now();
         let permit = self.admission.admit(call.tenant(), gate, now).await;
         permit.map_err(CallFailure::Limited)
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Visit;
 use crate::catalog::Entry;
-use crate::domain::audit::{AuditEvent, AuditedOrganization};
+use crate::domain::audit::{AuditEvent, AuditedOrganization, CALL};
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::origin::{Origin, RequestId};
 use crate::domain::principal::Principal;
@@ -66,7 +66,7 @@ impl CallRecord {
             }),
             environment: Some(self.tenant.environment.clone()),
             provider: Some(tool.provider.clone()),
-            action: ["call ", tool.name.as_str()].concat(),
+            action: [CALL, tool.name.as_str()].concat(),
             target: None,
             version: self.version,
             outcome: self.outcome.to_owned(),

@@ -36,6 +36,8 @@ pub struct AdminTokenRow {
     pub created_by: String,
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    /// Raised by every change of it.
+    pub revision: i64,
 }
 
 impl Store {
@@ -92,6 +94,15 @@ impl Write {
         Ok(())
     }
 
+    pub async fn admin_token_revision(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
+        Ok(
+            sqlx::query_scalar("SELECT revision FROM admin_tokens WHERE id = ?")
+                .bind(id)
+                .fetch_optional(&mut *self.transaction)
+                .await?,
+        )
+    }
+
     /// Whether there is an owner token that works.
     pub async fn has_owner_token(&mut self, now: Timestamp) -> Result<bool, StoreError> {
         let any: bool = sqlx::query_scalar(
@@ -133,5 +144,6 @@ fn token(row: &SqliteRow) -> Result<AdminTokenRow, StoreError> {
         created_by: get(row, "created_by")?,
         expires_at: get_time_or_none(row, "expires_at")?,
         revoked_at: get_time_or_none(row, "revoked_at")?,
+        revision: get(row, "revision")?,
     })
 }

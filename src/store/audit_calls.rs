@@ -1,27 +1,43 @@
-//! Records of calls in the audit log: a row holds a batch of them, as their bytes.
+//! Records of calls in the audit log: a row holds many of them, as their bytes.
 //!
 //! ```text
 //! records = { bytes of a record (domain::audit::canonical), mac }…
 //! ```
 //!
-//! Which organizations a batch is about stands beside it, so that the others are passed over; and the
-//! mac of its last record, which the next one follows.
+//! Which organizations a row is about stands beside it, so that the others are passed over; and the
+//! mac of its last record, which the next one follows. A row is opened whole: it is short, so that a
+//! page of the log reads little beyond its own records.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use futures_util::TryStreamExt;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::audit_log::{AuditQuery, Found, PageStart, WINDOW};
+use super::rows::at_most;
 use super::{StoreError, Write};
 use crate::domain::audit::{AuditEvent, ChainMac, StoredRecord, canonical};
 
 const MAC: usize = size_of::<ChainMac>();
 
+/// Records in a row at most. In shorter rows more of the file would be empty.
+const ROW: usize = 100;
+/// Rows that are read together at most; earlier versions have put up to 2,000 records into one.
+const ROWS_AT_ONCE: usize = 16;
+/// What passing over a row is taken for, in records looked at.
+const PASSING: i64 = 10;
+
 /// Records of calls that are written together.
 #[derive(Default)]
 pub struct CallBatch {
+    rows: Vec<NewRow>,
+}
+
+/// Some of them, as many as a row takes.
+#[derive(Default)]
+struct NewRow {
+    length: usize,
     first: i64,
     last: i64,
     mac: ChainMac,
@@ -34,10 +50,24 @@ pub struct CallBatch {
 impl CallBatch {
     /// Adds the record that follows those that are there; `link` makes its mac out of its bytes.
     pub fn push(&mut self, seq: i64, event: &AuditEvent, link: impl FnOnce(&[u8]) -> ChainMac) {
+        match self.rows.last_mut().filter(|row| row.length < ROW) {
+            Some(row) => row.push(seq, event, link),
+            None => {
+                let mut row = NewRow::default();
+                row.push(seq, event, link);
+                self.rows.push(row);
+            }
+        }
+    }
+}
+
+impl NewRow {
+    fn push(&mut self, seq: i64, event: &AuditEvent, link: impl FnOnce(&[u8]) -> ChainMac) {
         let at = event.at.as_millisecond();
-        if self.records.is_empty() {
+        if self.length == 0 {
             (self.first, self.earliest, self.latest) = (seq, at, at);
         }
+        self.length += 1;
         self.last = seq;
         self.earliest = self.earliest.min(at);
         self.latest = self.latest.max(at);
@@ -54,21 +84,25 @@ impl CallBatch {
 impl Write {
     /// Adds a batch to the end of the log.
     pub async fn insert_call_batch(&mut self, batch: CallBatch) -> Result<(), StoreError> {
-        if batch.records.is_empty() {
-            return Ok(());
+        for row in batch.rows {
+            self.insert_call_row(row).await?;
         }
-        let organizations: Vec<u8> = batch.organizations.into_iter().flatten().collect();
+        Ok(())
+    }
+
+    async fn insert_call_row(&mut self, row: NewRow) -> Result<(), StoreError> {
+        let organizations: Vec<u8> = row.organizations.into_iter().flatten().collect();
         sqlx::query(
             "INSERT INTO audit_calls (first, last, mac, earliest, latest, organizations, records)
              VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
-        .bind(batch.first)
-        .bind(batch.last)
-        .bind(batch.mac.as_slice())
-        .bind(batch.earliest)
-        .bind(batch.latest)
+        .bind(row.first)
+        .bind(row.last)
+        .bind(row.mac.as_slice())
+        .bind(row.earliest)
+        .bind(row.latest)
         .bind(organizations)
-        .bind(batch.records)
+        .bind(row.records)
         .execute(&mut *self.transaction)
         .await
         .map_err(|error| StoreError::unique(error, "an audit record of this number"))?;
@@ -76,10 +110,11 @@ impl Write {
     }
 }
 
-/// From the batch that has the record on; before it.
-const UP: &str = "first >= COALESCE((SELECT MAX(first) FROM audit_calls WHERE first <= ?1), ?1)
+/// From the batch that has the record on; after a batch; before a record or a batch.
+const FROM: &str = "first >= COALESCE((SELECT MAX(first) FROM audit_calls WHERE first <= ?1), ?1)
      ORDER BY first";
-const DOWN: &str = "first < ?1 ORDER BY first DESC";
+const AFTER: &str = "first > ?1 ORDER BY first";
+const BEFORE: &str = "first < ?1 ORDER BY first DESC";
 
 /// The records of calls that are asked for, from a place on: looks through a window of them.
 pub(super) async fn select(
@@ -88,32 +123,60 @@ pub(super) async fn select(
     start: PageStart,
     limit: usize,
 ) -> Result<Found, StoreError> {
-    let (from, place) = match start {
-        PageStart::After(seq) => (seq, UP),
-        PageStart::Before(seq) => (seq, DOWN),
+    let mut search = Search::new(asked, start, limit);
+    if !asked.is_of_calls() {
+        return Ok(search.found);
+    }
+    let (mut from, mut place, next) = match start {
+        PageStart::After(seq) => (seq, FROM, AFTER),
+        PageStart::Before(seq) => (seq, BEFORE, BEFORE),
     };
+    // No stream: the driver would read on, ahead of what is taken.
+    let mut most = limit.div_ceil(ROW).min(ROWS_AT_ONCE);
+    loop {
+        let rows = rows(connection, asked, (place, from), most).await?;
+        for row in &rows {
+            from = row.try_get(0)?;
+            if search.row(from, row)?.is_break() {
+                return Ok(search.found);
+            }
+        }
+        if rows.len() < most {
+            return Ok(search.found);
+        }
+        (place, most) = (next, (most * 2).min(ROWS_AT_ONCE));
+    }
+}
+
+/// Some rows from a place on; without the records where none of them can be asked for.
+async fn rows(
+    connection: &mut SqliteConnection,
+    asked: &AuditQuery,
+    (place, from): (&str, i64),
+    most: usize,
+) -> Result<Vec<SqliteRow>, StoreError> {
     let organization = asked.organization.map(|id| id.0.as_bytes().to_vec());
-    let statement = format!(
-        "SELECT first, last, mac, CASE WHEN (?2 IS NULL OR instr(organizations, ?2))
-             AND (?3 IS NULL OR latest >= ?3) AND (?4 IS NULL OR earliest < ?4) THEN records END
-         FROM audit_calls WHERE {place}"
-    );
-    let mut rows = sqlx::query(AssertSqlSafe(statement))
+    let rows = sqlx::query(AssertSqlSafe(statement(place)))
         .bind(from)
         .bind(organization)
         .bind(asked.since.map(jiff::Timestamp::as_millisecond))
         .bind(asked.until.map(jiff::Timestamp::as_millisecond))
-        .fetch(connection);
-    let mut search = Search::new(asked, start, limit);
-    while let Some(row) = rows.try_next().await? {
-        let (first, last) = (row.try_get(0)?, row.try_get(1)?);
-        let (mac, records): (&[u8], Option<&[u8]>) = (row.try_get(2)?, row.try_get(3)?);
-        let records = records.map_or_else(Vec::new, |records| split(records, mac));
-        if search.batch(first, last, records).is_break() {
-            break;
-        }
-    }
-    Ok(search.found)
+        .bind(at_most(most));
+    Ok(rows.fetch_all(connection).await?)
+}
+
+fn statement(place: &str) -> String {
+    format!(
+        "SELECT first, last, mac, CASE WHEN (?2 IS NULL OR instr(organizations, ?2))
+             AND (?3 IS NULL OR latest >= ?3) AND (?4 IS NULL OR earliest < ?4) THEN records END
+         FROM audit_calls WHERE {place} LIMIT ?5"
+    )
+}
+
+/// All statements that read for pages.
+#[cfg(test)]
+pub(super) fn statements() -> [String; 3] {
+    [FROM, AFTER, BEFORE].map(statement)
 }
 
 /// What of the batches that come along is asked for.
@@ -136,9 +199,16 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Looks through a row, unless it is passed over.
+    fn row(&mut self, first: i64, row: &SqliteRow) -> Result<ControlFlow<()>, StoreError> {
+        let (mac, records): (&[u8], Option<&[u8]>) = (row.try_get(2)?, row.try_get(3)?);
+        let records = records.map_or_else(Vec::new, |records| split(records, mac));
+        Ok(self.batch(first, row.try_get(1)?, records))
+    }
+
     fn batch(&mut self, first: i64, last: i64, records: Vec<&[u8]>) -> ControlFlow<()> {
-        // One that is passed over costs little, but not nothing.
-        self.looked_at += i64::try_from(records.len()).map_or(WINDOW, |length| length.max(10));
+        let length = i64::try_from(records.len()).unwrap_or(WINDOW);
+        self.looked_at += length.max(PASSING);
         let end = match self.start {
             PageStart::After(_) => {
                 self.take(first, records.into_iter());

@@ -4,6 +4,9 @@
 //! Nothing is parsed on the way: a record whose columns make no sense any more is what a reader of
 //! this log may be looking for.
 
+#[cfg(test)]
+mod tests;
+
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
@@ -16,11 +19,11 @@ use super::audit::{ChainPlace, StoredAnchor, select_anchor, select_last};
 use super::audit_calls;
 use super::rows::get;
 use super::{Store, StoreError};
-use crate::domain::audit::StoredRecord;
+use crate::domain::audit::{CALL, StoredRecord};
 use crate::domain::organization::{OrganizationId, OrganizationSlug};
 
 /// A page looks at no more records than this for those that are asked for.
-pub const WINDOW: i64 = 50_000;
+pub const WINDOW: i64 = 10_000;
 
 pub(super) const COLUMNS: &str = "seq, at, actor, organization_id, organization, environment, provider, \
      action, target, version_id, outcome, duration_us, request_id, mac";
@@ -91,18 +94,33 @@ impl Store {
         Ok(StoredPage::of(parts, start, limit))
     }
 
-    /// Whether there is a record that is asked for: looks through the log until it finds one.
-    pub async fn has_audit_record(&self, asked: &AuditQuery) -> Result<bool, StoreError> {
+    /// Whether there is a record that is asked for: looks through so many pages of the log, newest
+    /// first. What lies beyond them may hold one.
+    pub async fn may_have_audit_record(
+        &self,
+        asked: &AuditQuery,
+        pages: usize,
+    ) -> Result<bool, StoreError> {
         let asked = std::slice::from_ref(asked);
-        let mut place = Some(0);
-        while let Some(after) = place {
-            let page = self.audit_page(asked, PageStart::After(after), 1).await?;
-            if !page.records.is_empty() {
-                return Ok(true);
+        let mut place = i64::MAX;
+        for _ in 0..pages {
+            let page = self.audit_page(asked, PageStart::Before(place), 1).await?;
+            match page.next {
+                _ if !page.records.is_empty() => return Ok(true),
+                Some(next) => place = next,
+                None => return Ok(false),
             }
-            place = page.next;
         }
-        Ok(false)
+        Ok(true)
+    }
+
+    /// Whether an organization that was deleted is in the log.
+    pub async fn was_deleted(&self, id: OrganizationId) -> Result<bool, StoreError> {
+        // As long as there is any record of it, there is that of its end.
+        let found = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM audit_records WHERE organization_id = ?)",
+        );
+        Ok(found.bind(id.0).fetch_one(&self.readers).await?)
     }
 
     /// The organizations that were deleted and had this id.
@@ -181,6 +199,14 @@ impl AuditQuery {
             Some(beginning) => (None, Some(beginning)),
             None => (Some(action), None),
         }
+    }
+
+    /// Whether records of calls can be among those that are asked for: their actions begin alike.
+    pub(super) fn is_of_calls(&self) -> bool {
+        let (action, beginning) = self.action();
+        action.is_none_or(|action| action.starts_with(CALL))
+            && beginning
+                .is_none_or(|beginning| beginning.starts_with(CALL) || CALL.starts_with(beginning))
     }
 
     /// Whether a record is asked for.

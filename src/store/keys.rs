@@ -48,6 +48,8 @@ pub struct GatewayKeyRow {
     pub revoked_at: Option<Timestamp>,
     pub created_by: String,
     pub replaces: Option<String>,
+    /// Raised by every change of it.
+    pub revision: i64,
     pub grants: Vec<Grant>,
 }
 
@@ -136,6 +138,21 @@ impl Store {
         }
         rows.iter().map(|row| key(row, &mut grants)).collect()
     }
+
+    /// A key, revoked ones too.
+    pub async fn gateway_key(&self, id: &str) -> Result<Option<GatewayKeyRow>, StoreError> {
+        let mut reader = self.readers.begin().await?;
+        let found = sqlx::query("SELECT * FROM gateway_keys WHERE id = ?").bind(id);
+        let Some(row) = found.fetch_optional(&mut *reader).await? else {
+            return Ok(None);
+        };
+        let of_it = sqlx::query("SELECT * FROM gateway_key_grants WHERE key_id = ?").bind(id);
+        let found = of_it.fetch_all(&mut *reader).await?;
+        let mut kinds = Kinds::default();
+        let grants = found.iter().map(|row| kinds.grant(row));
+        let grants = grants.collect::<Result<_, _>>()?;
+        key(&row, &mut HashMap::from([(id.to_owned(), grants)])).map(Some)
+    }
 }
 
 impl Write {
@@ -173,6 +190,15 @@ impl Write {
         .await
         .map_err(|error| StoreError::unique(error, "a grant for this organization"))?;
         Ok(())
+    }
+
+    pub async fn gateway_key_revision(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
+        Ok(
+            sqlx::query_scalar("SELECT revision FROM gateway_keys WHERE id = ?")
+                .bind(id)
+                .fetch_optional(&mut *self.transaction)
+                .await?,
+        )
     }
 
     /// Lets a key end at `end`.
@@ -224,6 +250,7 @@ fn key(
         revoked_at: get_time_or_none(row, "revoked_at")?,
         created_by: get(row, "created_by")?,
         replaces: get(row, "replaces")?,
+        revision: get(row, "revision")?,
         id,
     })
 }

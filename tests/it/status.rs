@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::support::app::{TestApp, org, set_credential};
 use crate::support::clinic::{Clinic, DAY, by, credential, organization};
 use crate::support::commands::clinic;
-use crate::support::process::{end, serve_logged};
+use crate::support::process::{end, serve_logged, within};
 use crate::support::program::Program;
 use crate::support::{McpClient, Reply};
 
@@ -351,6 +351,42 @@ async fn usage_is_counted_by_organization_and_month() {
     assert_eq!(of_december[0]["calls"], 1);
     let south = app.admin().usage(Some(&org("south")), None).await.unwrap();
     assert_eq!((south[0].calls, south[0].month), (0, Month::of(december)));
+    app.running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_used_however_it_ends_and_also_without_a_credential() {
+    let app = TestApp::builder().org("north", &["dev"]).start().await;
+    let client = app.client(&["north"], &[]).await;
+    let (dev, prod) = (client.at("north", "dev"), client.at("north", "prod"));
+    assert!(call(&dev).await.is_ok());
+    let wrong = dev.call("get_clinic_details_basic", json!({"clinic_id": 7}));
+    let wrong = wrong.await;
+    assert_eq!(wrong.failure()["error_code"], "invalid_arguments");
+    for _ in 0..3 {
+        let failed = call(&prod).await;
+        assert_eq!(failed.failure()["error_code"], "no_credential");
+    }
+    assert!(!prod.call("no-such-tool", json!({})).await.is_ok());
+    let environments = async |dev: [u64; 2], prod: [u64; 2]| {
+        let [dev, prod] =
+            [dev, prod].map(|[calls, requests]| json!({"calls": calls, "requests": requests}));
+        let wanted = json!({"dev": dev, "prod": prod});
+        let period = Duration::from_secs(20);
+        within(period, "the calls are counted", async || {
+            let lines = app.admin().usage(None, None).await.unwrap();
+            let lines = serde_json::to_value(lines).unwrap();
+            lines[0]["environments"] == wanted
+        })
+        .await;
+    };
+    environments([2, 1], [3, 0]).await;
+    // They go on where a credential is added.
+    assert_eq!(call(&prod).await.failure()["error_code"], "no_credential");
+    set_credential(&app.admin(), "north", "prod", "synthetic-secret").await;
+    app.settle().await;
+    assert!(call(&prod).await.is_ok());
+    environments([2, 1], [5, 1]).await;
     app.running.stop().await.unwrap();
 }
 

@@ -26,7 +26,7 @@ use crate::domain::credential::CredentialVersionId;
 use crate::domain::limits::{LimitSettings, TenantLimits};
 use crate::domain::live::Live;
 use crate::domain::tenant::Tenant;
-use crate::domain::usage::Usage;
+use crate::domain::usage::{Day, Usage};
 
 /// How admission behaves.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +68,9 @@ pub(super) struct Admission {
     slots: Slots<Tenant>,
     /// Asked when the directory is read and when usage is written; never by a call.
     gates: Mutex<Gates>,
+    /// Calls of tenants without a credential, who have no gate, until they are written down. No more
+    /// than the organizations have environments.
+    ungated: Mutex<HashMap<(Tenant, Day), u64>>,
 }
 
 struct Gates {
@@ -98,6 +101,7 @@ impl Admission {
                 by_tenant: HashMap::new(),
                 today,
             }),
+            ungated: Mutex::default(),
         }
     }
 
@@ -131,7 +135,7 @@ impl Admission {
         gate: &'a Gate,
         now: Timestamp,
     ) -> Result<Permit<'a>, Limited> {
-        gate.begin(now)?;
+        gate.book().allows(now)?;
         let permit = |slots| {
             let (_tenant, _gateway) = slots;
             Permit {
@@ -173,17 +177,43 @@ impl Admission {
                 .map(|usage| (tenant.clone(), usage))
                 .collect::<Vec<_>>()
         };
-        self.gates().by_tenant.iter().flat_map(of).collect()
+        let mut unsaved: Vec<_> = self.gates().by_tenant.iter().flat_map(of).collect();
+        let ungated = std::mem::take(&mut *self.ungated());
+        unsaved.extend(ungated.into_iter().map(|((tenant, day), calls)| {
+            let usage = Usage {
+                day,
+                calls,
+                requests: 0,
+            };
+            (tenant, usage)
+        }));
+        unsaved
     }
 
     /// Takes back what could not be written down.
     pub(super) fn put_back(&self, unsaved: Vec<(Tenant, Usage)>) {
         let gates = self.gates();
         for (tenant, usage) in unsaved {
-            if let Some(gate) = gates.by_tenant.get(&tenant) {
-                gate.book().put_back(vec![usage]);
+            match gates.by_tenant.get(&tenant) {
+                Some(gate) => gate.book().put_back(vec![usage]),
+                None => self.add_ungated(tenant, usage.day, usage.calls),
             }
         }
+    }
+
+    /// Counts a call of a tenant that has no gate.
+    pub(super) fn count_ungated(&self, tenant: &Tenant, now: Timestamp) {
+        self.add_ungated(tenant.clone(), Day::of(now), 1);
+    }
+
+    fn add_ungated(&self, tenant: Tenant, day: Day, calls: u64) {
+        let mut ungated = self.ungated();
+        let counted = ungated.entry((tenant, day)).or_default();
+        *counted = counted.saturating_add(calls);
+    }
+
+    fn ungated(&self) -> MutexGuard<'_, HashMap<(Tenant, Day), u64>> {
+        self.ungated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn gates(&self) -> MutexGuard<'_, Gates> {
@@ -206,11 +236,9 @@ impl Gate {
         }
     }
 
-    /// Counts a call, and lets it line up if there is something left of the limits.
-    fn begin(&self, now: Timestamp) -> Result<(), Limited> {
-        let mut book = self.book();
-        book.call(now);
-        book.allows(now)
+    /// Counts a call, however it will end.
+    pub(super) fn count_call(&self, now: Timestamp) {
+        self.book().call(now);
     }
 
     fn crowded(&self) -> Limited {
@@ -220,13 +248,6 @@ impl Gate {
 
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A gate that nobody set limits for.
-impl Default for Gate {
-    fn default() -> Self {
-        Self::new(TenantLimits::default(), Usage::default())
     }
 }
 

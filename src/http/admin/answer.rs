@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use super::refusal::Refusal;
 use crate::domain::bearer_secret::reveal;
-use crate::domain::organization::Organization;
 use crate::http::json;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -45,9 +44,9 @@ pub(super) fn with_secret(data: &impl Serialize, name: &str, secret: &SecretStri
     data
 }
 
-/// With the tag of an organization, for `If-Match`.
-pub(super) fn tagged(organization: &Organization, mut response: Response) -> Response {
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", organization.tag())) {
+/// With the tag of what it shows, for `If-Match`.
+pub(super) fn tagged(tag: &str, mut response: Response) -> Response {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{tag}\"")) {
         response.headers_mut().insert(ETAG, tag);
     }
     response

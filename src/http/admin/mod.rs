@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 
 use crate::admin::Admin;
 use crate::gateway::Gateway;
@@ -68,13 +68,16 @@ pub fn routes(api: AdminApi) -> Router {
         .route("/orgs/{org}/credentials", get(credentials::list))
         .merge(of_credential())
         .route("/keys", get(keys::list).post(keys::create))
-        .route("/keys/{id}", delete(keys::revoke))
+        .route("/keys/{id}", get(keys::show).delete(keys::revoke))
         .route("/keys/{id}/roll", post(keys::roll))
         .route(
             "/admin-tokens",
             get(admin_tokens::list).post(admin_tokens::create),
         )
-        .route("/admin-tokens/{id}", delete(admin_tokens::revoke))
+        .route(
+            "/admin-tokens/{id}",
+            get(admin_tokens::show).delete(admin_tokens::revoke),
+        )
         .route("/audit", get(audit::list))
         .route("/rotation/due", get(rotation::due))
         .route("/rotation/calendar.ics", get(rotation::calendar))

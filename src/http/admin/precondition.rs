@@ -7,7 +7,7 @@ use http::request::Parts;
 use super::refusal::Refusal;
 use crate::admin::Admin;
 
-/// The tag that an organization has to have, if the request says one.
+/// The tag that what is changed has to have, if the request says one.
 pub(super) struct Precondition(Option<String>);
 
 impl Precondition {

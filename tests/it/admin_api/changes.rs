@@ -153,6 +153,96 @@ async fn an_organization_that_is_created_again_is_another_one() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_changed_since_is_not_rolled_and_not_revoked() {
+    let app = TestApp::builder()
+        .org("north", &["dev"])
+        .org("south", &["dev"])
+        .start()
+        .await;
+    let owner = app.api(Role::Owner, None).await;
+    let new = json!({"name": "desk", "expires": "1d", "grants": [
+        {"organization": "north"}, {"organization": "south"},
+    ]});
+    let created = owner.post("/keys", new).await;
+    let path = format!("/keys/{}", created.body["id"].as_str().unwrap());
+    let tag = async || owner.get(&path).await.header("etag").to_owned();
+    let first = tag().await;
+    assert_eq!(created.header("etag"), first);
+    let change = async |method: Method, rest: &str, tag: &str| {
+        let body = json!({"grace": "30d"});
+        let body = (method == Method::POST).then_some(&body);
+        let path = format!("{path}{rest}");
+        owner.send(method, &path, &[("if-match", tag)], body).await
+    };
+    let roll = async |tag: &str| change(Method::POST, "/roll", tag).await;
+    let revoke = async |tag: &str| change(Method::DELETE, "", tag).await;
+
+    // What it opened was removed.
+    owner.delete("/orgs/south").await.ok();
+    let second = tag().await;
+    for stale in [first.as_str(), "\"nonsense\"", "1"] {
+        for refused in [roll(stale).await, revoke(stale).await] {
+            let refused = (refused.status, refused.code().to_owned());
+            assert_eq!(refused, (412, "changed".to_owned()), "{stale}");
+        }
+    }
+    // It was rolled, although it ends when it was to end.
+    let rolled = roll(&second).await;
+    assert_eq!(rolled.status, 201, "{rolled:?}");
+    let successor = format!("/keys/{}", rolled.body["id"].as_str().unwrap());
+    let successor = owner.get(&successor).await;
+    assert_eq!(rolled.header("etag"), successor.header("etag"));
+    let third = tag().await;
+    assert_eq!(roll(&second).await.status, 412);
+    assert_eq!(revoke(&second).await.status, 412);
+    assert_eq!(revoke(rolled.header("etag")).await.status, 412);
+    assert_eq!(revoke(&third).await.status, 200);
+    // It was revoked.
+    let shown = owner.get(&path).await;
+    assert_eq!(shown.body["state"], "revoked");
+    assert_eq!(roll(&third).await.status, 412);
+    assert_eq!(revoke(&third).await.status, 412);
+    assert_eq!(revoke("*").await.status, 404, "it is over already");
+    let tags = [first, second, third, shown.header("etag").to_owned()];
+    let different: std::collections::BTreeSet<_> = tags.iter().collect();
+    assert_eq!(different.len(), tags.len(), "{tags:?}");
+}
+
+#[tokio::test]
+async fn an_admin_token_that_was_changed_since_is_not_revoked() {
+    let app = TestApp::builder().start().await;
+    let owner = app.api(Role::Owner, None).await;
+    let create = async || {
+        owner
+            .post("/admin-tokens", json!({"role": "auditor"}))
+            .await
+    };
+    let (created, other) = (create().await, create().await);
+    let path = format!("/admin-tokens/{}", created.body["id"].as_str().unwrap());
+    let shown = owner.get(&path).await;
+    assert_eq!(created.header("etag"), shown.header("etag"));
+    let shown = shown.ok();
+    assert_eq!(
+        (&shown["state"], &shown["token"]),
+        (&json!("active"), &json!(null))
+    );
+    let revoke = async |tag: &str| {
+        let headers = [("if-match", tag)];
+        owner.send(Method::DELETE, &path, &headers, None).await
+    };
+    let refused = revoke(other.header("etag")).await;
+    assert_eq!((refused.status, refused.code()), (412, "changed"));
+    assert_eq!(revoke(created.header("etag")).await.status, 200);
+    assert_eq!(owner.get(&path).await.ok()["state"], "revoked");
+    assert_eq!(revoke(created.header("etag")).await.status, 412);
+    let missing = owner.get("/admin-tokens/aaaaaaaaaa").await;
+    assert_eq!(
+        (missing.status, missing.code()),
+        (404, "admin_token_not_found")
+    );
+}
+
+#[tokio::test]
 async fn a_creation_that_is_sent_again_happens_once() {
     let app = TestApp::builder().org("north", &["dev"]).start().await;
     let owner = app.api(Role::Owner, None).await;

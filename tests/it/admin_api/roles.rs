@@ -81,6 +81,7 @@ fn table() -> Vec<(&'static str, String, Value, Row)> {
         ("GET", org("/keys"), none.clone(), READ),
         ("GET", "/keys".to_owned(), none.clone(), READ_ALL),
         ("POST", "/keys".to_owned(), key, CHANGE),
+        ("GET", "/keys/{key}".to_owned(), none.clone(), READ),
         ("DELETE", "/keys/{key}".to_owned(), none.clone(), CHANGE),
         ("GET", "/audit".to_owned(), none.clone(), READ_ALL),
         ("GET", "/rotation/due".to_owned(), none.clone(), READ_ALL),
@@ -99,6 +100,7 @@ fn table() -> Vec<(&'static str, String, Value, Row)> {
             json!({"role": "auditor"}),
             OWN,
         ),
+        ("GET", "/admin-tokens/{token}".to_owned(), none.clone(), OWN),
         ("DELETE", "/admin-tokens/{token}".to_owned(), none, OWN),
     ]
 }
@@ -275,12 +277,15 @@ async fn an_operator_of_one_organization_cannot_tell_that_another_exists() {
         let text = there.body.to_string().replace("south", "sooth");
         assert_eq!(text, missing.body.to_string());
     }
-    let (there, missing) = (
-        north.delete(&format!("/keys/{foreign}")).await,
-        north.delete("/keys/aaaaaaaaaa").await,
-    );
-    let text = there.body.to_string().replace(foreign, "aaaaaaaaaa");
-    assert_eq!((there.status, text), (404, missing.body.to_string()));
+    for method in [Method::GET, Method::DELETE] {
+        let send = async |id: &str| {
+            let path = format!("/keys/{id}");
+            north.send(method.clone(), &path, &[], None).await
+        };
+        let (there, missing) = (send(foreign).await, send("aaaaaaaaaa").await);
+        let text = there.body.to_string().replace(foreign, "aaaaaaaaaa");
+        assert_eq!((there.status, text), (404, missing.body.to_string()));
+    }
     // Creating one of that name is refused before anybody looks whether it is there.
     for id in ["south", "sooth"] {
         let reply = north.post("/orgs", json!({"id": id, "name": "x"})).await;
@@ -290,6 +295,7 @@ async fn an_operator_of_one_organization_cannot_tell_that_another_exists() {
     let reply = north.delete(&format!("/keys/{shared}")).await;
     assert_eq!((reply.status, reply.code()), (403, "forbidden"));
     for path in [
+        format!("/keys/{shared}").as_str(),
         "/orgs",
         "/keys",
         "/orgs/north/keys",

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::admin::TokenRequest;
 use crate::domain::actor::Role;
 use crate::domain::organization::OrganizationSlug;
-use crate::http::admin::answer::{Answer, created, replayed, with_secret};
+use crate::http::admin::answer::{Answer, created, replayed, tagged, with_secret};
 use crate::http::admin::authenticate::Acting;
 use crate::http::admin::body::Body;
 
@@ -41,5 +41,5 @@ pub(in crate::http::admin) async fn create(Acting(admin): Acting, body: Body<New
     let issued = admin.create_token(&request).await?;
     let location = format!("/admin-tokens/{}", issued.summary.id);
     let data = with_secret(&issued.summary, "token", &issued.token);
-    Ok(created(&location, &data))
+    Ok(tagged(&issued.summary.tag(), created(&location, &data)))
 }

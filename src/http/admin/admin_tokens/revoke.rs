@@ -5,8 +5,13 @@ use serde_json::json;
 use crate::http::admin::answer::{Answer, ok};
 use crate::http::admin::authenticate::Acting;
 use crate::http::admin::path::IdPath;
+use crate::http::admin::precondition::Precondition;
 
-pub(in crate::http::admin) async fn revoke(Acting(admin): Acting, IdPath(id): IdPath) -> Answer {
-    admin.revoke_token(&id).await?;
+pub(in crate::http::admin) async fn revoke(
+    Acting(admin): Acting,
+    IdPath(id): IdPath,
+    precondition: Precondition,
+) -> Answer {
+    precondition.on(admin).revoke_token(&id).await?;
     Ok(ok(&json!({"id": id, "state": "revoked"})))
 }

@@ -9,5 +9,5 @@ pub(in crate::http::admin) async fn show(Acting(admin): Acting, path: Credential
     let profile = admin
         .credential(&path.org, &path.env, &path.provider)
         .await?;
-    Ok(tagged(&organization, ok(&profile)))
+    Ok(tagged(&organization.tag(), ok(&profile)))
 }

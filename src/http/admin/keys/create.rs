@@ -10,7 +10,7 @@ use crate::domain::organization::OrganizationSlug;
 use crate::domain::principal::Scope;
 use crate::domain::tenant::Environment;
 use crate::domain::tool::ToolName;
-use crate::http::admin::answer::{Answer, created, replayed, with_secret};
+use crate::http::admin::answer::{Answer, created, replayed, tagged, with_secret};
 use crate::http::admin::authenticate::Acting;
 use crate::http::admin::body::{Body, parsed};
 
@@ -52,7 +52,7 @@ pub(in crate::http::admin) async fn create(Acting(admin): Acting, body: Body<New
     let issued = admin.create_key(&request).await?;
     let location = format!("/keys/{}", issued.summary.id);
     let data = with_secret(&issued.summary, "key", &issued.key);
-    Ok(created(&location, &data))
+    Ok(tagged(&issued.summary.tag(), created(&location, &data)))
 }
 
 impl From<NewGrant> for GrantRequest {

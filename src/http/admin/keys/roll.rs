@@ -6,10 +6,11 @@ use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 
 use crate::domain::units::parse_duration;
-use crate::http::admin::answer::{Answer, created, replayed, with_secret};
+use crate::http::admin::answer::{Answer, created, replayed, tagged, with_secret};
 use crate::http::admin::authenticate::Acting;
 use crate::http::admin::body::Body;
 use crate::http::admin::path::IdPath;
+use crate::http::admin::precondition::Precondition;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,9 +24,10 @@ pub(in crate::http::admin) struct Roll {
 pub(in crate::http::admin) async fn roll(
     Acting(admin): Acting,
     IdPath(id): IdPath,
+    precondition: Precondition,
     body: Body<Roll>,
 ) -> Answer {
-    let admin = body.once(admin);
+    let admin = precondition.on(body.once(admin));
     if let Some(first) = admin.replay().await? {
         return Ok(replayed(StatusCode::CREATED, &first));
     }
@@ -34,7 +36,7 @@ pub(in crate::http::admin) async fn roll(
     let issued = admin.roll_key(&id, grace, expires).await?;
     let location = format!("/keys/{}", issued.summary.id);
     let data = with_secret(&issued.summary, "key", &issued.key);
-    Ok(created(&location, &data))
+    Ok(tagged(&issued.summary.tag(), created(&location, &data)))
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

@@ -67,7 +67,7 @@ pub(in crate::http::admin) async fn change(
     let admin = precondition.on(admin);
     admin.change_organization(&org, &body.value.into()).await?;
     let detail = admin.organization_detail(&org).await?;
-    Ok(tagged(&detail.organization, ok(&detail)))
+    Ok(tagged(&detail.organization.tag(), ok(&detail)))
 }
 
 impl From<Change> for OrganizationChange {

@@ -28,5 +28,5 @@ pub(in crate::http::admin) async fn create(
     let organization = admin.create_organization(id, &name).await?;
     let location = format!("/orgs/{}", organization.slug);
     let response = created(&location, &organization);
-    Ok(tagged(&organization, response))
+    Ok(tagged(&organization.tag(), response))
 }

@@ -6,5 +6,5 @@ use crate::http::admin::path::OrgPath;
 
 pub(in crate::http::admin) async fn show(Acting(admin): Acting, OrgPath(org): OrgPath) -> Answer {
     let detail = admin.organization_detail(&org).await?;
-    Ok(tagged(&detail.organization, ok(&detail)))
+    Ok(tagged(&detail.organization.tag(), ok(&detail)))
 }
