@@ -54,7 +54,8 @@ fn security_schemes_become_fields_headers_and_what_is_to_be_completed() {
     let key = with("{type: apiKey, in: header, name: X-Api-Key}");
     assert_has(&key, "[credential.fields.x_api_key]");
     assert_has(&key, "value = \"{x_api_key}\"");
-    assert!(!key.profile.contains("# COMPLETE:") && !key.profile.contains("request]"));
+    assert_has(&key, "[login.flows.main]");
+    assert!(!key.profile.contains("[login.flows.main.request]"));
     let basic = with("{type: http, scheme: basic}");
     assert_has(
         &basic,
