@@ -81,12 +81,12 @@ pub(super) fn access(spec: &Spec, base_url: &Url) -> Access {
             let said = "the request that makes an access token out of the fields, and where its answer has the token";
             access.complete.push(said.to_owned());
         }
-        (false, _) => {
-            // A credential has a field.
-            if access.fields.is_empty() {
-                access.field("key", "What requests are authenticated with", &mut names);
-            }
+        (false, _) if !access.headers.is_empty() || access.basic.is_some() => {
             access.login = Login::None;
+        }
+        // What a profile cannot put anywhere is to be completed; a credential has a field.
+        (false, _) => {
+            access.field("key", "What requests are authenticated with", &mut names);
         }
         (true, _) => {}
     }
