@@ -41,16 +41,16 @@ mod resolve;
 mod run;
 mod send;
 mod turn_back;
+mod unattended;
 mod usage;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::StatusCode;
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::sync::{Mutex, watch};
 
 pub use admit::AdmissionSettings;
 use admit::{Admission, Limited, Permit};
@@ -80,21 +80,14 @@ use crate::domain::organization::OrganizationSlug;
 use crate::domain::origin::Origin;
 use crate::domain::principal::{Grant, Principal, PrincipalKind, Scope, ToolFilter};
 use crate::domain::provider::{Provider, ProviderName, ResultShape};
-use crate::domain::seats::{Seat, Seats};
+use crate::domain::seats::Seats;
 use crate::domain::span::Attribute;
 use crate::domain::tenant::Tenant;
 use crate::domain::tenant_settings::TenantSettings;
-use crate::domain::tool::{KeptFor, ResponseRule, Run, Tool};
+use crate::domain::tool::{ResponseRule, Run, Tool};
 use crate::store::{Store, StoreError};
 use crate::token::{LoginError, Tokens};
 use crate::upstream::{Asked, Rest, UpstreamError, UpstreamReply};
-
-/// More calls than these, in all and of one key, end with their clients.
-const UNATTENDED: usize = 512;
-const UNATTENDED_OF_KEY: usize = 64;
-/// A call without its client ends after this.
-const LONGEST_WRITE: Duration = Duration::from_secs(120);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a gateway works with.
 pub struct GatewayParts {
@@ -236,7 +229,7 @@ impl Gateway {
             tokens,
             rest,
             kept: KeptAnswers::default(),
-            unattended: Seats::new(UNATTENDED, UNATTENDED_OF_KEY),
+            unattended: unattended::seats(),
             over: watch::Sender::new(false),
             clock,
             changes: watch::Sender::new(0),
@@ -426,87 +419,6 @@ impl Gateway {
             place,
             edition: directory.edition().clone(),
         })
-    }
-
-    /// Runs a tool. Everything that can go wrong once a call is made is an outcome. A call that goes on
-    /// without its client does so only once it is its turn.
-    pub async fn call(
-        self: &Arc<Self>,
-        visit: &Visit,
-        tool: &str,
-        arguments: Arguments,
-        origin: &Origin,
-    ) -> Result<CallOutcome, NotCalled> {
-        let Some(seat) = self.unattended(visit, tool) else {
-            let attended = Attendance::Always;
-            return self
-                .make_call(visit, tool, arguments, (origin, attended))
-                .await;
-        };
-        let (gateway, visit, origin) = (self.clone(), visit.clone(), origin.clone());
-        let tool = tool.to_owned();
-        let (_client, gone) = oneshot::channel();
-        let mut over = self.over.subscribe();
-        let call = tokio::spawn(async move {
-            let _seat = seat;
-            let attended = Attendance::Until(gone);
-            let call = gateway.make_call(&visit, &tool, arguments, (&origin, attended));
-            tokio::select! {
-                outcome = call => outcome,
-                () = tokio::time::sleep(LONGEST_WRITE) => Err(NotCalled::Abandoned),
-                _ = over.wait_for(|over| *over) => Err(NotCalled::Abandoned),
-            }
-        });
-        match call.await {
-            Ok(outcome) => outcome,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(NotCalled::Abandoned),
-            },
-        }
-    }
-
-    /// Whether a call of this tool goes on when its client goes away: the client comes again, and is
-    /// to find what was done.
-    pub fn goes_on(&self, visit: &Visit, tool: &str) -> bool {
-        let entry = visit.edition.catalog.tool(tool);
-        let keep = entry.and_then(|entry| entry.tool.keep.as_ref());
-        keep.is_some_and(|keep| keep.kept_for == KeptFor::Principal)
-    }
-
-    /// A place for a call that is to go on without its client. Where the key has too many of them, it
-    /// ends with its client.
-    fn unattended(&self, visit: &Visit, tool: &str) -> Option<Seat> {
-        if !self.goes_on(visit, tool) {
-            return None;
-        }
-        let seat = self.unattended.take(&visit.principal.id);
-        if seat.is_none() {
-            tracing::warn!(
-                key = &*visit.principal.id,
-                "so many writes are under way that this one ends with its client"
-            );
-        }
-        seat
-    }
-
-    /// Waits until calls that go on without their clients have ended, for so long; then ends them.
-    pub async fn end_unattended(&self, patience: Duration) {
-        let ended = async {
-            while self.unattended.count() > 0 {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
-        if tokio::time::timeout(patience, ended).await.is_err() {
-            tracing::warn!("writes whose clients had gone were cut off at the stop");
-            self.over.send_replace(true);
-            let dropped = async {
-                while self.unattended.count() > 0 {
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
-            };
-            let _ = tokio::time::timeout(LOOK_EVERY * 20, dropped).await;
-        }
     }
 
     async fn make_call(
