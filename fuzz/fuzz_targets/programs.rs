@@ -1,6 +1,6 @@
 //! Programs of profiles (jq), and after a line `---` the document that one works on. Every document
 //! that is sound is a value of the same JSON; every program that loads ends, and what it comes to is
-//! JSON for everybody.
+//! JSON for everybody, whether the interpreter makes it or a program that only chooses and arranges.
 
 #![no_main]
 
@@ -23,7 +23,8 @@ static VARIABLES: LazyLock<Variables> = LazyLock::new(|| Variables {
 
 fuzz_target!(|data: &[u8]| {
     let (source, document) = parts(data, b"\n---\n");
-    let value = match sound(document) {
+    let document = sound(document);
+    let value = match document {
         Some(text) => Value::parse(text).expect("a value of what is sound"),
         None => Value::null(),
     };
@@ -40,11 +41,16 @@ fuzz_target!(|data: &[u8]| {
     };
     // Little work, so that a run is short without optimization, too.
     let work = Work::of_checks();
+    let made = document.and_then(|text| program.reshape(text, &VARIABLES, &Work::of_checks()));
     match program.run(value, &VARIABLES, &TimeZone::UTC, &work) {
-        Ok(value) => check_text(&value),
+        Ok(value) => {
+            check_text(&value);
+            let text = value.to_text().ok();
+            assert!(made.is_none() || made == text, "{made:?} is not {text:?}");
+        }
         Err(RunError::Broken) => panic!("the interpreter failed"),
         Err(RunError::TooMuch) => assert_eq!(work.left(), 0),
-        Err(RunError::Failed(_)) => {}
+        Err(RunError::Failed(_)) => assert_eq!(made, None),
     }
 });
 

@@ -21,6 +21,23 @@ pub struct Plan {
     pub frame: Option<ResultShape>,
 }
 
+impl Plan {
+    /// The only step, if it is a request whose answer the output may make something of as text.
+    pub fn reshaped(&self) -> Option<(&str, &StepRequest)> {
+        let [step] = self.steps.as_slice() else {
+            return None;
+        };
+        match &step.action {
+            Action::Request(request)
+                if step.when.is_none() && request.for_each.is_none() && self.output.reshapes() =>
+            {
+                Some((&step.name, request))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Something that has to be true of the arguments.
 #[derive(Debug)]
 pub struct Check {

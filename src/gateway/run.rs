@@ -19,8 +19,8 @@ use super::{Answer, CallFailure, Gateway, Visit};
 use crate::domain::call::AuthorizedCall;
 use crate::domain::jq::{Program, RunError, Value};
 use crate::domain::span::{Attribute, Step as SpanStep};
-use crate::domain::steps::{Action, Plan, Step};
-use room::Room;
+use crate::domain::steps::{Action, Plan, Step, StepRequest};
+use room::{Read, Room};
 use scene::Scene;
 
 /// The steps of a call, and what they came to so far.
@@ -82,6 +82,9 @@ enum Came<'a> {
 
 impl<'a> Course<'a> {
     async fn follow(mut self, errand: Errand<'_>) -> Result<Answer<'a>, CallFailure> {
+        if let Some(reshaped) = self.plan.reshaped() {
+            return self.reshape(errand, reshaped).await;
+        }
         for round in &self.plan.rounds {
             let steps = round.iter().filter_map(|index| self.plan.steps.get(*index));
             let came = try_join_all(steps.map(|step| self.step(errand, step))).await?;
@@ -95,8 +98,29 @@ impl<'a> Course<'a> {
         }
         let last = self.values.last_mut().and_then(Option::take);
         let last = last.unwrap_or_else(Value::null);
+        self.output(last).await
+    }
+
+    async fn output(&self, last: Value) -> Result<Answer<'a>, CallFailure> {
         let value = self.scene.eval("output", &self.plan.output, last).await?;
         self.answer("output", &value, false)
+    }
+
+    /// The output of a tool that only chooses and arranges what one request is answered.
+    async fn reshape(
+        &self,
+        errand: Errand<'_>,
+        (name, request): (&str, &StepRequest),
+    ) -> Result<Answer<'a>, CallFailure> {
+        let read = {
+            let span = self.call.origin().step(SpanStep::ToolStep);
+            span.note(Attribute::ToolStep(name));
+            self.reshaped(errand, (name, request)).await?
+        };
+        match read {
+            Read::Reshaped(json) => Ok(Answer::Made(json, self.plan.frame.as_ref())),
+            Read::Value(value) => self.output(value).await,
+        }
     }
 
     pub(super) fn put(&mut self, index: usize, value: Value) {

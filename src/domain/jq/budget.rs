@@ -17,7 +17,7 @@ const OF_CALL: u64 = 2_000_000;
 const OF_CHECKS: u64 = 100_000;
 
 /// So many bytes of text are a unit.
-const BYTES_A_UNIT: usize = 16;
+pub(super) const BYTES_A_UNIT: usize = 16;
 
 thread_local! {
     /// What the running program has left; outside of programs nothing is counted.
@@ -46,6 +46,11 @@ impl Work {
     pub fn left(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Leaves so many units.
+    pub(super) fn leave(&self, units: u64) {
+        self.0.store(units, Ordering::Relaxed);
+    }
 }
 
 /// How a program ended.
@@ -62,7 +67,7 @@ pub(super) fn within<T>(work: &Work, program: impl FnOnce() -> T) -> Outcome<T> 
     let result = catch_unwind(AssertUnwindSafe(program));
     // Nothing is left where the program was ended.
     let left = LEFT.replace(None).unwrap_or_default();
-    work.0.store(left, Ordering::Relaxed);
+    work.leave(left);
     match result {
         Ok(value) => Outcome::Done(value),
         Err(payload) => ended(payload),

@@ -15,6 +15,7 @@ use jaq_core::load::span;
 use jaq_core::path::Part;
 
 use super::ProgramError;
+use super::reshape::Reshape;
 use calls::Calls;
 
 /// Terms within terms: each is a level of the interpreter's stack.
@@ -26,6 +27,8 @@ pub(super) struct Checked {
     pub(super) steps: BTreeMap<String, usize>,
     /// What it defines, but for what it does so within, and where the name is.
     pub(super) defined: Vec<(String, usize)>,
+    /// The program, where it only chooses and arranges.
+    pub(super) reshape: Option<Reshape>,
 }
 
 /// Checks a program.
@@ -46,6 +49,7 @@ pub(super) fn check(source: &str) -> Result<Checked, ProgramError> {
     Ok(Checked {
         steps: check.steps,
         defined: defined(source, &term),
+        reshape: Reshape::of(&term),
     })
 }
 

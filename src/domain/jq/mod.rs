@@ -10,6 +10,7 @@ mod compile;
 mod dates;
 mod functions;
 mod natives;
+mod reshape;
 mod text;
 mod value;
 
@@ -24,6 +25,7 @@ use jiff::tz::TimeZone;
 use budget::Outcome;
 pub use budget::Work;
 use compile::{Language, Scope};
+use reshape::Reshape;
 pub use text::Unwritable;
 pub use value::Value;
 
@@ -81,17 +83,24 @@ pub struct Program {
     steps: BTreeMap<String, usize>,
     /// What it defines, but for what it does so within.
     defined: Vec<(String, usize)>,
+    /// The same, where it only chooses and arranges.
+    reshape: Option<Reshape>,
 }
 
 impl Program {
     /// Reads a program; its place in a file is for whoever read the file.
     pub fn parse(source: &str) -> Result<Self, ProgramError> {
-        let check::Checked { steps, defined } = check::check(source)?;
+        let check::Checked {
+            steps,
+            defined,
+            reshape,
+        } = check::check(source)?;
         let filter = compile::compile(source)?;
         Ok(Self {
             filter,
             steps,
             defined,
+            reshape,
         })
     }
 
@@ -103,6 +112,18 @@ impl Program {
     /// The steps that it names, with the byte where it does so first.
     pub fn steps(&self) -> impl Iterator<Item = (&str, usize)> {
         self.steps.iter().map(|(name, at)| (name.as_str(), *at))
+    }
+
+    /// What it makes of a document that `domain::json` has found sound, as text: what
+    /// [`run`](Self::run) comes to, in a fraction of the time. `None` where that has to be asked,
+    /// which is decided by the program, or by the document.
+    pub fn reshape(&self, sound: &str, variables: &Variables, work: &Work) -> Option<String> {
+        self.reshape.as_ref()?.run(sound, variables, work)
+    }
+
+    /// Whether it may be that [`reshape`](Self::reshape) makes something.
+    pub fn reshapes(&self) -> bool {
+        self.reshape.is_some()
     }
 
     /// Its first output; `null` when there is none.
@@ -143,7 +164,11 @@ impl std::fmt::Debug for Program {
 impl Variables {
     /// As [`compile`] counts on.
     fn in_order(&self) -> [Value; 5] {
-        [&self.args, &self.steps, &self.org, &self.now, &self.today].map(Value::clone)
+        self.all().map(Value::clone)
+    }
+
+    fn all(&self) -> [&Value; 5] {
+        [&self.args, &self.steps, &self.org, &self.now, &self.today]
     }
 }
 

@@ -1,6 +1,7 @@
 //! What programs can do, and what no program can.
 
 mod limits;
+mod reshape;
 mod values;
 
 use serde_json::{Value as Json, json};

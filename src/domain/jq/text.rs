@@ -5,7 +5,7 @@ use jaq_json::{Num, Val};
 use super::budget::spend_bytes;
 
 /// As deep as JSON of strangers may be.
-const MAX_LEVELS: usize = 100;
+pub(super) const MAX_LEVELS: usize = 100;
 /// A longer text is no answer.
 pub(super) const MAX_ANSWER: usize = 16 << 20;
 /// A longer text is no part of a request.
@@ -24,7 +24,13 @@ pub(super) fn write(value: &Val, out: &mut Vec<u8>, most: usize) -> Result<(), U
     (out.len() <= most).then_some(()).ok_or(Unwritable)
 }
 
-fn level(value: &Val, out: &mut Vec<u8>, most: usize, depth: usize) -> Result<(), Unwritable> {
+/// The same of a value within so many others.
+pub(super) fn level(
+    value: &Val,
+    out: &mut Vec<u8>,
+    most: usize,
+    depth: usize,
+) -> Result<(), Unwritable> {
     let too_deep = depth == MAX_LEVELS && matches!(value, Val::Arr(_) | Val::Obj(_));
     if too_deep || out.len() > most {
         return Err(Unwritable);

@@ -19,6 +19,7 @@ use serde_json::Value as Json;
 use super::budget::{exhaust, spend, spend_bytes};
 use super::text::{self, Unwritable};
 use kind::Kind;
+pub(super) use read::MAX_FRACTION;
 
 /// What a parsed document may have, twice: a program may wrap what it was given.
 const MAX_LEVELS: u16 = 200;
@@ -53,6 +54,10 @@ impl Value {
         let mut out = Vec::new();
         text::write(&self.json, &mut out, most)?;
         Ok(out)
+    }
+
+    pub(super) fn json(&self) -> &Val {
+        &self.json
     }
 
     /// Neither `false` nor `null`.

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::super::send::Errand;
 use super::super::{CallFailure, Refused};
-use super::room::Unread;
+use super::room::{Read, Unread};
 use super::{Course, too_large};
 use crate::domain::call::Arguments;
 use crate::domain::jq::{Program, RunError, Value};
@@ -89,11 +89,55 @@ impl Course<'_> {
     pub(super) async fn request(
         &self,
         errand: Errand<'_>,
-        (name, request): (&str, &StepRequest),
+        step: (&str, &StepRequest),
         item: Option<&String>,
     ) -> Result<Option<Value>, CallFailure> {
+        match self.read(errand, step, item, |_| None).await? {
+            Some(Read::Value(value)) => Ok(Some(value)),
+            Some(Read::Reshaped(_)) | None => Ok(None),
+        }
+    }
+
+    /// What the output makes of the text of a request's answer, or else the answer; `null` where it
+    /// failed and may fail.
+    pub(super) async fn reshaped(
+        &self,
+        errand: Errand<'_>,
+        step: (&str, &StepRequest),
+    ) -> Result<Read, CallFailure> {
+        let reshape = |sound: &str| self.scene.reshape(&self.plan.output, sound);
+        let read = self.read(errand, step, None, reshape).await?;
+        Ok(read.unwrap_or_else(|| Read::Value(Value::null())))
+    }
+
+    async fn read(
+        &self,
+        errand: Errand<'_>,
+        step: (&str, &StepRequest),
+        item: Option<&String>,
+        reshape: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<Option<Read>, CallFailure> {
+        let Some(reply) = self.reply(errand, step, item).await? else {
+            return Ok(None);
+        };
+        let (status, request) = (reply.status, step.1);
+        let rule = &request.exchange.response;
+        match self.room.read(rule, reply, reshape).await {
+            Ok(read) => Ok(Some(read)),
+            Err(Unread::TooLarge) => Err(CallFailure::TooLarge),
+            Err(Unread::Malformed) if request.on_error != OnError::Fail => Ok(None),
+            Err(Unread::Malformed) => Err(CallFailure::Malformed(status)),
+        }
+    }
+
+    /// A successful answer; `None` where it is none and may be.
+    async fn reply(
+        &self,
+        errand: Errand<'_>,
+        (name, request): (&str, &StepRequest),
+        item: Option<&String>,
+    ) -> Result<Option<UpstreamReply>, CallFailure> {
         let own = self.own(name, request, item).await?;
-        let exchange = &request.exchange;
         let asked = self.asked(request, &own).of_step(name);
         let may_fail = request.on_error != OnError::Fail;
         let (bearer, reply) = match self.gateway.exchange(errand, &asked).await {
@@ -118,12 +162,7 @@ impl Course<'_> {
                 hint,
             })));
         }
-        match self.room.read(&exchange.response, reply).await {
-            Ok(value) => Ok(Some(value)),
-            Err(Unread::TooLarge) => Err(CallFailure::TooLarge),
-            Err(Unread::Malformed) if may_fail => Ok(None),
-            Err(Unread::Malformed) => Err(CallFailure::Malformed(status)),
-        }
+        Ok(Some(reply))
     }
 
     /// What a request asks, with the names of its own.

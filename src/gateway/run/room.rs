@@ -1,5 +1,6 @@
 //! The room that the answers to a call's steps may take: they are all kept until the call ends.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,6 +23,13 @@ pub(super) struct Room {
     values: AtomicUsize,
 }
 
+/// What an answer is read as.
+pub(super) enum Read {
+    Value(Value),
+    /// What a program made of it.
+    Reshaped(String),
+}
+
 /// Why an answer is no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unread {
@@ -39,29 +47,39 @@ impl Room {
         })
     }
 
-    /// An answer as a value.
+    /// What is made of a brief answer's text, or else the answer as a value.
     pub(super) async fn read(
         self: &Arc<Self>,
         rule: &ResponseRule,
         reply: UpstreamReply,
-    ) -> Result<Value, Unread> {
+        reshape: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<Read, Unread> {
         take(&self.bytes, reply.body.len())?;
         if let Some(empty) = empty(rule, &reply) {
-            return Ok(Value::from(empty));
+            return Ok(Read::Value(Value::from(empty)));
         }
         let kind = rule.kind;
         if reply.body.len() <= BRIEF {
-            return self.parse(kind, &reply);
+            let text = self.text(kind, &reply)?;
+            return match reshape(&text) {
+                Some(made) => Ok(Read::Reshaped(made)),
+                None => value(&text).map(Read::Value),
+            };
         }
         let room = self.clone();
-        let parsed = tokio::task::spawn_blocking(move || room.parse(kind, &reply));
-        parsed.await.unwrap_or(Err(Unread::Malformed))
+        let parse = move || value(&room.text(kind, &reply)?);
+        let parsed = tokio::task::spawn_blocking(parse).await;
+        parsed.unwrap_or(Err(Unread::Malformed)).map(Read::Value)
     }
 
-    fn parse(&self, kind: ResponseKind, reply: &UpstreamReply) -> Result<Value, Unread> {
+    /// An answer as JSON, counted before a value is built of it.
+    fn text<'r>(
+        &self,
+        kind: ResponseKind,
+        reply: &'r UpstreamReply,
+    ) -> Result<Cow<'r, str>, Unread> {
         if kind != ResponseKind::Json {
-            let json = written(kind, reply).ok_or(Unread::Malformed)?;
-            return Value::parse(&json).ok_or(Unread::Malformed);
+            return written(kind, reply).ok_or(Unread::Malformed);
         }
         let left = self.values.load(Ordering::Relaxed);
         let sound = sound_within(&reply.body, left);
@@ -69,10 +87,14 @@ impl Room {
             Unsound::Malformed => Unread::Malformed,
             Unsound::TooMany => Unread::TooLarge,
         })?;
-        // Before it is built: others may have taken what was left.
+        // Others may have taken what was left.
         take(&self.values, values)?;
-        Value::parse(text).ok_or(Unread::Malformed)
+        Ok(text.into())
     }
+}
+
+fn value(sound: &str) -> Result<Value, Unread> {
+    Value::parse(sound).ok_or(Unread::Malformed)
 }
 
 fn take(left: &AtomicUsize, much: usize) -> Result<(), Unread> {
@@ -100,7 +122,10 @@ mod tests {
             content_type: None,
             body: Bytes::from(body),
         };
-        room.read(&RULE, reply).await
+        match room.read(&RULE, reply, |_| None).await? {
+            Read::Value(value) => Ok(value),
+            Read::Reshaped(_) => panic!("nothing makes anything of it"),
+        }
     }
 
     #[tokio::test]

@@ -78,6 +78,11 @@ impl<'a> Scene<'a> {
         value.map_err(|error| CallFailure::Program(step.to_owned(), error))
     }
 
+    /// What a program makes of a document that is sound, where it only chooses and arranges.
+    pub(super) fn reshape(&self, program: &Program, sound: &str) -> Option<String> {
+        program.reshape(sound, &self.variables, &self.work)
+    }
+
     fn run(
         &self,
         step: &str,

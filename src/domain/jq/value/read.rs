@@ -12,7 +12,7 @@ const DOCUMENT_LEVELS: u16 = 101;
 /// Deeper arguments are not read: the parser of requests stops there.
 const ARGUMENT_LEVELS: u16 = 128;
 /// A longer fraction is as good as the machine's number next to it, which costs less to compare.
-const MAX_FRACTION: usize = 40;
+pub(in super::super) const MAX_FRACTION: usize = 40;
 /// From here on the machine's numbers are not all whole numbers that there are.
 const WHOLE: f64 = 9e15;
 

@@ -1,0 +1,498 @@
+//! A parsed program becomes terms, if it only chooses and arranges.
+//!
+//! A definition is written out where it is called: there is no recursion, and so a fixed place for
+//! each name that stands for a value.
+
+use std::rc::Rc;
+
+use jaq_core::load::lex::StrPart;
+use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term as Parsed};
+use jaq_core::ops::{Cmp, Math};
+use jaq_core::path::{Opt, Part as PathPart};
+
+use super::super::compile::VARIABLES;
+use super::item::Kind;
+
+/// A program with more terms, its definitions written out, is not compiled.
+const MAX_TERMS: usize = 2_000;
+
+/// What the terms of a program are run on is an input each, like the interpreter's.
+pub(super) enum Term {
+    Input,
+    Constant(Constant),
+    Slot(usize),
+    /// `of.name`
+    Member {
+        of: Box<Self>,
+        name: String,
+        /// Nothing, where it is no object: `of.name?`
+        optional: bool,
+    },
+    /// `of[place]`
+    Place(Box<Self>, isize),
+    /// `of[]`, or `of[]?`
+    Values {
+        of: Box<Self>,
+        optional: bool,
+    },
+    Object(Vec<Entry>),
+    List(Option<Box<Self>>),
+    Pipe(Box<Self>, Box<Self>),
+    /// `value as $slot | then`
+    Bind {
+        value: Box<Self>,
+        slot: usize,
+        then: Box<Self>,
+    },
+    Comma(Box<Self>, Box<Self>),
+    /// `first // otherwise`
+    Else(Box<Self>, Box<Self>),
+    /// `and`, which is decided by a `false` on its left, and `or`
+    Logic {
+        left: Box<Self>,
+        decides: bool,
+        right: Box<Self>,
+    },
+    Compare(Box<Self>, Cmp, Box<Self>),
+    Add(Box<Self>, Box<Self>),
+    If {
+        condition: Box<Self>,
+        then: Box<Self>,
+        otherwise: Box<Self>,
+    },
+    /// Text with values in it.
+    Text(Vec<Self>),
+    Function(Function),
+    /// `join`, with what stands between.
+    Join(Box<Self>),
+    /// The input, if it is of that kind.
+    OfKind(Kind),
+    Nothing,
+}
+
+pub(super) enum Constant {
+    Null,
+    Bool(bool),
+    Int(isize),
+    Text(String),
+}
+
+/// A member that is made.
+pub(super) struct Entry {
+    pub(super) name: String,
+    /// As it is written: quoted, with a colon.
+    pub(super) written: String,
+    pub(super) value: Term,
+}
+
+/// Of the input.
+#[derive(Clone, Copy)]
+pub(super) enum Function {
+    Length,
+    Not,
+    ToString,
+    Type,
+}
+
+/// How many values a term comes to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outputs {
+    One,
+    OneOrNone,
+    Any,
+}
+
+impl Term {
+    fn outputs(&self) -> Outputs {
+        match self {
+            Self::Input
+            | Self::Constant(_)
+            | Self::Slot(_)
+            | Self::Object(_)
+            | Self::List(_)
+            | Self::Logic { .. }
+            | Self::Compare(..)
+            | Self::Add(..)
+            | Self::Text(_)
+            | Self::Function(_)
+            | Self::Join(_) => Outputs::One,
+            Self::OfKind(_) | Self::Nothing => Outputs::OneOrNone,
+            Self::Values { .. } | Self::Comma(..) => Outputs::Any,
+            Self::Place(of, _) => of.outputs(),
+            Self::Member { of, optional, .. } => match optional {
+                true => of.outputs().max(Outputs::OneOrNone),
+                false => of.outputs(),
+            },
+            Self::Pipe(left, right) => left.outputs().max(right.outputs()),
+            Self::Bind { value, then, .. } => value.outputs().max(then.outputs()),
+            Self::Else(first, otherwise) => match (first.outputs(), otherwise.outputs()) {
+                (Outputs::Any, _) => Outputs::Any,
+                (_, outputs) => outputs,
+            },
+            Self::If {
+                then, otherwise, ..
+            } => then.outputs().max(otherwise.outputs()),
+        }
+    }
+
+    /// Whether it comes to exactly one value.
+    fn is_one(&self) -> bool {
+        self.outputs() == Outputs::One
+    }
+
+    fn text(text: impl Into<String>) -> Self {
+        Self::Constant(Constant::Text(text.into()))
+    }
+
+    fn bool(flag: bool) -> Self {
+        Self::Constant(Constant::Bool(flag))
+    }
+}
+
+/// The program, and how many slots it needs; `None` where it is the interpreter's.
+pub(super) fn compile(program: &Parsed<&str>) -> Option<(Term, usize)> {
+    let mut scope = Scope(None);
+    for (slot, name) in VARIABLES.iter().enumerate() {
+        // What steps came to is put together for the interpreter.
+        if *name != "$steps" {
+            scope = scope.with(Name::Value(name, slot));
+        }
+    }
+    let mut compiler = Compiler {
+        slots: VARIABLES.len(),
+        terms: 0,
+    };
+    let term = compiler.one(program, &scope)?;
+    Some((term, compiler.slots))
+}
+
+/// The names at a place, the innermost first.
+#[derive(Clone)]
+struct Scope<'t, 's>(Option<Rc<(Name<'t, 's>, Self)>>);
+
+#[derive(Clone)]
+enum Name<'t, 's> {
+    /// `$name`, and its slot.
+    Value(&'s str, usize),
+    Definition(&'t Def<&'s str>),
+    /// A definition's argument, and the names where it was written.
+    Closure(&'s str, &'t Parsed<&'s str>, Scope<'t, 's>),
+}
+
+impl<'t, 's> Scope<'t, 's> {
+    fn with(&self, name: Name<'t, 's>) -> Self {
+        Self(Some(Rc::new((name, self.clone()))))
+    }
+
+    /// Each name, with those around it.
+    fn names(&self) -> impl Iterator<Item = (&Name<'t, 's>, &Self)> {
+        let first = self.0.as_deref();
+        let all = std::iter::successors(first, |(_, outer)| outer.0.as_deref());
+        all.map(|(name, outer)| (name, outer))
+    }
+
+    fn slot(&self, of: &str) -> Option<usize> {
+        self.names().find_map(|(name, _)| match name {
+            Name::Value(name, slot) if *name == of => Some(*slot),
+            _ => None,
+        })
+    }
+}
+
+struct Compiler {
+    slots: usize,
+    terms: usize,
+}
+
+type Boxed = Option<Box<Term>>;
+
+impl Compiler {
+    fn slot(&mut self) -> usize {
+        self.slots += 1;
+        self.slots - 1
+    }
+
+    fn one<'t, 's>(&mut self, term: &'t Parsed<&'s str>, scope: &Scope<'t, 's>) -> Option<Term> {
+        self.term(term, scope).filter(Term::is_one)
+    }
+
+    fn boxed<'t, 's>(&mut self, term: &'t Parsed<&'s str>, scope: &Scope<'t, 's>) -> Boxed {
+        self.term(term, scope).map(Box::new)
+    }
+
+    fn boxed_one<'t, 's>(&mut self, term: &'t Parsed<&'s str>, scope: &Scope<'t, 's>) -> Boxed {
+        self.one(term, scope).map(Box::new)
+    }
+
+    fn term<'t, 's>(&mut self, term: &'t Parsed<&'s str>, scope: &Scope<'t, 's>) -> Option<Term> {
+        self.terms += 1;
+        if self.terms > MAX_TERMS {
+            return None;
+        }
+        Some(match term {
+            Parsed::Id => Term::Input,
+            Parsed::Num(digits) => Term::Constant(Constant::Int(integer(digits)?)),
+            Parsed::Neg(number) => match &**number {
+                Parsed::Num(digits) => Term::Constant(Constant::Int(-integer(digits)?)),
+                _ => return None,
+            },
+            Parsed::Str(None, parts) => self.parts(parts, scope)?,
+            Parsed::Arr(None) => Term::List(None),
+            Parsed::Arr(Some(items)) => Term::List(Some(self.boxed(items, scope)?)),
+            Parsed::Obj(members) => self.object(members, scope)?,
+            Parsed::BinOp(left, operator, right) => self.operation(left, operator, right, scope)?,
+            Parsed::IfThenElse(branches, otherwise) => {
+                self.branches(branches, otherwise.as_deref(), scope)?
+            }
+            Parsed::Def(definitions, rest) => {
+                let scope = definitions.iter().fold(scope.clone(), |scope, definition| {
+                    scope.with(Name::Definition(definition))
+                });
+                self.term(rest, &scope)?
+            }
+            Parsed::Call(name, arguments) => self.call(name, arguments, scope)?,
+            Parsed::Var(name) => Term::Slot(scope.slot(name)?),
+            Parsed::Path(of, path) => {
+                let of = self.term(of, scope)?;
+                path.0.iter().try_fold(of, part)?
+            }
+            _ => return None,
+        })
+    }
+
+    fn parts<'t, 's>(
+        &mut self,
+        parts: &'t [StrPart<&'s str, Parsed<&'s str>>],
+        scope: &Scope<'t, 's>,
+    ) -> Option<Term> {
+        if let Some(text) = constant(parts) {
+            return Some(Term::text(text));
+        }
+        let part = |part: &'t StrPart<&'s str, Parsed<&'s str>>| match part {
+            StrPart::Str(text) => Some(Term::text(*text)),
+            StrPart::Char(character) => Some(Term::text(*character)),
+            StrPart::Term(term) => self.one(term, scope),
+        };
+        Some(Term::Text(parts.iter().map(part).collect::<Option<_>>()?))
+    }
+
+    fn object<'t, 's>(
+        &mut self,
+        members: &'t [(Parsed<&'s str>, Option<Parsed<&'s str>>)],
+        scope: &Scope<'t, 's>,
+    ) -> Option<Term> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for (key, value) in members {
+            let name = match (key, value) {
+                (Parsed::Var(name), None) => name.strip_prefix('$')?.to_owned(),
+                (Parsed::Str(None, parts), _) => constant(parts)?,
+                _ => return None,
+            };
+            let value = match (value, key) {
+                (Some(value), _) => self.one(value, scope)?,
+                (None, Parsed::Var(variable)) => Term::Slot(scope.slot(variable)?),
+                (None, _) => member(Term::Input, name.clone(), false),
+            };
+            if entries.iter().any(|entry| entry.name == name) {
+                return None;
+            }
+            let written = format!("{}:", serde_json::Value::from(name.as_str()));
+            entries.push(Entry {
+                name,
+                written,
+                value,
+            });
+        }
+        Some(Term::Object(entries))
+    }
+
+    fn operation<'t, 's>(
+        &mut self,
+        left: &'t Parsed<&'s str>,
+        operator: &'t BinaryOp<&'s str>,
+        right: &'t Parsed<&'s str>,
+        scope: &Scope<'t, 's>,
+    ) -> Option<Term> {
+        Some(match operator {
+            BinaryOp::Pipe(None) => Term::Pipe(self.boxed(left, scope)?, self.boxed(right, scope)?),
+            BinaryOp::Pipe(Some(Pattern::Var(name))) => {
+                let value = self.boxed(left, scope)?;
+                let slot = self.slot();
+                let then = self.boxed(right, &scope.with(Name::Value(name, slot)))?;
+                Term::Bind { value, slot, then }
+            }
+            BinaryOp::Comma => Term::Comma(self.boxed(left, scope)?, self.boxed(right, scope)?),
+            BinaryOp::Alt => Term::Else(self.boxed(left, scope)?, self.boxed(right, scope)?),
+            BinaryOp::Or | BinaryOp::And => Term::Logic {
+                left: self.boxed_one(left, scope)?,
+                decides: matches!(operator, BinaryOp::Or),
+                right: self.boxed_one(right, scope)?,
+            },
+            BinaryOp::Cmp(compare) => {
+                let left = self.boxed_one(left, scope)?;
+                Term::Compare(left, *compare, self.boxed_one(right, scope)?)
+            }
+            BinaryOp::Math(Math::Add) => {
+                Term::Add(self.boxed_one(left, scope)?, self.boxed_one(right, scope)?)
+            }
+            _ => return None,
+        })
+    }
+
+    fn branches<'t, 's>(
+        &mut self,
+        branches: &'t [(Parsed<&'s str>, Parsed<&'s str>)],
+        otherwise: Option<&'t Parsed<&'s str>>,
+        scope: &Scope<'t, 's>,
+    ) -> Option<Term> {
+        let Some(((condition, then), rest)) = branches.split_first() else {
+            return match otherwise {
+                Some(otherwise) => self.term(otherwise, scope),
+                None => Some(Term::Input),
+            };
+        };
+        Some(Term::If {
+            condition: self.boxed_one(condition, scope)?,
+            then: self.boxed(then, scope)?,
+            otherwise: Box::new(self.branches(rest, otherwise, scope)?),
+        })
+    }
+
+    fn call<'t, 's>(
+        &mut self,
+        name: &'s str,
+        arguments: &'t [Parsed<&'s str>],
+        scope: &Scope<'t, 's>,
+    ) -> Option<Term> {
+        let own = scope.names().find_map(|(known, outer)| match known {
+            Name::Definition(definition)
+                if definition.name == name && definition.args.len() == arguments.len() =>
+            {
+                Some((known.clone(), outer.clone()))
+            }
+            Name::Closure(known_name, ..) if *known_name == name && arguments.is_empty() => {
+                Some((known.clone(), outer.clone()))
+            }
+            _ => None,
+        });
+        match own {
+            Some((Name::Closure(_, term, written), _)) => self.term(term, &written),
+            Some((Name::Definition(definition), outer)) => {
+                self.written_out(definition, arguments, scope, &outer)
+            }
+            _ => self.library(name, arguments, scope),
+        }
+    }
+
+    /// A definition with its arguments, which are read where it is called.
+    fn written_out<'t, 's>(
+        &mut self,
+        definition: &'t Def<&'s str>,
+        arguments: &'t [Parsed<&'s str>],
+        scope: &Scope<'t, 's>,
+        outer: &Scope<'t, 's>,
+    ) -> Option<Term> {
+        let mut inner = outer.clone();
+        let mut values = Vec::new();
+        for (name, argument) in definition.args.iter().zip(arguments) {
+            inner = inner.with(match name.starts_with('$') {
+                false => Name::Closure(name, argument, scope.clone()),
+                true => {
+                    let (value, slot) = (self.boxed(argument, scope)?, self.slot());
+                    values.push((value, slot));
+                    Name::Value(name, slot)
+                }
+            });
+        }
+        let body = self.term(&definition.body, &inner)?;
+        let bind = |then, (value, slot)| Term::Bind {
+            value,
+            slot,
+            then: Box::new(then),
+        };
+        Some(values.into_iter().rev().fold(body, bind))
+    }
+
+    fn library<'t, 's>(
+        &mut self,
+        name: &'s str,
+        arguments: &'t [Parsed<&'s str>],
+        scope: &Scope<'t, 's>,
+    ) -> Option<Term> {
+        Some(match (name, arguments) {
+            ("null", []) => Term::Constant(Constant::Null),
+            ("true", []) => Term::bool(true),
+            ("false", []) => Term::bool(false),
+            ("empty", []) => Term::Nothing,
+            ("first", []) => Term::Place(Box::new(Term::Input), 0),
+            ("last", []) => Term::Place(Box::new(Term::Input), -1),
+            ("length", []) => Term::Function(Function::Length),
+            ("not", []) => Term::Function(Function::Not),
+            ("tostring", []) => Term::Function(Function::ToString),
+            ("type", []) => Term::Function(Function::Type),
+            ("arrays", []) => Term::OfKind(Kind::List),
+            ("objects", []) => Term::OfKind(Kind::Object),
+            ("strings", []) => Term::OfKind(Kind::Text),
+            ("numbers", []) => Term::OfKind(Kind::Number),
+            ("join", [between]) => Term::Join(self.boxed_one(between, scope)?),
+            ("map", [each]) => {
+                let items = Term::Values {
+                    of: Box::new(Term::Input),
+                    optional: false,
+                };
+                let each = self.boxed(each, scope)?;
+                Term::List(Some(Box::new(Term::Pipe(Box::new(items), each))))
+            }
+            ("select", [condition]) => Term::If {
+                condition: self.boxed_one(condition, scope)?,
+                then: Box::new(Term::Input),
+                otherwise: Box::new(Term::Nothing),
+            },
+            _ => return None,
+        })
+    }
+}
+
+/// A part of a path, such as `.name`.
+fn part(of: Term, (part, optional): &(PathPart<Parsed<&str>>, Opt)) -> Option<Term> {
+    let optional = matches!(optional, Opt::Optional);
+    Some(match part {
+        PathPart::Index(Parsed::Str(None, parts)) => member(of, constant(parts)?, optional),
+        PathPart::Index(Parsed::Num(digits)) if !optional => {
+            Term::Place(Box::new(of), integer(digits)?)
+        }
+        PathPart::Index(Parsed::Neg(number)) if !optional => match &**number {
+            Parsed::Num(digits) => Term::Place(Box::new(of), -integer(digits)?),
+            _ => return None,
+        },
+        PathPart::Range(None, None) => Term::Values {
+            of: Box::new(of),
+            optional,
+        },
+        _ => return None,
+    })
+}
+
+fn member(of: Term, name: String, optional: bool) -> Term {
+    Term::Member {
+        of: Box::new(of),
+        name,
+        optional,
+    }
+}
+
+/// A text without values in it.
+fn constant(parts: &[StrPart<&str, Parsed<&str>>]) -> Option<String> {
+    let part = |part: &StrPart<&str, Parsed<&str>>| match part {
+        StrPart::Str(text) => Some((*text).to_owned()),
+        StrPart::Char(character) => Some(character.to_string()),
+        StrPart::Term(_) => None,
+    };
+    parts.iter().map(part).collect()
+}
+
+/// A whole number that the machine has.
+fn integer(digits: &str) -> Option<isize> {
+    let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits.then(|| digits.parse().ok()).flatten()
+}

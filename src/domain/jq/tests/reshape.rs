@@ -1,0 +1,300 @@
+//! What programs that only choose and arrange make of a document's text: what the interpreter
+//! makes of its values.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::json::sound;
+
+const PEOPLE: &str = r#"{"data": [
+    {"oid": "1", "fln": "Asha \"A\" Rao", "gen": "F", "age": 41, "tags": ["a", null, 7], "at": {"lat": 1.50, "lon": -0}},
+    {"oid": "2", "fln": "Ravi", "gen": "M", "age": null, "tags": [], "at": {}},
+    {"oid": "3", "fln": "\u0905\/", "gen": null, "tags": "none", "at": null, "n": 1e5, "big": 123456789012345678901}
+], "count": 3, "more": false, "": "nameless", "नाम": "name"}"#;
+
+/// What a program makes at once, and what the interpreter makes.
+fn both(source: &str, document: &str) -> (Option<String>, Result<String, RunError>) {
+    let program = Program::parse(source).unwrap_or_else(|error| panic!("{source}: {error}"));
+    let sound = sound(document.as_bytes()).unwrap();
+    let made = program.reshape(sound, &variables(), &Work::of_call());
+    let input = Value::parse(sound).unwrap();
+    let value = program.run(input, &variables(), &TimeZone::UTC, &Work::of_call());
+    let text = value.and_then(|value| value.to_text().map_err(|_| RunError::TooMuch));
+    (made, text)
+}
+
+#[test]
+fn what_only_chooses_and_arranges_is_made_at_once() {
+    for source in [
+        ".",
+        ".data",
+        ".data[0].fln",
+        ".data[-1].big",
+        ".data[7].oid.x",
+        ".data[2]",
+        ".none.none",
+        ".[\"count\"]",
+        "{count: .data | length, patients: .data | map({id: .oid, name: .fln, female: (.gen == \"F\")})}",
+        "{count, \"more\", \"a b\": 1, none: null, yes: true, no: false, minus: -7, \"q\\\"\": \"\\n\"}",
+        "[.data[] | select(.age != null) | .oid]",
+        "[.data[] | .tags?[]?]",
+        "[.data[] | {oid, tags: [.tags | arrays[]]}]",
+        "[.data[] | .at // {lat: 0}]",
+        "[.data[] | .at.lat // empty]",
+        "[.data[] | .oid, .age]",
+        ".data as $all | {first: $all[0].oid, all: [$all[] | .oid as $id | {other: $id, $id}]}",
+        "def name: .fln // \"?\"; def of($x; f): f | {x: $x, v: .}; [.data[] | of(.oid; name)]",
+        "def f: 1; def g: f + 1; def f: 5; [f, g]",
+        "def each(f): [.[] | f]; .data | each(.oid as $x | each(.) | length)",
+        "if .count > 2 then .data | first | .oid elif .more then 1 else 2 end",
+        "if .more then 1 end | .count",
+        "[.data[] | if .gen == \"F\" then \"f\", 1 else empty end]",
+        "\"\\(.count) of \\(.data | length), \\(.more), \\(.none): \\(.data[0].fln)\"",
+        "[.data[0].tags[] | tostring]",
+        ".data[0].tags | join(\"-\")",
+        "[.data[] | .at | type]",
+        "[.data[].tags | strings, length]",
+        "[.data[] | .gen < \"G\", .age >= 41, (.tags == []), (.at != {})]",
+        "[.data[] | (.gen == \"F\" and .age == 41), (.more or .gen), (.gen | not)]",
+        ".count + 4",
+        ".data[0].fln + \" \" + .data[1].fln + null",
+        "{id: $args.id, days: $args.days, none: $args.none, org: $org.slug, at: $now, on: $today, all: $args}",
+        "[$args.none[]?, $args.id]",
+        ".data | map(.at) | last",
+        "[.[\"\"], .\"नाम\" | length]",
+        "\"नाम\" | length",
+        ".data[2].n",
+        "[.data[2].fln, (.data[2].fln | length), .data[2].fln == \"अ/\"]",
+    ] {
+        let (made, text) = both(source, PEOPLE);
+        assert!(made.is_some(), "{source}");
+        assert_eq!(made.ok_or(RunError::Broken), text, "{source}");
+    }
+}
+
+#[test]
+fn what_is_no_easy_case_is_the_interpreter_s() {
+    for (source, document) in [
+        // Programs that do more, or come to no value or several.
+        (".[]", "[1, 2]"),
+        ("empty", "1"),
+        (".a?", "{\"a\": 1}"),
+        ("map(. * 2)", "[1]"),
+        ("sort_by(.a)", "[]"),
+        ("{(.a): 1}", "{\"a\": \"b\"}"),
+        ("{a: 1, a: 2}", "null"),
+        ("{a: .[]}", "[1, 2]"),
+        ("$steps.patient.name", "null"),
+        ("(.a | .b)? // 1", "[]"),
+        ("try error(\"x\") catch 1", "1"),
+        ("reduce .[] as $x (0; . + $x)", "[1]"),
+        (". as [$a] | $a", "[1]"),
+        ("-.a", "{\"a\": 1}"),
+        ("1.5", "1"),
+        (".[0:1]", "[1]"),
+        (".[0]?", "[1]"),
+        // Mistakes of kinds.
+        (".a", "[1]"),
+        (".a.b", "{\"a\": 7}"),
+        ("map(.)", "null"),
+        ("length", "7"),
+        (".[0]", "{\"0\": 1}"),
+        (". + 1", "\"a\""),
+        ("join(\",\")", "[[1]]"),
+        // Values that are compared or written in ways of their own.
+        (". == 1", "1.0"),
+        (". == [1]", "[1]"),
+        (". + 1", "9223372036854775807"),
+        (".", "{\"a\": 1, \"a\": 2}"),
+        (".", "{\"\\u0061\": 1}"),
+        (".", "0.12345678901234567890123456789012345678901234567890"),
+    ] {
+        let (made, _) = both(source, document);
+        assert_eq!(made, None, "{source} of {document}");
+    }
+    let levels = format!("{}{}", "[".repeat(100), "]".repeat(100));
+    assert!(both(".", &levels).0.is_some());
+    let (made, text) = both("[.]", &levels);
+    assert_eq!((made, text), (None, Err(RunError::TooMuch)));
+}
+
+#[test]
+fn more_members_than_are_compared_each_with_each() {
+    let members = |last: &str| {
+        let mut members: Vec<_> = (0..40)
+            .map(|number| format!("\"m{number}\":{number}"))
+            .collect();
+        members.push(last.to_owned());
+        format!("{{{}}}", members.join(","))
+    };
+    let (made, text) = both("[.m39, .m7, .x]", &members("\"x\":1"));
+    assert_eq!(
+        (made.clone(), Ok(made.unwrap())),
+        (Some("[39,7,1]".to_owned()), text)
+    );
+    assert_eq!(both(".m7", &members("\"m7\":1")).0, None);
+}
+
+#[test]
+fn no_more_work_is_done_than_is_left() {
+    let list = format!("[{}0]", "0,".repeat(999));
+    let long = format!("\"{}\"", "x".repeat(100_000));
+    for (source, document) in [
+        ("[.[] as $a | .[] as $b | .[] as $c | 1] | length", &list),
+        (
+            "[.[] as $a | .[] as $b | {a: $a, b: $b}] | map(.a) | length",
+            &list,
+        ),
+        (
+            ". + . | . + . | . + . | . + . | . + . | . + . | . + . | . + . | . + . | . + .",
+            &long,
+        ),
+        ("[.[] as $a | .[] as $b | .[-1] == .[500]]", &list),
+    ] {
+        let program = Program::parse(source).unwrap();
+        assert!(program.reshapes(), "{source}");
+        let work = Work::of(100_000);
+        let made = program.reshape(document, &variables(), &work);
+        assert_eq!((made, work.left()), (None, 100_000), "{source}");
+    }
+    let work = Work::of(5_000);
+    let program = Program::parse("map(.)").unwrap();
+    assert!(program.reshape(&list, &variables(), &work).is_some());
+    assert!(work.left() < 4_000, "what was done is counted");
+}
+
+#[test]
+fn a_deep_program_needs_little_stack() {
+    on_a_small_stack(|| {
+        let deep = (0..35).fold(".".to_owned(), |inner, _| format!("[{inner} | [.]]"));
+        let definitions: String = (1..20)
+            .map(|number| format!("def f{number}(f): {{a: f{}(f)}};", number - 1))
+            .collect();
+        let definitions = format!("def f0(f): f; {definitions} f19(map(.))");
+        let maps = "map(".repeat(8) + "." + &")".repeat(8);
+        let lists = format!("{}1{}", "[".repeat(9), "]".repeat(9));
+        for (source, document) in [(deep, "1"), (definitions, "[1]"), (maps, &lists)] {
+            let program = Program::parse(&source).unwrap();
+            assert!(program.reshapes(), "{source}");
+            let made = program.reshape(document, &variables(), &Work::of_call());
+            assert!(made.is_some(), "{source}");
+        }
+    });
+}
+
+#[test]
+fn a_program_that_grows_when_it_is_written_out_is_left_alone() {
+    let definitions: String = (1..30)
+        .map(|number| format!("def f{number}: [f{0}, f{0}];", number - 1))
+        .collect();
+    let program = Program::parse(&format!("def f0: 1; {definitions} f10")).unwrap();
+    assert!(!program.reshapes());
+}
+
+fn document() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        Just("false".to_owned()),
+        Just("\"\"".to_owned()),
+        "-?(0|[1-9][0-9]{0,3})",
+        "-?[1-9]\\.[0-9]{1,3}(e[1-9])?",
+        "\"[a-c]{0,2}(\\\\n|\\\\u0041|\\\\/|é)?[a-c]{0,2}\"",
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let members = proptest::collection::vec(("[a-c]", inner.clone()), 0..4);
+        let object = members.prop_map(|members| {
+            let members = members
+                .iter()
+                .map(|(name, value)| format!("\"{name}\" : {value}"));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        });
+        let items = proptest::collection::vec(inner, 0..4);
+        let list = items.prop_map(|items| format!("[ {} ]", items.join(" ,")));
+        prop_oneof![object, list]
+    })
+}
+
+fn program() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("."),
+        Just(".a"),
+        Just(".b?"),
+        Just(".a.b"),
+        Just(".[]"),
+        Just(".[]?"),
+        Just(".[0]"),
+        Just(".[-1]"),
+        Just("1"),
+        Just("\"a\""),
+        Just("null"),
+        Just("false"),
+        Just("[]"),
+        Just("{}"),
+        Just("{a, b}"),
+        Just("empty"),
+        Just("length"),
+        Just("type"),
+        Just("tostring"),
+        Just("not"),
+        Just("first"),
+        Just("objects"),
+        Just("arrays"),
+        Just("strings"),
+        Just("numbers"),
+        Just("$args.days"),
+        Just("$org"),
+        Just("$v"),
+    ];
+    let leaf = leaf.prop_map(str::to_owned);
+    leaf.prop_recursive(5, 24, 3, |inner| {
+        let two = (inner.clone(), inner.clone());
+        let three = (inner.clone(), inner.clone(), inner.clone());
+        let between = prop_oneof![
+            Just("|"),
+            Just(","),
+            Just("//"),
+            Just("and"),
+            Just("or"),
+            Just("=="),
+            Just("!="),
+            Just("<"),
+            Just("<="),
+            Just(">"),
+            Just(">="),
+            Just("+"),
+        ];
+        prop_oneof![
+            (two.clone(), between).prop_map(|((a, b), by)| format!("({a} {by} {b})")),
+            two.clone()
+                .prop_map(|(a, b)| format!("{{a: ({a}), b: ({b})}}")),
+            two.clone()
+                .prop_map(|(a, b)| format!("({a}) as $v | ({b})")),
+            two.prop_map(|(a, b)| format!("def f(g; $v): ({a} | g); f({b}; .a)")),
+            three.prop_map(|(a, b, c)| format!("if {a} then {b} else {c} end")),
+            inner.clone().prop_map(|a| format!("[{a}]")),
+            inner.clone().prop_map(|a| format!("map({a})")),
+            inner.clone().prop_map(|a| format!("select({a})")),
+            inner.clone().prop_map(|a| format!("\"<\\({a})>\"")),
+            inner.clone().prop_map(|a| format!("join({a})")),
+            inner.prop_map(|a| format!("({a} | .a?.b)")),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn what_is_made_is_what_the_interpreter_makes(program in program(), document in document()) {
+        let (made, text) = both(&format!("1 as $v | ({program})"), &document);
+        if let Some(made) = made {
+            prop_assert_eq!(Ok(made), text);
+        }
+        // The same of all of a list's items, which is one value however many they come to.
+        let (made, text) = both(&format!("1 as $v | [.[]? | ({program})]"), &document);
+        if let Some(made) = made {
+            prop_assert_eq!(Ok(made), text);
+        }
+    }
+}
