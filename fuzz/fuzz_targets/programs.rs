@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
-use locum::domain::jq::{Program, RunError, Value, Variables, Work};
+use locum::domain::jq::{Program, Reshape, RunError, Value, Variables, Work};
 use locum::domain::json::sound;
 use locum_fuzz::parts;
 use serde_json::json;
@@ -41,7 +41,8 @@ fuzz_target!(|data: &[u8]| {
     };
     // Little work, so that a run is short without optimization, too.
     let work = Work::of_checks();
-    let made = document.and_then(|text| program.reshape(text, &VARIABLES, &Work::of_checks()));
+    let reshape = document.zip(Reshape::parse(source));
+    let made = reshape.and_then(|(text, reshape)| reshape.run(text, &VARIABLES, &Work::of_checks()));
     match program.run(value, &VARIABLES, &TimeZone::UTC, &work) {
         Ok(value) => {
             check_text(&value);

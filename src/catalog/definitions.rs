@@ -40,6 +40,11 @@ impl Definitions {
         Ok(Self(definitions))
     }
 
+    /// A program with the definitions before it.
+    pub(super) fn with(&self, source: &str) -> String {
+        [self.before(source).as_str(), "\n", source].concat()
+    }
+
     /// Those whose names the program has in it, and those whose names they have in them: most
     /// programs call none.
     pub(super) fn before(&self, source: &str) -> String {

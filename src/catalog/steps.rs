@@ -59,10 +59,12 @@ pub(super) fn run(
     };
     let checks = std::mem::take(&mut raw.checks).into_iter().enumerate();
     let checks = checks.map(|(index, raw)| check(&place.at("checks").at(index), raw));
-    let output = place.at("output");
+    let (output, source) = (place.at("output"), raw.output.as_deref().unwrap_or("."));
+    let only = Plan::only_request(&steps);
     Ok(Run::Steps(Box::new(Plan {
         checks: checks.collect::<Result<_, _>>()?,
-        output: rounds.program(&output, raw.output.as_deref().unwrap_or("."))?,
+        output: rounds.program(&output, source)?,
+        reshape: only.and_then(|_| output.reshape(source)),
         rounds: rounds.rounds,
         frame: result(&place.at("result").at("success"), raw.result.success.take())?,
         steps,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::jq::Program;
+use super::jq::{Program, Reshape};
 use super::provider::ResultShape;
 use super::tool::Exchange;
 
@@ -17,24 +17,32 @@ pub struct Plan {
     pub rounds: Vec<Vec<usize>>,
     /// The tool's answer; its input is the value of the last step.
     pub output: Program,
+    /// The output once more, where it only chooses and arranges what one request is answered.
+    pub reshape: Option<Reshape>,
     /// How the answer is framed, where not as the provider's others are.
     pub frame: Option<ResultShape>,
 }
 
 impl Plan {
-    /// The only step, if it is a request whose answer the output may make something of as text.
-    pub fn reshaped(&self) -> Option<(&str, &StepRequest)> {
-        let [step] = self.steps.as_slice() else {
-            return None;
-        };
-        match &step.action {
-            Action::Request(request)
-                if step.when.is_none() && request.for_each.is_none() && self.output.reshapes() =>
-            {
-                Some((&step.name, request))
-            }
+    /// The only step, if it is a request.
+    pub fn only_request(steps: &[Step]) -> Option<(&str, &StepRequest)> {
+        match steps {
+            [
+                Step {
+                    name,
+                    when: None,
+                    action: Action::Request(request),
+                },
+            ] if request.for_each.is_none() => Some((name, request)),
             _ => None,
         }
+    }
+
+    /// The request, if the answer is made of its answer's text, and how.
+    pub fn reshaped(&self) -> Option<(&str, &StepRequest, &Reshape)> {
+        let reshape = self.reshape.as_ref()?;
+        let (name, request) = Self::only_request(&self.steps)?;
+        Some((name, request, reshape))
     }
 }
 

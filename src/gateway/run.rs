@@ -17,7 +17,7 @@ use super::recorder::Recording;
 use super::send::Errand;
 use super::{Answer, CallFailure, Gateway, Visit};
 use crate::domain::call::AuthorizedCall;
-use crate::domain::jq::{Program, RunError, Value};
+use crate::domain::jq::{Program, Reshape, RunError, Value};
 use crate::domain::span::{Attribute, Step as SpanStep};
 use crate::domain::steps::{Action, Plan, Step, StepRequest};
 use room::{Read, Room};
@@ -110,13 +110,15 @@ impl<'a> Course<'a> {
     async fn reshape(
         &self,
         errand: Errand<'_>,
-        (name, request): (&str, &StepRequest),
+        (name, request, reshape): (&str, &StepRequest, &Reshape),
     ) -> Result<Answer<'a>, CallFailure> {
+        let before = self.scene.left();
         let read = {
             let span = self.call.origin().step(SpanStep::ToolStep);
             span.note(Attribute::ToolStep(name));
-            self.reshaped(errand, (name, request)).await?
+            self.reshaped(errand, (name, request), reshape).await?
         };
+        self.scene.give_way(before).await;
         match read {
             Read::Reshaped(json) => Ok(Answer::Made(json, self.plan.frame.as_ref())),
             Read::Value(value) => self.output(value).await,

@@ -5,7 +5,7 @@
 //! refused, and so is what calls them.
 
 mod calls;
-mod source;
+pub(super) mod source;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,6 @@ use jaq_core::load::span;
 use jaq_core::path::Part;
 
 use super::ProgramError;
-use super::reshape::Reshape;
 use calls::Calls;
 
 /// Terms within terms: each is a level of the interpreter's stack.
@@ -27,8 +26,6 @@ pub(super) struct Checked {
     pub(super) steps: BTreeMap<String, usize>,
     /// What it defines, but for what it does so within, and where the name is.
     pub(super) defined: Vec<(String, usize)>,
-    /// The program, where it only chooses and arranges.
-    pub(super) reshape: Option<Reshape>,
 }
 
 /// Checks a program.
@@ -49,7 +46,6 @@ pub(super) fn check(source: &str) -> Result<Checked, ProgramError> {
     Ok(Checked {
         steps: check.steps,
         defined: defined(source, &term),
-        reshape: Reshape::of(&term),
     })
 }
 

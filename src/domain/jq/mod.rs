@@ -25,7 +25,7 @@ use jiff::tz::TimeZone;
 use budget::Outcome;
 pub use budget::Work;
 use compile::{Language, Scope};
-use reshape::Reshape;
+pub use reshape::Reshape;
 pub use text::Unwritable;
 pub use value::Value;
 
@@ -83,24 +83,17 @@ pub struct Program {
     steps: BTreeMap<String, usize>,
     /// What it defines, but for what it does so within.
     defined: Vec<(String, usize)>,
-    /// The same, where it only chooses and arranges.
-    reshape: Option<Reshape>,
 }
 
 impl Program {
     /// Reads a program; its place in a file is for whoever read the file.
     pub fn parse(source: &str) -> Result<Self, ProgramError> {
-        let check::Checked {
-            steps,
-            defined,
-            reshape,
-        } = check::check(source)?;
+        let check::Checked { steps, defined } = check::check(source)?;
         let filter = compile::compile(source)?;
         Ok(Self {
             filter,
             steps,
             defined,
-            reshape,
         })
     }
 
@@ -112,18 +105,6 @@ impl Program {
     /// The steps that it names, with the byte where it does so first.
     pub fn steps(&self) -> impl Iterator<Item = (&str, usize)> {
         self.steps.iter().map(|(name, at)| (name.as_str(), *at))
-    }
-
-    /// What it makes of a document that `domain::json` has found sound, as text: what
-    /// [`run`](Self::run) comes to, in a fraction of the time. `None` where that has to be asked,
-    /// which is decided by the program, or by the document.
-    pub fn reshape(&self, sound: &str, variables: &Variables, work: &Work) -> Option<String> {
-        self.reshape.as_ref()?.run(sound, variables, work)
-    }
-
-    /// Whether it may be that [`reshape`](Self::reshape) makes something.
-    pub fn reshapes(&self) -> bool {
-        self.reshape.is_some()
     }
 
     /// Its first output; `null` when there is none.

@@ -16,16 +16,15 @@ mod run;
 mod tape;
 mod write;
 
-use jaq_core::load::parse::Term as Parsed;
-
 use super::Variables;
 use super::budget::Work;
+use super::check::source;
 use compile::Term;
 use run::Run;
 use tape::Tape;
 
 /// A program that only chooses and arranges.
-pub(super) struct Reshape {
+pub struct Reshape {
     term: Term,
     /// Places for what a program gives names to, its variables included.
     slots: usize,
@@ -36,18 +35,27 @@ pub(super) struct Reshape {
 struct Beyond;
 
 impl Reshape {
-    /// `None` for a program that does more.
-    pub(super) fn of(program: &Parsed<&str>) -> Option<Self> {
-        let (term, slots) = compile::compile(program)?;
+    /// Reads what [`Program`](super::Program) takes; `None` for a program that does more.
+    pub fn parse(source: &str) -> Option<Self> {
+        let tokens = source::tokens(source).ok()?;
+        let program = source::term(source, &tokens).ok()?;
+        let (term, slots) = compile::compile(&program)?;
         Some(Self { term, slots })
     }
 
-    /// What it makes of a document that `domain::json` has found sound, as text.
-    pub(super) fn run(&self, sound: &str, variables: &Variables, work: &Work) -> Option<String> {
+    /// What it makes of a document that `domain::json` has found sound, as text: what the program
+    /// comes to when it is run, or `None` where that has to be done.
+    pub fn run(&self, sound: &str, variables: &Variables, work: &Work) -> Option<String> {
         let tape = Tape::read(sound)?;
         let run = Run::new(&tape, variables, self.slots, work.left()).ok()?;
         let text = run.text(&self.term).ok()?;
         work.leave(run.left());
         Some(text)
+    }
+}
+
+impl std::fmt::Debug for Reshape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reshape")
     }
 }

@@ -12,7 +12,7 @@ use super::super::{CallFailure, Refused};
 use super::room::{Read, Unread};
 use super::{Course, too_large};
 use crate::domain::call::Arguments;
-use crate::domain::jq::{Program, RunError, Value};
+use crate::domain::jq::{Program, Reshape, RunError, Value};
 use crate::domain::steps::{ITEM, OnError, StepRequest};
 use crate::upstream::{Asked, UpstreamError, UpstreamReply};
 
@@ -104,8 +104,9 @@ impl Course<'_> {
         &self,
         errand: Errand<'_>,
         step: (&str, &StepRequest),
+        reshape: &Reshape,
     ) -> Result<Read, CallFailure> {
-        let reshape = |sound: &str| self.scene.reshape(&self.plan.output, sound);
+        let reshape = |sound: &str| self.scene.reshape(reshape, sound);
         let read = self.read(errand, step, None, reshape).await?;
         Ok(read.unwrap_or_else(|| Read::Value(Value::null())))
     }

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::super::{CallFailure, Gateway, Visit};
 use crate::domain::call::AuthorizedCall;
-use crate::domain::jq::{Program, RunError, Value, Variables, Work};
+use crate::domain::jq::{Program, Reshape, RunError, Value, Variables, Work};
 use crate::domain::steps::Check;
 
 /// After a program that did more, other calls get their turn: about a millisecond's work.
@@ -70,17 +70,27 @@ impl<'a> Scene<'a> {
         program: &Program,
         input: Value,
     ) -> Result<Value, CallFailure> {
-        let before = self.work.left();
+        let before = self.left();
         let value = self.run(step, program, input, &self.work);
-        if before - self.work.left() > BRIEF {
-            tokio::task::yield_now().await;
-        }
+        self.give_way(before).await;
         value.map_err(|error| CallFailure::Program(step.to_owned(), error))
     }
 
+    /// The work that is left.
+    pub(super) fn left(&self) -> u64 {
+        self.work.left()
+    }
+
+    /// Lets other calls have their turn, if much was done since.
+    pub(super) async fn give_way(&self, before: u64) {
+        if before - self.left() > BRIEF {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// What a program makes of a document that is sound, where it only chooses and arranges.
-    pub(super) fn reshape(&self, program: &Program, sound: &str) -> Option<String> {
-        program.reshape(sound, &self.variables, &self.work)
+    pub(super) fn reshape(&self, reshape: &Reshape, sound: &str) -> Option<String> {
+        reshape.run(sound, &self.variables, &self.work)
     }
 
     fn run(

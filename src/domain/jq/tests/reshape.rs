@@ -16,7 +16,8 @@ const PEOPLE: &str = r#"{"data": [
 fn both(source: &str, document: &str) -> (Option<String>, Result<String, RunError>) {
     let program = Program::parse(source).unwrap_or_else(|error| panic!("{source}: {error}"));
     let sound = sound(document.as_bytes()).unwrap();
-    let made = program.reshape(sound, &variables(), &Work::of_call());
+    let reshape = Reshape::parse(source);
+    let made = reshape.and_then(|reshape| reshape.run(sound, &variables(), &Work::of_call()));
     let input = Value::parse(sound).unwrap();
     let value = program.run(input, &variables(), &TimeZone::UTC, &Work::of_call());
     let text = value.and_then(|value| value.to_text().map_err(|_| RunError::TooMuch));
@@ -151,15 +152,14 @@ fn no_more_work_is_done_than_is_left() {
         ),
         ("[.[] as $a | .[] as $b | .[-1] == .[500]]", &list),
     ] {
-        let program = Program::parse(source).unwrap();
-        assert!(program.reshapes(), "{source}");
+        let reshape = Reshape::parse(source).unwrap();
         let work = Work::of(100_000);
-        let made = program.reshape(document, &variables(), &work);
+        let made = reshape.run(document, &variables(), &work);
         assert_eq!((made, work.left()), (None, 100_000), "{source}");
     }
     let work = Work::of(5_000);
-    let program = Program::parse("map(.)").unwrap();
-    assert!(program.reshape(&list, &variables(), &work).is_some());
+    let reshape = Reshape::parse("map(.)").unwrap();
+    assert!(reshape.run(&list, &variables(), &work).is_some());
     assert!(work.left() < 4_000, "what was done is counted");
 }
 
@@ -174,9 +174,9 @@ fn a_deep_program_needs_little_stack() {
         let maps = "map(".repeat(8) + "." + &")".repeat(8);
         let lists = format!("{}1{}", "[".repeat(9), "]".repeat(9));
         for (source, document) in [(deep, "1"), (definitions, "[1]"), (maps, &lists)] {
-            let program = Program::parse(&source).unwrap();
-            assert!(program.reshapes(), "{source}");
-            let made = program.reshape(document, &variables(), &Work::of_call());
+            assert!(Program::parse(&source).is_ok(), "{source}");
+            let reshape = Reshape::parse(&source).unwrap();
+            let made = reshape.run(document, &variables(), &Work::of_call());
             assert!(made.is_some(), "{source}");
         }
     });
@@ -187,8 +187,9 @@ fn a_program_that_grows_when_it_is_written_out_is_left_alone() {
     let definitions: String = (1..30)
         .map(|number| format!("def f{number}: [f{0}, f{0}];", number - 1))
         .collect();
-    let program = Program::parse(&format!("def f0: 1; {definitions} f10")).unwrap();
-    assert!(!program.reshapes());
+    let source = format!("def f0: 1; {definitions} f10");
+    assert!(Program::parse(&source).is_ok());
+    assert!(Reshape::parse(&source).is_none());
 }
 
 fn document() -> impl Strategy<Value = String> {
