@@ -26,7 +26,8 @@ pub use damage::{Damage, DamageKind};
 pub use retention::Old;
 pub use verify::{CheckpointVerdict, Verification};
 
-use crate::domain::audit::{AuditEvent, AuditRecord, GENESIS, canonical};
+use crate::domain::audit::canonical::{self, Fields};
+use crate::domain::audit::{AuditEvent, AuditRecord, GENESIS};
 use crate::store::{CallBatch, ChainPlace, Store, StoreError, StoredChainKey, Write};
 use crate::vault::{ChainKey, KekId, Vault, VaultError};
 
@@ -138,10 +139,10 @@ pub struct Calls<'a> {
 
 impl Calls<'_> {
     /// Adds a record to the end.
-    pub fn append(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
+    pub fn append<'f>(&mut self, record: impl Into<Fields<'f>>) -> Result<(), StoreError> {
         let ChainPlace { seq, mac } = &mut self.head;
         *seq = next(*seq)?;
-        self.batch.push(*seq, event, |bytes| {
+        self.batch.push(*seq, record.into(), |bytes| {
             *mac = self.key.link(mac, bytes);
             *mac
         });

@@ -80,11 +80,18 @@ pub struct Principal {
 impl Principal {
     /// As the audit log has it.
     pub fn actor(&self) -> String {
-        let kind = match self.kind {
+        let mut actor = String::new();
+        self.write_actor(&mut actor);
+        actor
+    }
+
+    /// Appends that.
+    pub fn write_actor(&self, to: &mut String) {
+        to.push_str(match self.kind {
             PrincipalKind::Key => "key:",
             PrincipalKind::Local => "local:",
-        };
-        [kind, &self.id].concat()
+        });
+        to.push_str(&self.id);
     }
 
     /// The grant under which this principal may act for `tenant`.

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 
 use super::Visit;
 use crate::catalog::Entry;
-use crate::domain::audit::{AuditEvent, AuditedOrganization, CALL};
+use crate::domain::audit::CALL;
+use crate::domain::audit::canonical::Fields;
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::origin::{Origin, RequestId};
 use crate::domain::principal::Principal;
 use crate::domain::tenant::Tenant;
+use crate::domain::tool::ToolName;
 
 /// What a call is until it has ended, in a record of its beginning (strict mode).
 const BEGUN: &str = "begun";
@@ -55,23 +57,39 @@ impl CallRecord {
         self.outcome = outcome;
     }
 
-    pub(super) fn event(&self) -> AuditEvent {
+    pub(super) fn fields<'r>(&'r self, words: &'r mut Words) -> Fields<'r> {
         let tool = &self.entry.tool;
-        AuditEvent {
-            at: self.at,
-            actor: self.principal.actor(),
-            organization: Some(AuditedOrganization {
-                uuid: self.tenant.organization,
-                id: self.tenant.slug.clone(),
-            }),
-            environment: Some(self.tenant.environment.clone()),
-            provider: Some(tool.provider.clone()),
-            action: [CALL, tool.name.as_str()].concat(),
+        words.set(&self.principal, &tool.name);
+        Fields {
+            at: self.at.as_millisecond(),
+            actor: &words.actor,
+            organization_id: Some(self.tenant.organization.0.as_bytes()),
+            organization: Some(self.tenant.slug.as_str()),
+            environment: Some(self.tenant.environment.as_str()),
+            provider: Some(tool.provider.as_str()),
+            action: &words.action,
             target: None,
-            version: self.version,
-            outcome: self.outcome.to_owned(),
+            version: self.version.as_ref().map(|id| id.0.as_bytes().as_slice()),
+            outcome: self.outcome,
             duration_us: self.duration_us,
-            request_id: Some(self.request_id.as_str().to_owned()),
+            request_id: Some(self.request_id.as_str()),
         }
+    }
+}
+
+/// Those of a record that are put together; the room for them serves many records.
+#[derive(Default)]
+pub(super) struct Words {
+    actor: String,
+    action: String,
+}
+
+impl Words {
+    fn set(&mut self, principal: &Principal, tool: &ToolName) {
+        self.actor.clear();
+        principal.write_actor(&mut self.actor);
+        self.action.clear();
+        self.action.push_str(CALL);
+        self.action.push_str(tool.as_str());
     }
 }

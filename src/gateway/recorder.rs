@@ -16,7 +16,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::meters::RecordMeters;
-use super::record::CallRecord;
+use super::record::{CallRecord, Words};
 use super::{Gateway, Visit, outcome};
 use crate::audit::Audit;
 use crate::catalog::Entry;
@@ -217,8 +217,9 @@ impl Recorder {
             audit.append(&mut write, loss).await?;
         }
         let mut calls = audit.calls(&mut write).await?;
+        let mut words = Words::default();
         for item in batch {
-            calls.append(&item.record.event())?;
+            calls.append(item.record.fields(&mut words))?;
         }
         calls.write(&mut write).await?;
         write.commit_unnoticed().await

@@ -17,12 +17,15 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use super::audit_log::{AuditQuery, Found, PageStart, WINDOW};
 use super::rows::at_most;
 use super::{StoreError, Write};
-use crate::domain::audit::{AuditEvent, ChainMac, StoredRecord, canonical};
+use crate::domain::audit::canonical::{self, Fields};
+use crate::domain::audit::{ChainMac, StoredRecord};
 
 const MAC: usize = size_of::<ChainMac>();
 
 /// Records in a row at most. In shorter rows more of the file would be empty.
 const ROW: usize = 100;
+/// Bytes that a record usually takes, with its mac.
+const USUAL: usize = 400;
 /// Rows that are read together at most; earlier versions have put up to 2,000 records into one.
 const ROWS_AT_ONCE: usize = 16;
 /// What passing over a row is taken for, in records looked at.
@@ -49,12 +52,15 @@ struct NewRow {
 
 impl CallBatch {
     /// Adds the record that follows those that are there; `link` makes its mac out of its bytes.
-    pub fn push(&mut self, seq: i64, event: &AuditEvent, link: impl FnOnce(&[u8]) -> ChainMac) {
+    pub fn push(&mut self, seq: i64, record: Fields<'_>, link: impl FnOnce(&[u8]) -> ChainMac) {
         match self.rows.last_mut().filter(|row| row.length < ROW) {
-            Some(row) => row.push(seq, event, link),
+            Some(row) => row.push(seq, record, link),
             None => {
-                let mut row = NewRow::default();
-                row.push(seq, event, link);
+                let mut row = NewRow {
+                    records: Vec::with_capacity(ROW * USUAL),
+                    ..NewRow::default()
+                };
+                row.push(seq, record, link);
                 self.rows.push(row);
             }
         }
@@ -62,8 +68,8 @@ impl CallBatch {
 }
 
 impl NewRow {
-    fn push(&mut self, seq: i64, event: &AuditEvent, link: impl FnOnce(&[u8]) -> ChainMac) {
-        let at = event.at.as_millisecond();
+    fn push(&mut self, seq: i64, record: Fields<'_>, link: impl FnOnce(&[u8]) -> ChainMac) {
+        let at = record.at;
         if self.length == 0 {
             (self.first, self.earliest, self.latest) = (seq, at, at);
         }
@@ -71,11 +77,11 @@ impl NewRow {
         self.last = seq;
         self.earliest = self.earliest.min(at);
         self.latest = self.latest.max(at);
-        let organization = event.organization.as_ref();
+        let organization = record.organization_id;
         self.organizations
-            .extend(organization.map(|found| found.uuid.0.into_bytes()));
+            .extend(organization.and_then(|id| <[u8; 16]>::try_from(id).ok()));
         let begin = self.records.len();
-        canonical::write(&mut self.records, seq, event);
+        canonical::write(&mut self.records, seq, record);
         self.mac = link(&self.records[begin..]);
         self.records.extend_from_slice(&self.mac);
     }

@@ -8,18 +8,19 @@ const PARTS: usize = 14;
 
 /// A record's fields, about to be written or as they stand in the table.
 pub struct Fields<'a> {
-    at: i64,
-    actor: &'a str,
-    organization_id: Option<&'a [u8]>,
-    organization: Option<&'a str>,
-    environment: Option<&'a str>,
-    provider: Option<&'a str>,
-    action: &'a str,
-    target: Option<&'a str>,
-    version: Option<&'a [u8]>,
-    outcome: &'a str,
-    duration_us: Option<i64>,
-    request_id: Option<&'a str>,
+    /// Milliseconds since 1970.
+    pub at: i64,
+    pub actor: &'a str,
+    pub organization_id: Option<&'a [u8]>,
+    pub organization: Option<&'a str>,
+    pub environment: Option<&'a str>,
+    pub provider: Option<&'a str>,
+    pub action: &'a str,
+    pub target: Option<&'a str>,
+    pub version: Option<&'a [u8]>,
+    pub outcome: &'a str,
+    pub duration_us: Option<i64>,
+    pub request_id: Option<&'a str>,
 }
 
 impl<'a> From<&'a AuditEvent> for Fields<'a> {

@@ -53,7 +53,7 @@ impl Log {
             let mut calls = CallBatch::default();
             for _ in 0..IN_TURN {
                 seq += 1;
-                calls.push(seq, &event(seq, "call search"), |_| [0; 32]);
+                calls.push(seq, (&event(seq, "call search")).into(), |_| [0; 32]);
             }
             write.insert_call_batch(calls).await.unwrap();
         }
@@ -259,7 +259,7 @@ async fn many_calls_that_are_recorded_at_once_are_opened_a_few_at_a_time() {
     let mut write = store.write().await.unwrap();
     let mut calls = CallBatch::default();
     for seq in 1..=2_000 {
-        calls.push(seq, &event(seq, "call search"), |_| [0; 32]);
+        calls.push(seq, (&event(seq, "call search")).into(), |_| [0; 32]);
     }
     write.insert_call_batch(calls).await.unwrap();
     write.commit().await.unwrap();
