@@ -30,6 +30,10 @@ pub struct Reshape {
     slots: usize,
 }
 
+/// What is not made with so much work is the interpreter's: if it is found out late that a document
+/// is, most of a call's work is still left.
+const MOST: u64 = 200_000;
+
 /// It is the interpreter's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Beyond;
@@ -47,10 +51,11 @@ impl Reshape {
     /// comes to when it is run, or `None` where that has to be done.
     pub fn run(&self, sound: &str, variables: &Variables, work: &Work) -> Option<String> {
         let tape = Tape::read(sound)?;
-        let run = Run::new(&tape, variables, self.slots, work.left()).ok()?;
-        let text = run.text(&self.term).ok()?;
-        work.leave(run.left());
-        Some(text)
+        let (before, most) = (work.left(), work.left().min(MOST));
+        let run = Run::new(&tape, variables, self.slots, most).ok()?;
+        let text = run.text(&self.term);
+        work.leave(before - (most - run.left()));
+        text.ok()
     }
 }
 

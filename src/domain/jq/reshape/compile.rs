@@ -15,6 +15,11 @@ use super::item::Kind;
 
 /// A program with more terms, its definitions written out, is not compiled.
 const MAX_TERMS: usize = 2_000;
+/// Names and texts in it, in bytes.
+const MAX_TEXT: usize = 64 * 1024;
+/// Lists and objects that it makes: each may be in the next one. The interpreter takes values of two
+/// hundred levels, and has a hundred and some for what it is given.
+const MAX_MADE: usize = 70;
 
 /// What the terms of a program are run on is an input each, like the interpreter's.
 pub(super) enum Term {
@@ -161,6 +166,8 @@ pub(super) fn compile(program: &Parsed<&str>) -> Option<(Term, usize)> {
     let mut compiler = Compiler {
         slots: VARIABLES.len(),
         terms: 0,
+        text: 0,
+        made: 0,
     };
     let term = compiler.one(program, &scope)?;
     Some((term, compiler.slots))
@@ -202,6 +209,8 @@ impl<'t, 's> Scope<'t, 's> {
 struct Compiler {
     slots: usize,
     terms: usize,
+    text: usize,
+    made: usize,
 }
 
 type Boxed = Option<Box<Term>>;
@@ -210,6 +219,25 @@ impl Compiler {
     fn slot(&mut self) -> usize {
         self.slots += 1;
         self.slots - 1
+    }
+
+    /// Counts terms.
+    fn count(&mut self, terms: usize) -> Option<()> {
+        self.terms += terms;
+        (self.terms <= MAX_TERMS).then_some(())
+    }
+
+    /// Counts a list or an object that is made.
+    fn make(&mut self) -> Option<()> {
+        self.made += 1;
+        (self.made <= MAX_MADE).then_some(())
+    }
+
+    /// A text without values in it.
+    fn constant(&mut self, parts: &[StrPart<&str, Parsed<&str>>]) -> Option<String> {
+        let text = constant(parts)?;
+        self.text += text.len();
+        (self.text <= MAX_TEXT).then_some(text)
     }
 
     fn one<'t, 's>(&mut self, term: &'t Parsed<&'s str>, scope: &Scope<'t, 's>) -> Option<Term> {
@@ -225,9 +253,9 @@ impl Compiler {
     }
 
     fn term<'t, 's>(&mut self, term: &'t Parsed<&'s str>, scope: &Scope<'t, 's>) -> Option<Term> {
-        self.terms += 1;
-        if self.terms > MAX_TERMS {
-            return None;
+        self.count(1)?;
+        if matches!(term, Parsed::Arr(_) | Parsed::Obj(_)) {
+            self.make()?;
         }
         Some(match term {
             Parsed::Id => Term::Input,
@@ -253,9 +281,32 @@ impl Compiler {
             Parsed::Call(name, arguments) => self.call(name, arguments, scope)?,
             Parsed::Var(name) => Term::Slot(scope.slot(name)?),
             Parsed::Path(of, path) => {
+                self.count(path.0.len())?;
                 let of = self.term(of, scope)?;
-                path.0.iter().try_fold(of, part)?
+                path.0.iter().try_fold(of, |of, part| self.part(of, part))?
             }
+            _ => return None,
+        })
+    }
+
+    /// A part of a path, such as `.name`.
+    fn part(&mut self, of: Term, (part, optional): &(PathPart<Parsed<&str>>, Opt)) -> Option<Term> {
+        let optional = matches!(optional, Opt::Optional);
+        Some(match part {
+            PathPart::Index(Parsed::Str(None, parts)) => {
+                member(of, self.constant(parts)?, optional)
+            }
+            PathPart::Index(Parsed::Num(digits)) if !optional => {
+                Term::Place(Box::new(of), integer(digits)?)
+            }
+            PathPart::Index(Parsed::Neg(number)) if !optional => match &**number {
+                Parsed::Num(digits) => Term::Place(Box::new(of), -integer(digits)?),
+                _ => return None,
+            },
+            PathPart::Range(None, None) => Term::Values {
+                of: Box::new(of),
+                optional,
+            },
             _ => return None,
         })
     }
@@ -265,13 +316,12 @@ impl Compiler {
         parts: &'t [StrPart<&'s str, Parsed<&'s str>>],
         scope: &Scope<'t, 's>,
     ) -> Option<Term> {
-        if let Some(text) = constant(parts) {
-            return Some(Term::text(text));
+        if constant(parts).is_some() {
+            return self.constant(parts).map(Term::text);
         }
         let part = |part: &'t StrPart<&'s str, Parsed<&'s str>>| match part {
-            StrPart::Str(text) => Some(Term::text(*text)),
-            StrPart::Char(character) => Some(Term::text(*character)),
             StrPart::Term(term) => self.one(term, scope),
+            text => self.constant(std::slice::from_ref(text)).map(Term::text),
         };
         Some(Term::Text(parts.iter().map(part).collect::<Option<_>>()?))
     }
@@ -285,9 +335,10 @@ impl Compiler {
         for (key, value) in members {
             let name = match (key, value) {
                 (Parsed::Var(name), None) => name.strip_prefix('$')?.to_owned(),
-                (Parsed::Str(None, parts), _) => constant(parts)?,
+                (Parsed::Str(None, parts), _) => self.constant(parts)?,
                 _ => return None,
             };
+            self.count(1)?;
             let value = match (value, key) {
                 (Some(value), _) => self.one(value, scope)?,
                 (None, Parsed::Var(variable)) => Term::Slot(scope.slot(variable)?),
@@ -440,6 +491,7 @@ impl Compiler {
                     of: Box::new(Term::Input),
                     optional: false,
                 };
+                self.make()?;
                 let each = self.boxed(each, scope)?;
                 Term::List(Some(Box::new(Term::Pipe(Box::new(items), each))))
             }
@@ -453,26 +505,6 @@ impl Compiler {
     }
 }
 
-/// A part of a path, such as `.name`.
-fn part(of: Term, (part, optional): &(PathPart<Parsed<&str>>, Opt)) -> Option<Term> {
-    let optional = matches!(optional, Opt::Optional);
-    Some(match part {
-        PathPart::Index(Parsed::Str(None, parts)) => member(of, constant(parts)?, optional),
-        PathPart::Index(Parsed::Num(digits)) if !optional => {
-            Term::Place(Box::new(of), integer(digits)?)
-        }
-        PathPart::Index(Parsed::Neg(number)) if !optional => match &**number {
-            Parsed::Num(digits) => Term::Place(Box::new(of), -integer(digits)?),
-            _ => return None,
-        },
-        PathPart::Range(None, None) => Term::Values {
-            of: Box::new(of),
-            optional,
-        },
-        _ => return None,
-    })
-}
-
 fn member(of: Term, name: String, optional: bool) -> Term {
     Term::Member {
         of: Box::new(of),
@@ -481,7 +513,6 @@ fn member(of: Term, name: String, optional: bool) -> Term {
     }
 }
 
-/// A text without values in it.
 fn constant(parts: &[StrPart<&str, Parsed<&str>>]) -> Option<String> {
     let part = |part: &StrPart<&str, Parsed<&str>>| match part {
         StrPart::Str(text) => Some((*text).to_owned()),

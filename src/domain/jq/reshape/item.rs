@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use jaq_json::{Num, Val};
 
+use super::super::budget::BYTES_A_UNIT;
 use super::Beyond;
 use super::compile::Constant;
 use super::run::{Result, Run};
@@ -149,7 +150,7 @@ impl<'a> Item<'a> {
         match self {
             Self::Null => Ok(Self::Null),
             Self::Node(at) if self.kind(run) == Kind::Object => {
-                run.spend(self.members(run)? / LOOKED_AT)?;
+                look(run, self.members(run)?, name)?;
                 let mut members = run.tape.members(*at);
                 match members.find(|(own, _)| *own == name) {
                     Some((_, value)) => Self::of(run, value),
@@ -157,11 +158,12 @@ impl<'a> Item<'a> {
                 }
             }
             Self::Object(members) => {
+                look(run, members.len(), name)?;
                 let member = members.iter().find(|(own, _)| *own == name);
                 Ok(member.map_or(Self::Null, |(_, value)| value.clone()))
             }
             Self::Val(Val::Obj(members)) => {
-                run.spend(members.len() / LOOKED_AT)?;
+                look(run, members.len(), name)?;
                 let is = |key: &Val| matches!(key, Val::TStr(own) if **own == name.as_bytes());
                 let member = members.iter().find(|(key, _)| is(key));
                 member.map_or(Ok(Self::Null), |(_, value)| Self::variable(value))
@@ -223,6 +225,11 @@ impl<'a> Item<'a> {
             },
         }
     }
+}
+
+/// Counts looking for a name among so many members.
+fn look(run: &Run<'_>, members: usize, name: &str) -> Result<()> {
+    run.spend((1 + members / LOOKED_AT) * (1 + name.len() / BYTES_A_UNIT))
 }
 
 /// The content of a text that is written with escapes.

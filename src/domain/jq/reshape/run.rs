@@ -18,7 +18,12 @@ pub(super) struct Run<'a> {
     slots: RefCell<Vec<Item<'a>>>,
     /// The work that it may do.
     left: Cell<u64>,
+    depth: Cell<usize>,
 }
+
+/// Terms that are being run at once: each takes some of the stack. What follows a term is run while
+/// that is, for each of its values.
+const MAX_DEPTH: usize = 200;
 
 pub(super) type Result<T> = std::result::Result<T, Beyond>;
 
@@ -40,6 +45,7 @@ impl<'a> Run<'a> {
             tape,
             slots: RefCell::new(all),
             left: Cell::new(work),
+            depth: Cell::new(0),
         })
     }
 
@@ -61,6 +67,17 @@ impl<'a> Run<'a> {
         self.spend(1 + bytes / BYTES_A_UNIT)
     }
 
+    /// A term begins. Where one fails, all end.
+    pub(super) fn deeper(&self) -> Result<()> {
+        let depth = self.depth.get() + 1;
+        self.depth.set(depth);
+        (depth <= MAX_DEPTH).then_some(()).ok_or(Beyond)
+    }
+
+    pub(super) fn shallower(&self) {
+        self.depth.set(self.depth.get() - 1);
+    }
+
     pub(super) fn put(&self, slot: usize, value: Item<'a>) -> Result<()> {
         let mut slots = self.slots.borrow_mut();
         *slots.get_mut(slot).ok_or(Beyond)? = value;
@@ -70,7 +87,8 @@ impl<'a> Run<'a> {
     /// What a term comes to that comes to one value.
     pub(super) fn one(&self, term: &'a Term, input: &Item<'a>) -> Result<Item<'a>> {
         self.spend(1)?;
-        Ok(match term {
+        self.deeper()?;
+        let value = match term {
             Term::Input => input.clone(),
             Term::Constant(constant) => Item::constant(constant),
             Term::Slot(slot) => self.slots.borrow().get(*slot).cloned().ok_or(Beyond)?,
@@ -138,12 +156,15 @@ impl<'a> Run<'a> {
             Term::Values { .. } | Term::Comma(..) | Term::OfKind(_) | Term::Nothing => {
                 return Err(Beyond);
             }
-        })
+        };
+        self.shallower();
+        Ok(value)
     }
 
     /// All that a term comes to, one after the other.
     pub(super) fn each(&self, term: &'a Term, input: &Item<'a>, then: Then<'_, 'a>) -> Result<()> {
         self.spend(1)?;
+        self.deeper()?;
         match term {
             Term::Member { of, name, optional } => self.each(of, input, &mut |of| {
                 let fits = matches!(of, Item::Null) || of.kind(self) == Kind::Object;
@@ -193,7 +214,9 @@ impl<'a> Run<'a> {
             Term::OfKind(kind) if input.kind(self) == *kind => then(input.clone()),
             Term::OfKind(_) | Term::Nothing => Ok(()),
             term => then(self.one(term, input)?),
-        }
+        }?;
+        self.shallower();
+        Ok(())
     }
 
     /// The branch of an `if` that is taken.
@@ -249,6 +272,8 @@ impl<'a> Run<'a> {
 
     fn add(&self, left: Item<'a>, right: Item<'a>) -> Result<Item<'a>> {
         Ok(match (left, right) {
+            // With `null`, too, a number beyond the machine's becomes an approximate one.
+            (Item::Number(_), _) | (_, Item::Number(_)) => return Err(Beyond),
             (Item::Null, other) | (other, Item::Null) => other,
             (Item::Int(left), Item::Int(right)) => {
                 Item::Int(left.checked_add(right).ok_or(Beyond)?)

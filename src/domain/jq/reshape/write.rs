@@ -19,6 +19,8 @@ impl<'a> Run<'a> {
             bytes: Vec::new(),
         };
         out.term(term, &self.document()?, 0)?;
+        // What was written last is not looked at before.
+        out.fits(0)?;
         String::from_utf8(out.bytes).map_err(|_| Beyond)
     }
 }
@@ -32,6 +34,7 @@ impl<'a> Out<'_, 'a> {
     /// What a term comes to that comes to one value.
     fn term(&mut self, term: &'a Term, input: &Item<'a>, level: usize) -> Result<()> {
         let run = self.run;
+        run.deeper()?;
         match term {
             Term::Object(entries) => {
                 run.spend(1)?;
@@ -42,7 +45,6 @@ impl<'a> Out<'_, 'a> {
                     self.term(&entry.value, input, level + 1)?;
                 }
                 self.bytes.push(b'}');
-                Ok(())
             }
             Term::List(Some(items)) => {
                 run.spend(1)?;
@@ -50,21 +52,22 @@ impl<'a> Out<'_, 'a> {
                 let begin = self.bytes.len();
                 self.items(items, input, level + 1, begin)?;
                 self.bytes.push(b']');
-                Ok(())
             }
-            Term::Pipe(left, right) => self.term(right, &run.one(left, input)?, level),
+            Term::Pipe(left, right) => self.term(right, &run.one(left, input)?, level)?,
             Term::Bind { value, slot, then } => {
                 let value = run.one(value, input)?;
                 run.put(*slot, value)?;
-                self.term(then, input, level)
+                self.term(then, input, level)?;
             }
-            Term::If { .. } => self.term(run.branch(term, input)?, input, level),
+            Term::If { .. } => self.term(run.branch(term, input)?, input, level)?,
             Term::Else(first, otherwise) => match run.first_true(first, input)? {
-                Some(first) => self.item(&first, level),
-                None => self.term(otherwise, input, level),
+                Some(first) => self.item(&first, level)?,
+                None => self.term(otherwise, input, level)?,
             },
-            term => self.item(&run.one(term, input)?, level),
+            term => self.item(&run.one(term, input)?, level)?,
         }
+        run.shallower();
+        Ok(())
     }
 
     /// All that a term comes to, with commas between; the list's items begin at a byte.
@@ -76,6 +79,7 @@ impl<'a> Out<'_, 'a> {
         begin: usize,
     ) -> Result<()> {
         let run = self.run;
+        run.deeper()?;
         match term {
             Term::Object(_) | Term::List(_) => {
                 self.comma(self.bytes.len() > begin);
@@ -93,7 +97,9 @@ impl<'a> Out<'_, 'a> {
                 self.comma(self.bytes.len() > begin);
                 self.item(&item, level)
             }),
-        }
+        }?;
+        run.shallower();
+        Ok(())
     }
 
     fn comma(&mut self, is_needed: bool) {
@@ -104,14 +110,22 @@ impl<'a> Out<'_, 'a> {
 
     /// Begins a list or an object.
     fn open(&mut self, bracket: u8, level: usize) -> Result<()> {
-        if level >= MAX_LEVELS || self.bytes.len() > MAX_ANSWER {
+        if level >= MAX_LEVELS {
             return Err(Beyond);
         }
         self.bytes.push(bracket);
         Ok(())
     }
 
+    /// Whether so many more bytes are not too many.
+    fn fits(&self, more: usize) -> Result<()> {
+        let fits = self.bytes.len() + more <= MAX_ANSWER;
+        fits.then_some(()).ok_or(Beyond)
+    }
+
     fn item(&mut self, item: &Item<'a>, level: usize) -> Result<()> {
+        self.fits(0)?;
+        self.run.spend(1)?;
         match item {
             Item::Null => self.bytes.extend(b"null"),
             Item::Bool(true) => self.bytes.extend(b"true"),
@@ -147,11 +161,15 @@ impl<'a> Out<'_, 'a> {
     }
 
     fn value(&mut self, value: &Val, level: usize) -> Result<()> {
-        text::level(value, &mut self.bytes, MAX_ANSWER, level).map_err(|_| Beyond)
+        let before = self.bytes.len();
+        text::level(value, &mut self.bytes, MAX_ANSWER, level).map_err(|_| Beyond)?;
+        self.run.spend_bytes(self.bytes.len() - before)
     }
 
     /// A node with what is in it.
     fn node(&mut self, at: At, level: usize) -> Result<()> {
+        self.fits(0)?;
+        self.run.spend(1)?;
         let tape = self.run.tape;
         match tape.node(at).ok_or(Beyond)? {
             Node::List { .. } => {
@@ -180,6 +198,7 @@ impl<'a> Out<'_, 'a> {
 
     /// A text that needs no escapes.
     fn plain(&mut self, text: &str) -> Result<()> {
+        self.fits(text.len())?;
         self.run.spend_bytes(text.len())?;
         self.bytes.push(b'"');
         self.bytes.extend(text.as_bytes());
@@ -188,7 +207,9 @@ impl<'a> Out<'_, 'a> {
     }
 
     fn escaped(&mut self, text: &str) -> Result<()> {
-        self.run.spend_bytes(text.len())?;
-        serde_json::to_writer(&mut self.bytes, text).map_err(|_| Beyond)
+        self.fits(text.len())?;
+        let before = self.bytes.len();
+        serde_json::to_writer(&mut self.bytes, text).map_err(|_| Beyond)?;
+        self.run.spend_bytes(self.bytes.len() - before)
     }
 }

@@ -106,6 +106,8 @@ fn what_is_no_easy_case_is_the_interpreter_s() {
         (". == 1", "1.0"),
         (". == [1]", "[1]"),
         (". + 1", "9223372036854775807"),
+        (". + null", "9223372036854775808"),
+        ("null + .", "12345678901234567890"),
         (".", "{\"a\": 1, \"a\": 2}"),
         (".", "{\"\\u0061\": 1}"),
         (".", "0.12345678901234567890123456789012345678901234567890"),
@@ -153,14 +155,37 @@ fn no_more_work_is_done_than_is_left() {
         ("[.[] as $a | .[] as $b | .[-1] == .[500]]", &list),
     ] {
         let reshape = Reshape::parse(source).unwrap();
-        let work = Work::of(100_000);
-        let made = reshape.run(document, &variables(), &work);
-        assert_eq!((made, work.left()), (None, 100_000), "{source}");
+        let work = Work::of_call();
+        assert_eq!(reshape.run(document, &variables(), &work), None, "{source}");
+        let left = Work::of_call().left() - work.left();
+        assert!((150_000..=200_000).contains(&left), "{left}: {source}");
+        let work = Work::of(1_000);
+        assert_eq!(reshape.run(document, &variables(), &work), None, "{source}");
     }
     let work = Work::of(5_000);
     let reshape = Reshape::parse("map(.)").unwrap();
     assert!(reshape.run(&list, &variables(), &work).is_some());
     assert!(work.left() < 4_000, "what was done is counted");
+}
+
+#[test]
+fn no_answer_is_longer_than_it_may_be() {
+    let zeros = "0,".repeat(399);
+    let text = "x".repeat(100_000);
+    let control = "\\u0001".repeat(40_000);
+    for (source, text) in [
+        ("[.l[] as $x | .t]", &text),
+        (".t as $t | [.l[] | $t]", &control),
+        (". as $all | [.l[] | $all] | length | [.]", &text),
+        ("[.l[] as $x | .]", &text),
+        ("[.t as $t | .l[] | $t] | join(\"\")", &control),
+    ] {
+        let document = format!("{{\"t\":\"{text}\",\"l\":[{zeros}0]}}");
+        let reshape = Reshape::parse(source).unwrap();
+        let made = reshape.run(&document, &variables(), &Work::of(1 << 40));
+        let is_short = source.contains("length");
+        assert_eq!(made.is_some(), is_short, "{source}");
+    }
 }
 
 #[test]
@@ -173,6 +198,16 @@ fn a_deep_program_needs_little_stack() {
         let definitions = format!("def f0(f): f; {definitions} f19(map(.))");
         let maps = "map(".repeat(8) + "." + &")".repeat(8);
         let lists = format!("{}1{}", "[".repeat(9), "]".repeat(9));
+        // What follows a term is run while that is.
+        let path = ".a".repeat(80);
+        let parts = format!("def p: {path}; def q: p|p|p; def r: q|q|q; [r|r]",);
+        let pipes = "def p: .|.|.|.|.|.|.|.; def q: p|p|p|p|p|p; [.[]|q|q|q|q|q|q]".to_owned();
+        for (source, document) in [(parts, "{}"), (pipes, "[1]")] {
+            assert!(Program::parse(&source).is_ok(), "{source}");
+            let reshape = Reshape::parse(&source).unwrap();
+            let made = reshape.run(document, &variables(), &Work::of_call());
+            assert_eq!(made, None, "{source}");
+        }
         for (source, document) in [(deep, "1"), (definitions, "[1]"), (maps, &lists)] {
             assert!(Program::parse(&source).is_ok(), "{source}");
             let reshape = Reshape::parse(&source).unwrap();
@@ -187,9 +222,19 @@ fn a_program_that_grows_when_it_is_written_out_is_left_alone() {
     let definitions: String = (1..30)
         .map(|number| format!("def f{number}: [f{0}, f{0}];", number - 1))
         .collect();
-    let source = format!("def f0: 1; {definitions} f10");
-    assert!(Program::parse(&source).is_ok());
-    assert!(Reshape::parse(&source).is_none());
+    let path = ".a".repeat(80);
+    let text = "x".repeat(10_000);
+    for source in [
+        format!("def f0: 1; {definitions} f10"),
+        format!("def p: {path}; def q: p|p|p|p|p|p; [q|q|q|q|q|q]"),
+        format!("def p: \"{text}\"; def q: [p, p, p]; [q, q, q]"),
+        // Deeper than the interpreter goes.
+        vec!["[.]"; 71].join("|"),
+        format!("$args | {} | length", vec!["[.]"; 73].join("|")),
+    ] {
+        assert!(Program::parse(&source).is_ok(), "{source}");
+        assert!(Reshape::parse(&source).is_none(), "{source}");
+    }
 }
 
 fn document() -> impl Strategy<Value = String> {
@@ -199,6 +244,7 @@ fn document() -> impl Strategy<Value = String> {
         Just("false".to_owned()),
         Just("\"\"".to_owned()),
         "-?(0|[1-9][0-9]{0,3})",
+        "-?[1-9][0-9]{17,24}",
         "-?[1-9]\\.[0-9]{1,3}(e[1-9])?",
         "\"[a-c]{0,2}(\\\\n|\\\\u0041|\\\\/|é)?[a-c]{0,2}\"",
     ];
@@ -246,6 +292,7 @@ fn program() -> impl Strategy<Value = String> {
         Just("$args.days"),
         Just("$org"),
         Just("$v"),
+        Just(". + null"),
     ];
     let leaf = leaf.prop_map(str::to_owned);
     leaf.prop_recursive(5, 24, 3, |inner| {
