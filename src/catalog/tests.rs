@@ -43,6 +43,30 @@ fn load(steps: &str) -> Result<Catalog, String> {
 const GET: &str = "request = { method = \"GET\", path = \"/\" }";
 
 #[test]
+fn an_output_that_only_chooses_of_one_answer_is_made_of_its_text() {
+    let with = |output: &str| format!("output = '{output}'\n{GET}");
+    let step = |what: &str| format!("output = '{{a, b}}'\n[[tools.steps]]\nname = \"a\"\n{what}\n");
+    for (tool, at_once) in [
+        (with("{a, b: map(.c)}"), true),
+        (with("sort_by(.a)"), false),
+        (step(GET), true),
+        (step("value = '1'"), false),
+        (step(&format!("when = '$args.day'\n{GET}")), false),
+        (step(&format!("for_each = '[1]'\n{GET}")), false),
+        (
+            step(&format!("{GET}\n[[tools.steps]]\nname = \"b\"\n{GET}")),
+            false,
+        ),
+    ] {
+        let catalog = load(&tool).unwrap();
+        let Run::Steps(plan) = &catalog.tool("read").unwrap().tool.run else {
+            panic!("no steps: {tool}");
+        };
+        assert_eq!(plan.reshaped().is_some(), at_once, "{tool}");
+    }
+}
+
+#[test]
 fn steps_are_put_into_rounds() {
     let step = |name: &str, what: &str| format!("[[tools.steps]]\nname = \"{name}\"\n{what}\n");
     let steps = [

@@ -57,6 +57,7 @@ impl Gateway {
         origin: &Origin,
     ) -> Result<Result<Vec<Rehearsed>, CallOutcome>, NotCalled> {
         let entry = visit.edition.catalog.tool(tool);
+        let entry = entry.filter(|entry| visit.admits(&entry.tool));
         let entry = entry.ok_or(NotCalled::UnknownTool)?;
         let request_id = origin.id().as_str();
         let arguments = match entry.schema.check(arguments) {

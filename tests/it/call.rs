@@ -103,6 +103,10 @@ async fn what_goes_wrong_is_an_error_of_the_command() {
             "has no tool `archive_patient`",
         ),
         (
+            "call archive_patient --org north --env dev --arg nothing=1 --dry-run",
+            "has no tool `archive_patient`",
+        ),
+        (
             "call search_patients --org nroth --env dev",
             "did you mean `north`?",
         ),

@@ -26,8 +26,8 @@ use tape::Tape;
 /// A program that only chooses and arranges.
 pub struct Reshape {
     term: Term,
-    /// Places for what a program gives names to, its variables included.
-    slots: usize,
+    /// Places for what a program gives names to, its variables included; and names of members.
+    sizes: (usize, usize),
 }
 
 /// What is not made with so much work is the interpreter's: if it is found out late that a document
@@ -43,8 +43,8 @@ impl Reshape {
     pub fn parse(source: &str) -> Option<Self> {
         let tokens = source::tokens(source).ok()?;
         let program = source::term(source, &tokens).ok()?;
-        let (term, slots) = compile::compile(&program)?;
-        Some(Self { term, slots })
+        let (term, sizes) = compile::compile(&program)?;
+        Some(Self { term, sizes })
     }
 
     /// What it makes of a document that `domain::json` has found sound, as text: what the program
@@ -52,7 +52,7 @@ impl Reshape {
     pub fn run(&self, sound: &str, variables: &Variables, work: &Work) -> Option<String> {
         let tape = Tape::read(sound)?;
         let (before, most) = (work.left(), work.left().min(MOST));
-        let run = Run::new(&tape, variables, self.slots, most).ok()?;
+        let run = Run::new(&tape, variables, self.sizes, most).ok()?;
         let text = run.text(&self.term);
         work.leave(before - (most - run.left()));
         text.ok()

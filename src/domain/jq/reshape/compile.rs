@@ -29,7 +29,7 @@ pub(super) enum Term {
     /// `of.name`
     Member {
         of: Box<Self>,
-        name: String,
+        name: Name,
         /// Nothing, where it is no object: `of.name?`
         optional: bool,
     },
@@ -73,6 +73,13 @@ pub(super) enum Term {
     /// The input, if it is of that kind.
     OfKind(Kind),
     Nothing,
+}
+
+/// A member that is looked for.
+pub(super) struct Name {
+    pub(super) text: String,
+    /// Of all of them in the program.
+    pub(super) number: usize,
 }
 
 pub(super) enum Constant {
@@ -154,31 +161,32 @@ impl Term {
     }
 }
 
-/// The program, and how many slots it needs; `None` where it is the interpreter's.
-pub(super) fn compile(program: &Parsed<&str>) -> Option<(Term, usize)> {
+/// The program, and how many slots and names it has; `None` where it is the interpreter's.
+pub(super) fn compile(program: &Parsed<&str>) -> Option<(Term, (usize, usize))> {
     let mut scope = Scope(None);
     for (slot, name) in VARIABLES.iter().enumerate() {
         // What steps came to is put together for the interpreter.
         if *name != "$steps" {
-            scope = scope.with(Name::Value(name, slot));
+            scope = scope.with(Known::Value(name, slot));
         }
     }
     let mut compiler = Compiler {
         slots: VARIABLES.len(),
+        names: 0,
         terms: 0,
         text: 0,
         made: 0,
     };
     let term = compiler.one(program, &scope)?;
-    Some((term, compiler.slots))
+    Some((term, (compiler.slots, compiler.names)))
 }
 
 /// The names at a place, the innermost first.
 #[derive(Clone)]
-struct Scope<'t, 's>(Option<Rc<(Name<'t, 's>, Self)>>);
+struct Scope<'t, 's>(Option<Rc<(Known<'t, 's>, Self)>>);
 
 #[derive(Clone)]
-enum Name<'t, 's> {
+enum Known<'t, 's> {
     /// `$name`, and its slot.
     Value(&'s str, usize),
     Definition(&'t Def<&'s str>),
@@ -187,12 +195,12 @@ enum Name<'t, 's> {
 }
 
 impl<'t, 's> Scope<'t, 's> {
-    fn with(&self, name: Name<'t, 's>) -> Self {
+    fn with(&self, name: Known<'t, 's>) -> Self {
         Self(Some(Rc::new((name, self.clone()))))
     }
 
     /// Each name, with those around it.
-    fn names(&self) -> impl Iterator<Item = (&Name<'t, 's>, &Self)> {
+    fn names(&self) -> impl Iterator<Item = (&Known<'t, 's>, &Self)> {
         let first = self.0.as_deref();
         let all = std::iter::successors(first, |(_, outer)| outer.0.as_deref());
         all.map(|(name, outer)| (name, outer))
@@ -200,7 +208,7 @@ impl<'t, 's> Scope<'t, 's> {
 
     fn slot(&self, of: &str) -> Option<usize> {
         self.names().find_map(|(name, _)| match name {
-            Name::Value(name, slot) if *name == of => Some(*slot),
+            Known::Value(name, slot) if *name == of => Some(*slot),
             _ => None,
         })
     }
@@ -208,6 +216,7 @@ impl<'t, 's> Scope<'t, 's> {
 
 struct Compiler {
     slots: usize,
+    names: usize,
     terms: usize,
     text: usize,
     made: usize,
@@ -274,7 +283,7 @@ impl Compiler {
             }
             Parsed::Def(definitions, rest) => {
                 let scope = definitions.iter().fold(scope.clone(), |scope, definition| {
-                    scope.with(Name::Definition(definition))
+                    scope.with(Known::Definition(definition))
                 });
                 self.term(rest, &scope)?
             }
@@ -289,12 +298,23 @@ impl Compiler {
         })
     }
 
+    fn member(&mut self, of: Term, text: String, optional: bool) -> Term {
+        let number = self.names;
+        self.names += 1;
+        Term::Member {
+            of: Box::new(of),
+            name: Name { text, number },
+            optional,
+        }
+    }
+
     /// A part of a path, such as `.name`.
     fn part(&mut self, of: Term, (part, optional): &(PathPart<Parsed<&str>>, Opt)) -> Option<Term> {
         let optional = matches!(optional, Opt::Optional);
         Some(match part {
             PathPart::Index(Parsed::Str(None, parts)) => {
-                member(of, self.constant(parts)?, optional)
+                let name = self.constant(parts)?;
+                self.member(of, name, optional)
             }
             PathPart::Index(Parsed::Num(digits)) if !optional => {
                 Term::Place(Box::new(of), integer(digits)?)
@@ -342,7 +362,7 @@ impl Compiler {
             let value = match (value, key) {
                 (Some(value), _) => self.one(value, scope)?,
                 (None, Parsed::Var(variable)) => Term::Slot(scope.slot(variable)?),
-                (None, _) => member(Term::Input, name.clone(), false),
+                (None, _) => self.member(Term::Input, name.clone(), false),
             };
             if entries.iter().any(|entry| entry.name == name) {
                 return None;
@@ -369,7 +389,7 @@ impl Compiler {
             BinaryOp::Pipe(Some(Pattern::Var(name))) => {
                 let value = self.boxed(left, scope)?;
                 let slot = self.slot();
-                let then = self.boxed(right, &scope.with(Name::Value(name, slot)))?;
+                let then = self.boxed(right, &scope.with(Known::Value(name, slot)))?;
                 Term::Bind { value, slot, then }
             }
             BinaryOp::Comma => Term::Comma(self.boxed(left, scope)?, self.boxed(right, scope)?),
@@ -416,19 +436,19 @@ impl Compiler {
         scope: &Scope<'t, 's>,
     ) -> Option<Term> {
         let own = scope.names().find_map(|(known, outer)| match known {
-            Name::Definition(definition)
+            Known::Definition(definition)
                 if definition.name == name && definition.args.len() == arguments.len() =>
             {
                 Some((known.clone(), outer.clone()))
             }
-            Name::Closure(known_name, ..) if *known_name == name && arguments.is_empty() => {
+            Known::Closure(known_name, ..) if *known_name == name && arguments.is_empty() => {
                 Some((known.clone(), outer.clone()))
             }
             _ => None,
         });
         match own {
-            Some((Name::Closure(_, term, written), _)) => self.term(term, &written),
-            Some((Name::Definition(definition), outer)) => {
+            Some((Known::Closure(_, term, written), _)) => self.term(term, &written),
+            Some((Known::Definition(definition), outer)) => {
                 self.written_out(definition, arguments, scope, &outer)
             }
             _ => self.library(name, arguments, scope),
@@ -447,11 +467,11 @@ impl Compiler {
         let mut values = Vec::new();
         for (name, argument) in definition.args.iter().zip(arguments) {
             inner = inner.with(match name.starts_with('$') {
-                false => Name::Closure(name, argument, scope.clone()),
+                false => Known::Closure(name, argument, scope.clone()),
                 true => {
                     let (value, slot) = (self.boxed(argument, scope)?, self.slot());
                     values.push((value, slot));
-                    Name::Value(name, slot)
+                    Known::Value(name, slot)
                 }
             });
         }
@@ -502,14 +522,6 @@ impl Compiler {
             },
             _ => return None,
         })
-    }
-}
-
-fn member(of: Term, name: String, optional: bool) -> Term {
-    Term::Member {
-        of: Box::new(of),
-        name,
-        optional,
     }
 }
 

@@ -7,7 +7,7 @@ use jaq_json::{Num, Val};
 
 use super::super::budget::BYTES_A_UNIT;
 use super::Beyond;
-use super::compile::Constant;
+use super::compile::{Constant, Name};
 use super::run::{Result, Run};
 use super::tape::{At, Node};
 
@@ -146,14 +146,14 @@ impl<'a> Item<'a> {
     }
 
     /// `.name`
-    pub(super) fn member(&self, run: &Run<'a>, name: &str) -> Result<Self> {
+    pub(super) fn member(&self, run: &Run<'a>, name: &Name) -> Result<Self> {
+        let (guess, name) = (run.guess(name)?, name.text.as_str());
         match self {
             Self::Null => Ok(Self::Null),
             Self::Node(at) if self.kind(run) == Kind::Object => {
                 look(run, self.members(run)?, name)?;
-                let mut members = run.tape.members(*at);
-                match members.find(|(own, _)| *own == name) {
-                    Some((_, value)) => Self::of(run, value),
+                match run.tape.member(*at, name, guess) {
+                    Some(value) => Self::of(run, value),
                     None => Ok(Self::Null),
                 }
             }

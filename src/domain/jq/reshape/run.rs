@@ -8,7 +8,7 @@ use jaq_json::Val;
 use super::super::Variables;
 use super::super::budget::BYTES_A_UNIT;
 use super::Beyond;
-use super::compile::{Entry, Function, Term};
+use super::compile::{Entry, Function, Name, Term};
 use super::item::{Item, Kind};
 use super::tape::Tape;
 
@@ -16,6 +16,8 @@ use super::tape::Tape;
 pub(super) struct Run<'a> {
     pub(super) tape: &'a Tape<'a>,
     slots: RefCell<Vec<Item<'a>>>,
+    /// Where in an object each name was found last.
+    guesses: Vec<Cell<usize>>,
     /// The work that it may do.
     left: Cell<u64>,
     depth: Cell<usize>,
@@ -34,7 +36,7 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         tape: &'a Tape<'a>,
         variables: &'a Variables,
-        slots: usize,
+        (slots, names): (usize, usize),
         work: u64,
     ) -> Result<Self> {
         let given = variables.all().into_iter();
@@ -44,6 +46,7 @@ impl<'a> Run<'a> {
         Ok(Self {
             tape,
             slots: RefCell::new(all),
+            guesses: vec![Cell::new(0); names],
             left: Cell::new(work),
             depth: Cell::new(0),
         })
@@ -51,6 +54,10 @@ impl<'a> Run<'a> {
 
     pub(super) fn left(&self) -> u64 {
         self.left.get()
+    }
+
+    pub(super) fn guess(&self, name: &Name) -> Result<&Cell<usize>> {
+        self.guesses.get(name.number).ok_or(Beyond)
     }
 
     pub(super) fn document(&self) -> Result<Item<'a>> {

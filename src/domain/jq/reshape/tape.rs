@@ -1,10 +1,15 @@
 //! A document as a row of nodes.
 
+use std::cell::Cell;
+
 use super::super::value::MAX_FRACTION;
 
 /// The nodes of a document, each list and object before what is in it: a member is its name and
 /// its value.
 pub(super) struct Tape<'d>(Vec<Node<'d>>);
+
+/// Bytes of a document that are a node.
+const USUAL: usize = 8;
 
 /// Where a node is.
 pub(super) type At = usize;
@@ -38,8 +43,9 @@ impl<'d> Tape<'d> {
         let mut reader = Reader {
             text: sound,
             at: 0,
-            nodes: Vec::with_capacity(sound.len() / 16),
+            nodes: Vec::with_capacity(sound.len() / USUAL),
             names: Vec::new(),
+            last: Vec::new(),
         };
         reader.value()?;
         Some(Self(reader.nodes))
@@ -82,6 +88,27 @@ impl<'d> Tape<'d> {
             }
         })
     }
+
+    /// The value of an object's member. Objects of one list mostly have the same names in the same
+    /// order: it is looked for first where it was in the last one.
+    pub(super) fn member(&self, at: At, name: &str, guess: &Cell<usize>) -> Option<At> {
+        let Some(Node::Object { length, end }) = self.0.get(at) else {
+            return None;
+        };
+        let (length, end) = (*length as usize, *end as usize);
+        if end - at - 1 > 2 * length {
+            // There are lists or objects in it.
+            let mut members = self.members(at);
+            return members.find_map(|(own, value)| (own == name).then_some(value));
+        }
+        let first = guess.get().min(length);
+        let place = (first..length).chain(0..first).find(|place| {
+            let own = self.0.get(at + 1 + 2 * place);
+            matches!(own, Some(Node::Text(own)) if *own == name)
+        })?;
+        guess.set(place);
+        Some(at + 2 + 2 * place)
+    }
 }
 
 struct Reader<'d> {
@@ -90,6 +117,8 @@ struct Reader<'d> {
     nodes: Vec<Node<'d>>,
     /// The names of the objects that are being read, the innermost's last.
     names: Vec<&'d str>,
+    /// Those of the object that was read last, which are distinct.
+    last: Vec<&'d str>,
 }
 
 impl<'d> Reader<'d> {
@@ -213,8 +242,12 @@ impl<'d> Reader<'d> {
         }
         let names = self.names.get_mut(outer..)?;
         let length = u32::try_from(names.len()).ok()?;
-        if !distinct(names) {
-            return None;
+        if *names != *self.last {
+            self.last.clear();
+            self.last.extend_from_slice(names);
+            if !distinct(names) {
+                return None;
+            }
         }
         self.names.truncate(outer);
         let end = u32::try_from(self.nodes.len()).ok()?;

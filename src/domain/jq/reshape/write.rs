@@ -11,12 +11,15 @@ use super::item::{Item, unescaped};
 use super::run::{Result, Run};
 use super::tape::{At, Node};
 
+/// Bytes of what a program comes to.
+const USUAL: usize = 4096;
+
 impl<'a> Run<'a> {
     /// What the program comes to, as text.
     pub(super) fn text(&self, term: &'a Term) -> Result<String> {
         let mut out = Out {
             run: self,
-            bytes: Vec::new(),
+            bytes: Vec::with_capacity(USUAL),
         };
         out.term(term, &self.document()?, 0)?;
         // What was written last is not looked at before.

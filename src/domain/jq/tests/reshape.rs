@@ -139,6 +139,14 @@ fn more_members_than_are_compared_each_with_each() {
 }
 
 #[test]
+fn members_are_found_wherever_they_stand() {
+    let list = r#"[{"a":1,"b":2},{"b":3,"a":4},{"b":5},{"c":[{"b":0}],"b":6},{},{"a":"b","c":"b"},{"a":0,"b":7}]"#;
+    let (made, text) = both("map(.b)", list);
+    assert_eq!(made.as_deref(), Some("[2,3,5,6,null,null,7]"));
+    assert_eq!(made.ok_or(RunError::Broken), text);
+}
+
+#[test]
 fn no_more_work_is_done_than_is_left() {
     let list = format!("[{}0]", "0,".repeat(999));
     let long = format!("\"{}\"", "x".repeat(100_000));
