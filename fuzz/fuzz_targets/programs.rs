@@ -42,7 +42,8 @@ fuzz_target!(|data: &[u8]| {
     // Little work, so that a run is short without optimization, too.
     let work = Work::of_checks();
     let reshape = document.zip(Reshape::parse(source));
-    let made = reshape.and_then(|(text, reshape)| reshape.run(text, &VARIABLES, &Work::of_checks()));
+    let made =
+        reshape.and_then(|(text, reshape)| reshape.run(text, &VARIABLES, &Work::of_checks()));
     match program.run(value, &VARIABLES, &TimeZone::UTC, &work) {
         Ok(value) => {
             check_text(&value);
