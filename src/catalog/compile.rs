@@ -66,7 +66,7 @@ impl<'a> Place<'a> {
 
     /// A complaint about a byte of the program at this place; the definitions before it are sound.
     pub(super) fn complain_in(&self, source: &str, at: usize, message: &str) -> Complaint {
-        let at = at.saturating_sub(self.definitions.before(source).len() + 1);
+        let at = at.saturating_sub(self.definitions.with(source).len() - source.len());
         let place = (source, at);
         self.document.complain_within(&self.path, place, message)
     }

@@ -47,7 +47,7 @@ impl Definitions {
 
     /// Those whose names the program has in it, and those whose names they have in them: most
     /// programs call none.
-    pub(super) fn before(&self, source: &str) -> String {
+    fn before(&self, source: &str) -> String {
         let mut taken: Vec<&Definition> = Vec::new();
         // Each sees those before it.
         for definition in self.0.iter().rev() {

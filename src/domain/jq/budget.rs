@@ -17,7 +17,7 @@ const OF_CALL: u64 = 2_000_000;
 const OF_CHECKS: u64 = 100_000;
 
 /// So many bytes of text are a unit.
-pub(super) const BYTES_A_UNIT: usize = 16;
+const BYTES_A_UNIT: usize = 16;
 
 thread_local! {
     /// What the running program has left; outside of programs nothing is counted.
@@ -92,7 +92,12 @@ pub(super) fn spend(units: usize) {
 
 /// Counts work on so many bytes of text.
 pub(super) fn spend_bytes(bytes: usize) {
-    spend(1 + bytes / BYTES_A_UNIT);
+    spend(units(bytes));
+}
+
+/// What work on so many bytes of text counts.
+pub(super) fn units(bytes: usize) -> usize {
+    1 + bytes / BYTES_A_UNIT
 }
 
 /// Ends the running program.

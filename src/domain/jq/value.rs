@@ -18,7 +18,8 @@ use serde_json::Value as Json;
 
 use super::budget::{exhaust, spend, spend_bytes};
 use super::text::{self, Unwritable};
-use kind::Kind;
+pub(super) use access::place_in;
+pub(super) use kind::Kind;
 pub(super) use read::MAX_FRACTION;
 
 /// What a parsed document may have, twice: a program may wrap what it was given.

@@ -11,7 +11,7 @@ use jaq_core::ops::{Cmp, Math};
 use jaq_core::path::{Opt, Part as PathPart};
 
 use super::super::compile::VARIABLES;
-use super::item::Kind;
+use super::super::value::Kind;
 
 /// A program with more terms, its definitions written out, is not compiled.
 const MAX_TERMS: usize = 2_000;
@@ -268,11 +268,7 @@ impl Compiler {
         }
         Some(match term {
             Parsed::Id => Term::Input,
-            Parsed::Num(digits) => Term::Constant(Constant::Int(integer(digits)?)),
-            Parsed::Neg(number) => match &**number {
-                Parsed::Num(digits) => Term::Constant(Constant::Int(-integer(digits)?)),
-                _ => return None,
-            },
+            Parsed::Num(_) | Parsed::Neg(_) => Term::Constant(Constant::Int(integer(term)?)),
             Parsed::Str(None, parts) => self.parts(parts, scope)?,
             Parsed::Arr(None) => Term::List(None),
             Parsed::Arr(Some(items)) => Term::List(Some(self.boxed(items, scope)?)),
@@ -316,13 +312,7 @@ impl Compiler {
                 let name = self.constant(parts)?;
                 self.member(of, name, optional)
             }
-            PathPart::Index(Parsed::Num(digits)) if !optional => {
-                Term::Place(Box::new(of), integer(digits)?)
-            }
-            PathPart::Index(Parsed::Neg(number)) if !optional => match &**number {
-                Parsed::Num(digits) => Term::Place(Box::new(of), -integer(digits)?),
-                _ => return None,
-            },
+            PathPart::Index(place) if !optional => Term::Place(Box::new(of), integer(place)?),
             PathPart::Range(None, None) => Term::Values {
                 of: Box::new(of),
                 optional,
@@ -535,7 +525,12 @@ fn constant(parts: &[StrPart<&str, Parsed<&str>>]) -> Option<String> {
 }
 
 /// A whole number that the machine has.
-fn integer(digits: &str) -> Option<isize> {
-    let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
-    all_digits.then(|| digits.parse().ok()).flatten()
+fn integer(term: &Parsed<&str>) -> Option<isize> {
+    match term {
+        Parsed::Num(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().ok()
+        }
+        Parsed::Neg(number) if matches!(**number, Parsed::Num(_)) => Some(-integer(number)?),
+        _ => None,
+    }
 }

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use jaq_json::{Num, Val};
 
-use super::super::budget::BYTES_A_UNIT;
+use super::super::budget::units;
+use super::super::value::{Kind, place_in};
 use super::Beyond;
 use super::compile::{Constant, Name};
 use super::run::{Result, Run};
@@ -32,31 +33,6 @@ pub(super) enum Item<'a> {
     Object(Rc<[(&'a str, Self)]>),
     /// A list or an object of a variable.
     Val(&'a Val),
-}
-
-/// In the order of jq.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    Null,
-    Bool,
-    Number,
-    Text,
-    List,
-    Object,
-}
-
-impl Kind {
-    /// As jq's `type` calls it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool => "boolean",
-            Self::Number => "number",
-            Self::Text => "string",
-            Self::List => "array",
-            Self::Object => "object",
-        }
-    }
 }
 
 impl<'a> Item<'a> {
@@ -104,11 +80,12 @@ impl<'a> Item<'a> {
     pub(super) fn kind(&self, run: &Run<'a>) -> Kind {
         match self {
             Self::Null => Kind::Null,
-            Self::Bool(_) => Kind::Bool,
+            Self::Bool(_) => Kind::Boolean,
             Self::Int(_) | Self::Number(_) => Kind::Number,
             Self::Plain(_) | Self::Text(_) | Self::Made(_) => Kind::Text,
-            Self::List(_) | Self::Val(Val::Arr(_)) => Kind::List,
-            Self::Object(_) | Self::Val(_) => Kind::Object,
+            Self::List(_) => Kind::List,
+            Self::Object(_) => Kind::Object,
+            Self::Val(value) => Kind::of(value),
             Self::Node(at) => match run.tape.node(*at) {
                 Some(Node::List { .. }) => Kind::List,
                 _ => Kind::Object,
@@ -181,11 +158,7 @@ impl<'a> Item<'a> {
             return Err(Beyond);
         }
         let length = self.members(run)?;
-        let place = match usize::try_from(place) {
-            Ok(place) => Some(place),
-            Err(_) => length.checked_sub(place.unsigned_abs()),
-        };
-        let Some(place) = place.filter(|place| *place < length) else {
+        let Some(place) = place_in(length, place) else {
             return Ok(Self::Null);
         };
         match self {
@@ -229,7 +202,7 @@ impl<'a> Item<'a> {
 
 /// Counts looking for a name among so many members.
 fn look(run: &Run<'_>, members: usize, name: &str) -> Result<()> {
-    run.spend((1 + members / LOOKED_AT) * (1 + name.len() / BYTES_A_UNIT))
+    run.spend((1 + members / LOOKED_AT) * units(name.len()))
 }
 
 /// The content of a text that is written with escapes.

@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use jaq_json::Val;
 
 use super::super::Variables;
-use super::super::budget::BYTES_A_UNIT;
+use super::super::budget::units;
+use super::super::value::Kind;
 use super::Beyond;
 use super::compile::{Entry, Function, Name, Term};
-use super::item::{Item, Kind};
+use super::item::Item;
 use super::tape::Tape;
 
 /// A program that is run on a document.
@@ -71,7 +72,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn spend_bytes(&self, bytes: usize) -> Result<()> {
-        self.spend(1 + bytes / BYTES_A_UNIT)
+        self.spend(units(bytes))
     }
 
     /// A term begins. Where one fails, all end.
@@ -296,7 +297,7 @@ impl<'a> Run<'a> {
     fn function(&self, function: Function, input: &Item<'a>) -> Result<Item<'a>> {
         Ok(match function {
             Function::Not => Item::Bool(!input.is_true()),
-            Function::Type => Item::Plain(input.kind(self).name()),
+            Function::Type => Item::Plain(input.kind(self).type_name()),
             Function::Length => {
                 let length = match input.as_text() {
                     Some(text) => {

@@ -52,6 +52,15 @@ fn member<'m>(members: &'m Map, name: &Value) -> Option<&'m Val> {
     }
 }
 
+/// Where in a list of that length a place is, which counts from the end where it is negative.
+pub(in super::super) fn place_in(length: usize, place: isize) -> Option<usize> {
+    let place = match usize::try_from(place) {
+        Ok(place) => Some(place),
+        Err(_) => length.checked_sub(place.unsigned_abs()),
+    };
+    place.filter(|place| *place < length)
+}
+
 /// A number as programs write it: whole numbers are exact, others the machine's.
 fn written(text: &str) -> Option<Num> {
     let float = text.parse().ok().filter(|float: &f64| float.is_finite())?;
@@ -187,12 +196,7 @@ impl ValT for Value {
             (Val::Arr(items), Val::Num(Num::Int(place))) => {
                 spend(items.len());
                 let mut items = Rc::unwrap_or_clone(items);
-                let place = match usize::try_from(*place) {
-                    Ok(place) => Some(place),
-                    Err(_) => items.len().checked_sub(place.unsigned_abs()),
-                };
-                let at = place.filter(|place| *place < items.len());
-                let Some(at) = at else {
+                let Some(at) = place_in(items.len(), *place) else {
                     let list = Self::of(Val::Arr(Rc::new(items)), levels);
                     return opt.fail(list, |list| Error::index(list, index.clone()).into());
                 };

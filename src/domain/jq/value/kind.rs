@@ -4,8 +4,9 @@ use jaq_json::{Map, Num, Rc, Val};
 
 use super::Value;
 
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
+/// In the order of jq.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) enum Kind {
     Null,
     Boolean,
     Number,
@@ -15,7 +16,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn of(json: &Val) -> Self {
+    pub(in super::super) fn of(json: &Val) -> Self {
         match json {
             Val::Null => Self::Null,
             Val::Bool(_) => Self::Boolean,
@@ -34,6 +35,18 @@ impl Kind {
             Self::Text => "a text",
             Self::List => "a list",
             Self::Object => "an object",
+        }
+    }
+
+    /// As jq's `type` calls it.
+    pub(in super::super) fn type_name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Number => "number",
+            Self::Text => "string",
+            Self::List => "array",
+            Self::Object => "object",
         }
     }
 
