@@ -10,6 +10,7 @@ use crate::support::client::McpClient;
 use crate::support::database;
 use crate::support::process::soon;
 use crate::support::program::Program;
+use crate::support::scrape::Scrape;
 
 async fn names(client: &McpClient) -> Vec<String> {
     let reply = client.modern("tools/list", json!({})).await;
@@ -33,6 +34,34 @@ async fn settle(app: &TestApp, slug: &str, settings: Value) -> Value {
     let changed = owner.patch(&format!("/orgs/{slug}"), body).await.ok();
     app.settle().await;
     changed["settings"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_serialized_once_for_all_who_see_the_same() {
+    let app = TestApp::builder()
+        .org("north", &["dev"])
+        .org("south", &["dev"])
+        .start()
+        .await;
+    let made = async || {
+        let scrape = Scrape::of(&format!("http://{}", app.running.admin)).await;
+        scrape.value("locum_mcp_tool_lists_made_total", &[])
+    };
+    let client = app.client(&["north", "south"], &["dev"]).await;
+    let (north, south) = (client.at("north", "dev"), client.at("south", "dev"));
+    for _ in 0..5 {
+        assert_eq!(names(&north).await.len(), 31);
+        assert_eq!(names(&south).await.len(), 31);
+        north.legacy("tools/list", json!({})).await;
+    }
+    assert_eq!(made().await, 1.0);
+
+    settle(&app, "north", json!({"dev": {"read_only": true}})).await;
+    for _ in 0..5 {
+        assert!(names(&north).await.len() < 31);
+        assert_eq!(names(&south).await.len(), 31);
+    }
+    assert_eq!(made().await, 2.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,27 +6,35 @@ use moka::sync::Cache;
 use rmcp::model::{Tool, ToolAnnotations};
 
 use crate::catalog::Entry;
+use crate::domain::meter::{Counter, Meters};
 use crate::gateway::{ListKey, Visit};
 
 /// Bytes of all lists; those beyond are made anew when they are asked for.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// The JSON of `tools`, by what it depends on.
-pub(super) struct Lists(Cache<ListKey, Arc<str>>);
-
-impl Default for Lists {
-    fn default() -> Self {
-        let cache = Cache::builder()
-            .max_capacity(MAX_BYTES)
-            .weigher(|_: &ListKey, list: &Arc<str>| u32::try_from(list.len()).unwrap_or(u32::MAX));
-        Self(cache.build())
-    }
+pub(super) struct Lists {
+    /// The JSON of `tools`, by what it depends on.
+    kept: Cache<ListKey, Arc<str>>,
+    made: Counter,
 }
 
 impl Lists {
+    pub(super) fn new(meters: &Meters) -> Self {
+        let cache = Cache::builder()
+            .max_capacity(MAX_BYTES)
+            .weigher(|_: &ListKey, list: &Arc<str>| u32::try_from(list.len()).unwrap_or(u32::MAX));
+        let help =
+            "Tool lists that were serialized; any other answer of tools/list had one that was kept";
+        Self {
+            kept: cache.build(),
+            made: meters.counter("locum_mcp_tool_lists_made_total", help, &[]),
+        }
+    }
+
     /// The JSON array of the tools that a visit may call.
     pub(super) fn tools(&self, visit: &Visit) -> Arc<str> {
-        self.0.get_with(visit.list_key(), || {
+        self.kept.get_with(visit.list_key(), || {
+            self.made.count();
             let tools: Vec<Tool> = visit.tools().map(|entry| described(entry)).collect();
             serde_json::to_string(&tools)
                 .unwrap_or_else(|_| "[]".to_owned())

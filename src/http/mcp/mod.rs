@@ -107,7 +107,7 @@ impl Mcp {
             door,
             settings,
             limits,
-            lists: Lists::default(),
+            lists: Lists::new(meters),
             listeners: Listeners::new(stop, max_connections, meters),
             meters: McpMeters::new(meters),
             tracer,
