@@ -213,6 +213,41 @@ async fn mcp_remote_converses() {
     assert_refused(&stranger, "gateway key");
 }
 
+/// Two clinics change the URL and the headers of the script that they have, and nothing in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_written_for_the_existing_server_runs_unchanged() {
+    let clinic = clinic().await;
+    let bearer = format!("Bearer {}", clinic.key);
+    let server = |path: &str, headers: Value| {
+        let url = format!("{}{path}", clinic.server.url);
+        json!({"mcpServers": {"eka-care": {"transport": "http", "url": url, "headers": headers}}})
+    };
+    // The third is a header of the existing server's own.
+    let north = json!({
+        "Authorization": bearer, "X-Tenant-Id": "north", "X-Tenant-Env": "dev",
+        "x-eka-supports-elicitation": "true",
+    });
+    let (north, south) = (
+        server("/mcp", north),
+        server("/t/south/dev/mcp", json!({"Authorization": bearer})),
+    );
+    let (north, south) = tokio::join!(
+        Foreign::FrontDesk.converse(&north),
+        Foreign::FrontDesk.converse(&south),
+    );
+    for (report, org) in [(north, "north"), (south, "south")] {
+        assert_eq!(report.get("failure"), None, "{report}");
+        let used = report["used"].as_array().unwrap();
+        assert_eq!(used.len(), TOOLS, "{report}");
+        assert_eq!(report["used"], report["listed"]);
+        let facts = &report["facts"];
+        let business = format!("Synthetic Health {org}-dev");
+        assert_eq!(facts["business"], business, "{report}");
+        assert_eq!(facts["visit"]["patient"], "Front Desk Sample", "{report}");
+        assert_eq!(facts["health_id"]["step"], "complete", "{report}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_printed_snippets_work() {
     let clinic = clinic().await;

@@ -24,6 +24,9 @@ pub enum Foreign {
     TypeScriptSdk1,
     /// The Inspector's command line.
     Inspector,
+    /// A script of a clinic that used the single-tenant server, with FastMCP's client. `input` is a
+    /// configuration `{"mcpServers": …}`, and the report what its day came to.
+    FrontDesk,
 }
 
 impl Foreign {
@@ -69,6 +72,7 @@ impl Foreign {
         let (project, script) = match self {
             Self::PythonSdk => (Project::Python, "sdk_client.py"),
             Self::FastMcp => (Project::Python, "fastmcp_client.py"),
+            Self::FrontDesk => (Project::Python, "front_desk.py"),
             Self::TypeScriptSdk => (Project::Node, "sdk2.mjs"),
             Self::TypeScriptSdk1 => (Project::Node, "sdk1.mjs"),
             Self::Inspector => (Project::Node, "inspector.mjs"),
