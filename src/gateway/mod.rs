@@ -481,20 +481,20 @@ impl Gateway {
         attended: Attendance,
     ) -> Option<CallOutcome> {
         let tool = call.tool();
-        let new = async {
-            // It may have waited for others; who may call is asked as for a new one.
-            let may = visit.principal.kind == PrincipalKind::Local
-                || self.revisit(visit).is_ok_and(|now| now.admits(tool));
-            match may {
-                true => Some(self.new_answer(call, visit, recording).await),
-                false => None,
-            }
-        };
         let outcome = match (&tool.keep, visit.place.route(&tool.provider)) {
             (Some(keep), Some(route)) => {
                 let version = route.account.credential.id;
                 let now = || self.clock.now();
                 let whose = (version, visit.edition.number);
+                let new = async {
+                    // It may have waited for others; who may call is asked as for a new one.
+                    let may = visit.principal.kind == PrincipalKind::Local
+                        || self.revisit(visit).is_ok_and(|now| now.admits(tool));
+                    match may {
+                        true => Some(self.new_answer(call, visit, recording).await),
+                        false => None,
+                    }
+                };
                 let made = self.kept.or_make((call, keep), whose, now, attended, new);
                 Box::pin(made).await
             }

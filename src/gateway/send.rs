@@ -30,20 +30,37 @@ pub(super) struct Errand<'a> {
 }
 
 impl Gateway {
-    /// Sends; once more with a new token where upstream rejects the one that there is.
+    /// Sends; once more with a new token where upstream rejects the one that there is. What is rare
+    /// has a place of its own (`Box::pin`): a call's future is as large as the largest thing that it may
+    /// await, and all of it is moved from each `async fn` into the one around it.
     pub(super) async fn exchange(
         &self,
         errand: Errand<'_>,
         asked: &Asked<'_>,
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let (mut bearer, mut reply) = self.send(errand, asked).await?;
+        let sent = self.send_current(errand, asked).await?;
+        match sent.1.status {
+            StatusCode::UNAUTHORIZED => Box::pin(self.exchange_again(errand, asked, sent)).await,
+            _ => Ok(sent),
+        }
+    }
+
+    /// Goes on after a rejection.
+    async fn exchange_again(
+        &self,
+        errand: Errand<'_>,
+        asked: &Asked<'_>,
+        rejected: (Bearer, UpstreamReply),
+    ) -> Result<(Bearer, UpstreamReply), CallFailure> {
+        let (mut bearer, mut reply) = self.send_on(errand, asked, rejected).await?;
         for _ in 0..REJECTED_TOKENS {
             let rejected = reply.status == StatusCode::UNAUTHORIZED;
             if !rejected || !self.tokens.reject(&bearer).await {
                 break;
             }
             let version = bearer.version();
-            (bearer, reply) = self.send(errand, asked).await?;
+            let sent = self.send_current(errand, asked).await?;
+            (bearer, reply) = self.send_on(errand, asked, sent).await?;
             match reply.status {
                 // After a return it is the first time for the version that is in use now.
                 StatusCode::UNAUTHORIZED if bearer.version() != version => continue,
@@ -55,14 +72,14 @@ impl Gateway {
         Ok((bearer, reply))
     }
 
-    /// Sends; again where upstream rejects a version that ended while the request was on its way:
+    /// Sends again where upstream rejected a version that ended while the request was on its way:
     /// that says nothing about the one in its place.
-    async fn send(
+    async fn send_on(
         &self,
         errand: Errand<'_>,
         asked: &Asked<'_>,
+        mut sent: (Bearer, UpstreamReply),
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
-        let mut sent = self.send_current(errand, asked).await?;
         for _ in 1..ATTEMPTS {
             let (bearer, reply) = &sent;
             let rejected = reply.status == StatusCode::UNAUTHORIZED;
@@ -87,9 +104,9 @@ impl Gateway {
             let route = route(&place, call)?;
             let sent = self.send_once(errand, asked, &place, route);
             match sent.await {
-                Err(CallFailure::Login(LoginError::Revoked)) => self.catch_up().await,
+                Err(CallFailure::Login(LoginError::Revoked)) => Box::pin(self.catch_up()).await,
                 Err(CallFailure::Login(refused)) if refused.refusal().is_some() => {
-                    if !self.turn_back(call, route, &refused).await {
+                    if !Box::pin(self.turn_back(call, route, &refused)).await {
                         return Err(CallFailure::Login(refused));
                     }
                     failure = refused;

@@ -75,6 +75,8 @@ impl Net {
         )]
         let mut client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
+            // Without HTTP/2 it never does, but keeps a copy of every request for it.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
             .no_proxy()
             .dns_resolver(Arc::new(checked))
             .tls_backend_preconfigured(tls::tls_config(&settings.extra_roots))

@@ -135,7 +135,7 @@ impl Tokens {
         let slot = match account.shortcut.slot(now) {
             Some(slot) => slot,
             None => {
-                let slot = self.slot(account.credential.id).await;
+                let slot = Box::pin(self.slot(account.credential.id)).await;
                 account.shortcut.lead_to(&slot, now);
                 slot
             }
@@ -150,7 +150,7 @@ impl Tokens {
             }
             None => {
                 account.meters.miss();
-                self.work.obtain(&slot, Errand::new(account, call)).await?
+                Box::pin(self.work.obtain(&slot, Errand::new(account, call))).await?
             }
         };
         Ok(Bearer::for_call(call, token.headers.clone()))

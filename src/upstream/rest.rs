@@ -228,7 +228,8 @@ impl Rest {
     ) -> Result<Answer, NetFailure> {
         let started = self.clock.now();
         let max_answer = self.max_answer.load(Ordering::Relaxed);
-        let answer = self.net.send(request, max_answer).await;
+        // What is awaited here lies within a dozen futures, each of which is moved once.
+        let answer = Box::pin(self.net.send(request, max_answer)).await;
         let took = self.clock.now().duration_since(started);
         let result = meters::result(&answer);
         meters.record(Duration::try_from(took).unwrap_or_default(), result);
