@@ -19,7 +19,7 @@ use crate::http::floods::Floods;
 use crate::http::hosts::HostPolicy;
 use crate::http::mcp::{Door, Mcp, McpSettings};
 use crate::http::proxies::Proxies;
-use crate::http::router::{self, Router};
+use crate::http::router::{self, Routes};
 use crate::http::server::ServerSettings;
 
 /// More connections wait until one of these ends, whatever the system allows.
@@ -32,7 +32,7 @@ pub(super) fn routes(
     (gateway, limits): (&Arc<Gateway>, &EdgeLimits),
     meters: &Meters,
     (tracer, stop): (Option<Arc<dyn Tracer>>, &watch::Receiver<bool>),
-) -> (Router, Router) {
+) -> (Routes, Routes) {
     let hosts = host_policy(&app.loaded);
     let settings = mcp_settings(&app.loaded);
     let tenant = [&settings.organization_header, &settings.environment_header];

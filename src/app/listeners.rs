@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::{App, AppError};
 use crate::config::{Loaded, TlsSection};
-use crate::http::router::Router;
+use crate::http::router::Routes;
 use crate::http::server::{self, ServerSettings};
 use crate::http::tls::{self, Reload, Tls, TlsFiles};
 
@@ -95,7 +95,7 @@ impl Listener {
     /// Serves until the signal: the tasks that do.
     pub(super) fn serve(
         self,
-        routes: Router,
+        routes: Routes,
         settings: ServerSettings,
         signal: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<()>> {

@@ -2,11 +2,8 @@
 //! are answered, and answers may be read. Never `*`, and never credentials: a page sends its key
 //! itself, a browser adds nothing.
 
-use std::sync::Arc;
-
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
@@ -62,6 +59,37 @@ impl Cors {
         }
     }
 
+    /// The answer that `run` gives, as a page may read it. Requests without `Origin` pass as they are.
+    pub(super) async fn answer<F>(
+        &self,
+        request: Request,
+        run: impl FnOnce(Request) -> F,
+    ) -> Response<Body>
+    where
+        F: Future<Output = Response<Body>>,
+    {
+        let Some(origin) = request.headers().get(ORIGIN).cloned() else {
+            return run(request).await;
+        };
+        let known = self.hosts.check(request.uri(), request.headers()).is_ok();
+        let preflight = request.method() == Method::OPTIONS
+            && request
+                .headers()
+                .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        // A preflight from elsewhere is refused like every request from there.
+        let mut response = match preflight && known {
+            true => self.preflight(&request),
+            false => run(request).await,
+        };
+        let headers = response.headers_mut();
+        headers.append(VARY, VARIES);
+        if known {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
+        response
+    }
+
     fn preflight(&self, request: &Request) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -90,32 +118,4 @@ fn asked(headers: &HeaderMap) -> impl Iterator<Item = String> {
     names
         .map(|name| name.as_str().to_owned())
         .filter(|name| name.starts_with("mcp-") && !MCP_HEADERS.contains(&name.as_str()))
-}
-
-/// Requests without `Origin` pass as they are.
-pub(super) async fn answer(
-    State(cors): State<Arc<Cors>>,
-    request: Request,
-    next: Next,
-) -> Response<Body> {
-    let Some(origin) = request.headers().get(ORIGIN).cloned() else {
-        return next.run(request).await;
-    };
-    let known = cors.hosts.check(request.uri(), request.headers()).is_ok();
-    let preflight = request.method() == Method::OPTIONS
-        && request
-            .headers()
-            .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    // A preflight from elsewhere is refused like every request from there.
-    let mut response = match preflight && known {
-        true => cors.preflight(&request),
-        false => next.run(request).await,
-    };
-    let headers = response.headers_mut();
-    headers.append(VARY, VARIES);
-    if known {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    }
-    response
 }

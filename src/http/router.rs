@@ -1,19 +1,20 @@
-//! The routes of both listeners, and the one ordered list of what every request passes.
+//! The routes of both listeners, and what every request passes on its way there.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-pub use axum::Router;
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
+use futures_util::FutureExt as _;
 use http::{Response, StatusCode};
-use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::Service as _;
 use uuid::timestamp::context::{ContextV7, ThreadLocalContext};
 use uuid::{Timestamp, Uuid};
 
 use super::admin::AdminApi;
-use super::cors::{self, Cors};
+use super::cors::Cors;
 use super::hosts::HostPolicy;
 use super::mcp::{self, Mcp};
 use super::problem::problem;
@@ -22,8 +23,45 @@ use crate::domain::meter::Meters;
 use crate::domain::origin::RequestId;
 use crate::gateway::Gateway;
 
+/// A listener's routes, and what is around them, from the outside in: CORS, an id for everything that
+/// follows, a net under panics. Sizes and times are limited where the body is read.
+///
+/// Layers of the router would be the same, and each would be cloned for every request with all that are
+/// within it.
+#[derive(Clone)]
+pub struct Routes {
+    router: Router,
+    cors: Option<Arc<Cors>>,
+}
+
+impl Routes {
+    /// The answer to a request, as soon as it is polled.
+    pub(super) fn answer(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Response<Body>> + Send + use<> {
+        let Self { router, cors } = self.clone();
+        async move {
+            match cors {
+                // Around everything, so that pages can read refusals too.
+                Some(cors) => {
+                    cors.answer(request, |request| identified(router, request))
+                        .await
+                }
+                None => identified(router, request).await,
+            }
+        }
+    }
+}
+
+impl From<Router> for Routes {
+    fn from(router: Router) -> Self {
+        Self { router, cors: None }
+    }
+}
+
 /// What MCP clients talk to.
-pub fn mcp(front: Arc<Mcp>, cors: Arc<Cors>) -> Router {
+pub fn mcp(front: Arc<Mcp>, cors: Arc<Cors>) -> Routes {
     let endpoint = axum::routing::any(mcp::handle);
     let routes = Router::new()
         .route("/mcp", endpoint.clone())
@@ -32,33 +70,31 @@ pub fn mcp(front: Arc<Mcp>, cors: Arc<Cors>) -> Router {
         .route("/t/{*tenant}", endpoint)
         .fallback(not_found)
         .with_state(front);
-    // Around everything, so that pages can read refusals too.
-    with_middleware(routes).layer(from_fn_with_state(cors, cors::answer))
+    Routes {
+        router: routes,
+        cors: Some(cors),
+    }
 }
 
 /// What operators and probes talk to.
-pub fn admin(api: AdminApi, gateway: Arc<Gateway>, meters: Meters, hosts: HostPolicy) -> Router {
-    let routes = health::routes(gateway.clone())
+pub fn admin(api: AdminApi, gateway: Arc<Gateway>, meters: Meters, hosts: HostPolicy) -> Routes {
+    health::routes(gateway.clone())
         .merge(metrics::routes(gateway, meters))
         .nest("/admin/v1", admin::routes(api))
         .fallback(not_found)
-        .layer(from_fn_with_state(Arc::new(hosts), check_host));
-    with_middleware(routes)
+        .layer(from_fn_with_state(Arc::new(hosts), check_host))
+        .into()
 }
 
-/// From the outside in: an id for everything that follows, then a net under panics. Sizes and
-/// times are limited where the body is read.
-fn with_middleware(routes: Router) -> Router {
-    let middleware = ServiceBuilder::new()
-        .layer(from_fn(identify))
-        .layer(CatchPanicLayer::custom(|_| internal_error()));
-    routes.layer(middleware)
-}
-
-async fn identify(mut request: Request, next: Next) -> Response<Body> {
+async fn identified(mut router: Router, mut request: Request) -> Response<Body> {
     let id = new_request_id();
     request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
+    let answer = AssertUnwindSafe(async { router.call(request).await });
+    let answer = answer.catch_unwind().await;
+    let mut response = answer.map_or_else(
+        |_panic| internal_error(),
+        |answer| answer.unwrap_or_else(|never| match never {}),
+    );
     id.sign(response.headers_mut());
     response
 }

@@ -1,4 +1,4 @@
-//! Serves a router on a socket until told to stop, and drops no request on the way out.
+//! Serves routes on a socket until told to stop, and drops no request on the way out.
 //!
 //! What a stranger may hold without a key is bounded: the number of connections (`places`), and
 //! how long each may take for anything (`activity`). When places get scarce, connections that
@@ -19,11 +19,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::router::Routes;
 use super::tls::Tls;
 use crate::domain::live::Live;
 use crate::domain::meter::Gauge;
@@ -73,7 +73,7 @@ impl ServerSettings {
 
 /// What all connections of a listener share.
 struct Shared {
-    router: Router,
+    routes: Routes,
     tls: Option<Arc<Tls>>,
     settings: ServerSettings,
     builder: connection::Builder,
@@ -99,7 +99,7 @@ struct Stop {
 /// period is over.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    routes: Routes,
     tls: Option<Arc<Tls>>,
     settings: ServerSettings,
     stop: watch::Receiver<bool>,
@@ -107,7 +107,7 @@ pub async fn serve(
     let (mode, _) = watch::channel(Mode::default());
     let mode = Arc::new(mode);
     let shared = Arc::new(Shared {
-        router,
+        routes,
         tls,
         builder: connection::builder(),
         places: Arc::new(Places::new(settings.max_connections, mode.clone())),

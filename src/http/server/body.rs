@@ -9,7 +9,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -21,15 +20,16 @@ use tower::Service;
 
 use super::activity::Activity;
 use super::{Mode, Peer};
+use crate::http::router::Routes;
 
 const PIECE: usize = 64 * 1024;
 /// Smaller answers fit into any sensible window, and into a few buffers that nobody empties.
 const LARGE: usize = 4 * 1024;
 
-/// The router for one connection.
+/// The routes for one connection.
 #[derive(Clone)]
 pub(super) struct Requests {
-    pub(super) router: Router,
+    pub(super) routes: Routes,
     pub(super) peer: Peer,
     pub(super) activity: Arc<Activity>,
     pub(super) mode: watch::Receiver<Mode>,
@@ -52,10 +52,10 @@ where
         let http2 = request.version() == Version::HTTP_2;
         let ticket = Ticket::new(&self.activity, http2);
         request.extensions_mut().insert(self.peer);
-        let answer = self.router.call(request.map(Body::new));
+        let answer = self.routes.answer(request.map(Body::new));
         let mode = self.mode.clone();
         Box::pin(async move {
-            let mut answer = answer.await?;
+            let mut answer = answer.await;
             if !http2 && mode.borrow().stopped.is_some() {
                 let close = HeaderValue::from_static("close");
                 answer.headers_mut().insert(CONNECTION, close);

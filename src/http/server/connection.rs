@@ -92,7 +92,7 @@ where
     let activity = Arc::new(Activity::new(times));
     let mut mode = shared.places.mode();
     let requests = Requests {
-        router: shared.router.clone(),
+        routes: shared.routes.clone(),
         peer,
         activity: activity.clone(),
         mode: mode.clone(),

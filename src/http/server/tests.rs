@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use axum::Router;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -54,7 +55,13 @@ async fn idle_connections_give_their_places_up_when_these_are_scarce() {
     let address: SocketAddr = listener.local_addr().unwrap();
     let router = Router::new().route("/", get(async || "served"));
     let (stop, signal) = watch::channel(false);
-    let server = tokio::spawn(serve(listener, router, None, settings(16, None), signal));
+    let server = tokio::spawn(serve(
+        listener,
+        router.into(),
+        None,
+        settings(16, None),
+        signal,
+    ));
     let mut idle = Vec::new();
     for _ in 0..16 {
         let mut stream = TcpStream::connect(address).await.unwrap();
