@@ -20,6 +20,7 @@ use locum::domain::tenant::Environment;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::cores::Cores;
 use crate::load::Load;
 use crate::process::{Process, free_address};
 use crate::rounds::Target;
@@ -123,15 +124,15 @@ impl Installation {
     }
 
     /// `locum serve`, its log in a new file, until it is ready; and how long that took.
-    pub async fn serve(&self) -> Result<(Process, Duration), Failure> {
+    pub async fn serve(&self, cores: &Cores) -> Result<(Process, Duration), Failure> {
         let mut command = self.command("serve");
         command.stderr(File::create(self.folder.path().join("locum.log"))?);
-        Process::start(command, self.admin, "/readyz").await
+        Process::start(cores, command, self.admin, "/readyz").await
     }
 
     /// The same, to be called.
-    pub async fn start(&self) -> Result<Target, Failure> {
-        let (process, _) = self.serve().await?;
+    pub async fn start(&self, cores: &Cores) -> Result<Target, Failure> {
+        let (process, _) = self.serve(cores).await?;
         let name = self
             .binary
             .file_name()

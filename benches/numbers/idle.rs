@@ -21,7 +21,10 @@ const REST: Duration = Duration::from_secs(2);
 pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let alone = Installation::make(Path::new(LOCUM), stage.upstream, 1, Kind::Plain).await?;
     let beside = Installation::make(Path::new(LOCUM), stage.upstream, 1, Kind::Plain).await?;
-    let (alone, beside) = (alone.start().await?, beside.start().await?);
+    let (alone, beside) = (
+        alone.start(&stage.cores).await?,
+        beside.start(&stage.cores).await?,
+    );
     let length = beside.load.body(0).await?.len();
     let plan = Plan {
         connections: BUSY,

@@ -25,6 +25,7 @@
 
 mod bare;
 mod call;
+mod cores;
 mod gateway;
 mod idle;
 mod isolation;
@@ -91,6 +92,9 @@ struct Cli {
     /// call: another build of the gateway, measured in the same rounds; repeat it for several
     #[arg(long)]
     also: Vec<PathBuf>,
+    /// call, tools: let the scheduler move everything between all cores
+    #[arg(long)]
+    unpinned: bool,
     /// Put the tables into docs/performance.md
     #[arg(long)]
     write: bool,
@@ -148,6 +152,10 @@ fn measure(cli: &Cli) -> Result<(), Failure> {
     let mut stage = runtime.block_on(Stage::set())?;
     let mut sections = Vec::new();
     for dimension in &cli.only {
+        let per_call = matches!(dimension, Dimension::Call | Dimension::Tools);
+        if per_call && !cli.unpinned {
+            stage.set_apart()?;
+        }
         let section = match dimension {
             Dimension::Call => runtime.block_on(call::measure(&mut stage, cli)),
             Dimension::Memory => runtime.block_on(memory::measure(&mut stage, cli)),
@@ -158,6 +166,7 @@ fn measure(cli: &Cli) -> Result<(), Failure> {
             // Clients, gateway and upstream live in one process: it takes all cores.
             Dimension::Isolation => as_served()?.block_on(isolation::measure(cli)),
         }?;
+        stage.set_free()?;
         println!("\n{}", section.text);
         if cli.write {
             report::write(&section)?;

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::Failure;
+use crate::cores::Cores;
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 
@@ -26,12 +27,13 @@ pub struct Cpu(HashMap<String, u64>);
 impl Process {
     /// Starts a command and waits until `address` answers a GET of `path`; says how long that took.
     pub async fn start(
+        cores: &Cores,
         mut command: Command,
         address: SocketAddr,
         path: &str,
     ) -> Result<(Self, Duration), Failure> {
         let started = Instant::now();
-        let child = command.kill_on_drop(true).spawn()?;
+        let child = cores.spawn(command.kill_on_drop(true))?;
         let id = child.id().ok_or("the process ended at once")?;
         let folder = PathBuf::from(format!("/proc/{id}"));
         let process = Self { child, folder };

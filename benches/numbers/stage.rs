@@ -9,6 +9,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::cores::Cores;
 use crate::gateway::{Installation, Kind};
 use crate::load::Load;
 use crate::process::{Process, free_address};
@@ -20,7 +21,8 @@ pub const LOCUM: &str = env!("CARGO_BIN_EXE_locum");
 
 pub struct Stage {
     pub upstream: SocketAddr,
-    _upstream: Child,
+    pub cores: Cores,
+    upstream_process: Child,
     installations: BTreeMap<(PathBuf, usize, Kind), Installation>,
 }
 
@@ -33,7 +35,8 @@ impl Stage {
         let line = BufReader::new(output).lines().next_line().await?;
         Ok(Self {
             upstream: line.ok_or("the upstream ended")?.parse()?,
-            _upstream: child,
+            cores: Cores::default(),
+            upstream_process: child,
             installations: BTreeMap::new(),
         })
     }
@@ -60,8 +63,9 @@ impl Stage {
         tenants: usize,
         kind: Kind,
     ) -> Result<Target, Failure> {
-        let installation = self.installation(binary, tenants, kind).await?;
-        installation.start().await
+        self.installation(binary, tenants, kind).await?;
+        let id = (binary.to_owned(), tenants, kind);
+        self.installations[&id].start(&self.cores).await
     }
 
     /// A bare handler, started.
@@ -71,7 +75,7 @@ impl Stage {
         command.args(["bare", "--listen", &address.to_string()]);
         command.args(["--upstream", &self.upstream.to_string()]);
         command.args(raw.then_some("--raw"));
-        let (process, _) = Process::start(command, address, "/").await?;
+        let (process, _) = Process::start(&self.cores, command, address, "/").await?;
         Ok(Target {
             name: match raw {
                 true => "bare handler, raw JSON".to_owned(),
@@ -80,6 +84,16 @@ impl Stage {
             process,
             load: Load::new(address, [bare::KEY.to_owned()]),
         })
+    }
+
+    /// Targets that are started from now on have a core to themselves.
+    pub fn set_apart(&mut self) -> Result<(), Failure> {
+        self.cores.set_apart(self.upstream_process.id())
+    }
+
+    /// The scheduler decides again.
+    pub fn set_free(&mut self) -> Result<(), Failure> {
+        self.cores.set_free(self.upstream_process.id())
     }
 
     /// How many logins the upstream has seen.

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use crate::cores::Cores;
 use crate::gateway::Kind;
 use crate::report::{Goal, Section, median};
 use crate::stage::{LOCUM, Stage};
@@ -26,7 +27,7 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
         for (tenants, times) in sizes.iter().zip(&mut times) {
             let own = Path::new(LOCUM);
             let installation = stage.installation(own, *tenants, Kind::Plain).await?;
-            let (process, took) = installation.serve().await?;
+            let (process, took) = installation.serve(&Cores::default()).await?;
             process.stop().await?;
             times.push(took.as_secs_f64() * 1000.0);
         }
