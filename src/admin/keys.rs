@@ -13,7 +13,7 @@ use crate::domain::bearer_secret::{IssuedSecret, PresentedKey, SecretKind};
 use crate::domain::document::suggestion;
 use crate::domain::organization::{Organization, OrganizationId, OrganizationSlug};
 use crate::domain::page::AfterId;
-use crate::domain::principal::{Grant, Scope};
+use crate::domain::principal::{Grant, GrantEnd, Scope};
 use crate::domain::tenant::Environment;
 use crate::domain::tool::ToolName;
 use crate::store::{GatewayKeyRow, NewGatewayKey, NewGrant, Write};
@@ -68,6 +68,22 @@ pub struct KeyGrant {
     pub environments: Option<BTreeSet<Environment>>,
     pub tools: Option<BTreeSet<ToolName>>,
     pub read_only: bool,
+    /// When it is over, where the key goes on in others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Timestamp>,
+}
+
+/// What the actor may change of a key: all of it, or what it opens in the organizations that the actor
+/// knows of. In the latter case the actor is not to notice the difference.
+pub(super) struct HeldKey {
+    pub organizations: Vec<Organization>,
+    pub whole: bool,
+}
+
+impl HeldKey {
+    pub(super) fn ids(&self) -> impl Iterator<Item = OrganizationId> {
+        self.organizations.iter().map(|one| one.id)
+    }
 }
 
 impl KeySummary {
@@ -123,6 +139,7 @@ impl Admin {
             environments: named(&grant.environments),
             tools: named(&grant.tools),
             read_only: grant.read_only,
+            ends: None,
         });
         let summary = KeySummary {
             grants: grants.collect(),
@@ -171,13 +188,31 @@ impl Admin {
     }
 
     pub async fn revoke_key(&self, id: &str) -> Result<(), AdminError> {
-        let organizations = self.key_to_change(id).await?;
+        let held = self.key_to_change(id).await?;
         let mut write = self.begin_with_key(id).await?;
-        if !write.revoke_gateway_key(id, self.now()).await? {
+        if !self.revoke_held(&mut write, id, &held).await? {
             return Err(AdminError::NoKey(id.to_owned()));
         }
         let event = self.event("key.revoke").on(id);
-        self.commit(write, for_each(event, &organizations)).await
+        self.commit(write, for_each(event, &held.organizations))
+            .await
+    }
+
+    /// `false` when nothing of it works any more.
+    pub(super) async fn revoke_held(
+        &self,
+        write: &mut Write,
+        id: &str,
+        held: &HeldKey,
+    ) -> Result<bool, AdminError> {
+        let end = GrantEnd {
+            at: self.now(),
+            revoked: true,
+        };
+        Ok(match held.whole {
+            true => write.revoke_gateway_key(id, end.at).await?,
+            false => write.end_grants(id, held.ids(), end).await?,
+        })
     }
 
     /// Those of the organizations that keys open which the actor knows of.
@@ -204,16 +239,16 @@ impl Admin {
         }
     }
 
-    /// The organizations that a key opens. Who may not change all of them may not change the key.
-    pub(super) async fn key_to_change(&self, id: &str) -> Result<Vec<Organization>, AdminError> {
-        let (key, opened) = self.known_key(id).await?;
-        if opened.len() < key.grants.len() {
-            return Err(AdminError::Forbidden);
-        }
-        for organization in &opened {
+    /// What the actor may change of a key.
+    pub(super) async fn key_to_change(&self, id: &str) -> Result<HeldKey, AdminError> {
+        let (key, organizations) = self.known_key(id).await?;
+        for organization in &organizations {
             self.require_for(Right::Operate, organization)?;
         }
-        Ok(opened)
+        Ok(HeldKey {
+            whole: organizations.len() == key.grants.len(),
+            organizations,
+        })
     }
 
     /// Starts a change of a key, which has to be as the actor expects it.
@@ -292,23 +327,41 @@ impl Admin {
         row: GatewayKeyRow,
         known: &HashMap<OrganizationId, &Organization>,
     ) -> KeySummary {
-        let expired = row.expires_at.is_some_and(|end| end <= self.now());
-        let grants = row.grants.iter();
-        let grants = grants.filter_map(|grant| Some(shown(grant, known.get(&grant.organization)?)));
+        let shown = row.grants.iter();
+        let shown = shown.filter(|grant| known.contains_key(&grant.organization));
+        let ends: Option<Vec<GrantEnd>> = shown.clone().map(|grant| grant.end).collect();
+        // When all that is shown ends before the key, the key is over for whoever it is shown to.
+        let ends = ends.filter(|ends| !ends.is_empty());
+        let last = ends.iter().flatten().map(|end| end.at).max();
+        let expires = match (row.expires_at, last) {
+            (Some(own), Some(last)) => Some(own.min(last)),
+            (own, last) => own.or(last),
+        };
+        let all_revoked = ends.iter().flatten().all(|end| end.revoked);
+        let revoked = row.revoked_at.is_some() || (ends.is_some() && all_revoked);
+        let grants = shown.filter_map(|grant| {
+            let mut grant_shown = of(grant, known.get(&grant.organization)?);
+            grant_shown.ends = grant.end.filter(|_| ends.is_none()).map(|end| end.at);
+            Some(grant_shown)
+        });
         let mut grants: Vec<KeyGrant> = grants.collect();
         grants.sort_by(|one, other| one.organization.cmp(&other.organization));
         KeySummary {
-            state: match (row.revoked_at, expired) {
-                (Some(_), _) => "revoked",
-                (None, true) => "expired",
-                (None, false) => "active",
+            state: match (revoked, expires.is_some_and(|end| end <= self.now())) {
+                (true, _) => "revoked",
+                (false, true) => "expired",
+                (false, false) => "active",
             },
             grants,
             id: row.id,
             name: row.name,
             created_at: row.created_at,
             created_by: row.created_by,
-            expires: row.expires_at,
+            // That of a key which was revoked is the one that it was to have.
+            expires: match revoked {
+                true => row.expires_at,
+                false => expires,
+            },
             replaces: row.replaces,
             revision: row.revision,
         }
@@ -326,12 +379,13 @@ pub(super) fn by_id(organizations: &[Organization]) -> HashMap<OrganizationId, &
         .collect()
 }
 
-fn shown(grant: &Grant, organization: &Organization) -> KeyGrant {
+fn of(grant: &Grant, organization: &Organization) -> KeyGrant {
     KeyGrant {
         organization: organization.slug.to_string(),
         environments: named(&grant.environments),
         tools: named(&grant.filter.tools),
         read_only: grant.filter.read_only,
+        ends: None,
     }
 }
 

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::keys::{by_id, for_each};
+use super::keys::{HeldKey, by_id, for_each};
 use super::{Admin, AdminError, IssuedKey, KeySummary};
 use crate::domain::bearer_secret::{IssuedSecret, SecretKind};
 use crate::domain::credential::LONGEST_GRACE;
+use crate::domain::organization::OrganizationId;
+use crate::domain::principal::{Grant, GrantEnd};
 use crate::store::{GatewayKeyRow, NewGatewayKey, NewGrant, Write};
 use crate::vault::random_bytes;
 
@@ -20,7 +22,7 @@ impl Admin {
         grace: Duration,
         expires: Option<Timestamp>,
     ) -> Result<IssuedKey, AdminError> {
-        let organizations = self.key_to_change(id).await?;
+        let held = self.key_to_change(id).await?;
         if grace > LONGEST_GRACE {
             return Err(AdminError::field("grace", "is longer than a year"));
         }
@@ -31,7 +33,7 @@ impl Admin {
         let (secret, public) = (random_bytes()?, random_bytes()?);
         let issued = IssuedSecret::from_random(SecretKind::GatewayKey, &secret, &public);
         let mut write = self.begin_with_key(id).await?;
-        let former = self.key_to_roll(id, now).await?;
+        let former = self.key_to_roll(id, &held, now).await?;
         let row = NewGatewayKey {
             id: &issued.id,
             name: &former.name,
@@ -43,10 +45,17 @@ impl Admin {
         };
         write.insert_gateway_key(&row).await?;
         copy_grants(&mut write, &former, &issued.id).await?;
+        let end = end(&former, now, grace);
         if grace.is_zero() {
-            write.revoke_gateway_key(id, now).await?;
+            self.revoke_held(&mut write, id, &held).await?;
+        } else if held.whole {
+            write.end_gateway_key(id, end).await?;
         } else {
-            write.end_gateway_key(id, end(&former, now, grace)).await?;
+            let end = GrantEnd {
+                at: end,
+                revoked: false,
+            };
+            write.end_grants(id, moved(&former), end).await?;
         }
         let summary = KeySummary {
             id: issued.id.clone(),
@@ -55,10 +64,10 @@ impl Admin {
             expires: row.expires_at,
             replaces: Some(id.to_owned()),
             revision: 1,
-            ..self.summary(former, &by_id(&organizations))
+            ..self.summary(former, &by_id(&held.organizations))
         };
         let event = self.event("key.roll").on(format!("{id} {}", issued.id));
-        let events = for_each(event, &organizations);
+        let events = for_each(event, &held.organizations);
         self.commit_creation(write, events, &summary).await?;
         Ok(IssuedKey {
             key: issued.secret,
@@ -66,21 +75,44 @@ impl Admin {
         })
     }
 
-    /// A key that works and has no successor that does. Nobody else writes meanwhile: what the
-    /// readers see is the present.
-    async fn key_to_roll(&self, id: &str, now: Timestamp) -> Result<GatewayKeyRow, AdminError> {
+    /// A key that works and has no successor that does, with those grants that are to move. Nobody
+    /// else writes meanwhile: what the readers see is the present.
+    async fn key_to_roll(
+        &self,
+        id: &str,
+        held: &HeldKey,
+        now: Timestamp,
+    ) -> Result<GatewayKeyRow, AdminError> {
         let mut keys = self.store.gateway_keys().await?;
         keys.retain(|key| key.works_at(now));
-        let successor = keys.iter().find(|key| key.replaces.as_deref() == Some(id));
+        let unknown = || AdminError::NoKey(id.to_owned());
+        let at = keys.iter().position(|key| key.id == id);
+        let mut former = keys.swap_remove(at.ok_or_else(unknown)?);
+        let of_actor = |grant: &Grant| held.ids().any(|id| id == grant.organization);
+        former.grants.retain(of_actor);
+        // What ends before the key has a successor already, or was revoked.
+        if former.lasting().next().is_some() {
+            former.grants.retain(|grant| grant.end.is_none());
+        }
+        let moves = |grant: &Grant| moved(&former).any(|id| id == grant.organization);
+        let mut successors = keys
+            .iter()
+            .filter(|key| key.replaces.as_deref() == Some(id));
+        let successor = successors.find(|key| key.lasting().any(moves));
         if let Some(successor) = successor {
             return Err(AdminError::KeyRolled {
                 id: id.to_owned(),
                 successor: successor.id.clone(),
             });
         }
-        let key = keys.into_iter().find(|key| key.id == id);
-        key.ok_or_else(|| AdminError::NoKey(id.to_owned()))
+        let lasts = former.lasting().next().is_some();
+        lasts.then_some(former).ok_or_else(unknown)
     }
+}
+
+/// The organizations that a successor opens instead.
+fn moved(former: &GatewayKeyRow) -> impl Iterator<Item = OrganizationId> {
+    former.grants.iter().map(|grant| grant.organization)
 }
 
 /// The end of a key that lives as long as another was to.

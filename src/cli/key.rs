@@ -190,7 +190,10 @@ fn list(keys: &[KeySummary], output: &Output) {
                     (Some(tools), false) => format!(" (tools: {})", tools.len()),
                     (Some(tools), true) => format!(" (tools: {}, read-only)", tools.len()),
                 };
-                format!("{}/{environments}{tools}", grant.organization)
+                let ends = grant
+                    .ends
+                    .map_or(String::new(), |end| format!(" (until {end})"));
+                format!("{}/{environments}{tools}{ends}", grant.organization)
             })
             .collect();
         [

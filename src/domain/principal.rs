@@ -49,9 +49,23 @@ pub struct Grant {
     pub environments: Arc<Scope<Environment>>,
     /// Likewise, and every visit under this grant carries it.
     pub filter: Arc<ToolFilter>,
+    /// Before its key ends.
+    pub end: Option<GrantEnd>,
+}
+
+/// When what a key opens in one organization is over.
+#[derive(Debug, Clone, Copy)]
+pub struct GrantEnd {
+    pub at: Timestamp,
+    /// Somebody ended it; else it runs out.
+    pub revoked: bool,
 }
 
 impl Grant {
+    pub fn works_at(&self, now: Timestamp) -> bool {
+        self.end.is_none_or(|end| now < end.at)
+    }
+
     fn covers(&self, tenant: &Tenant) -> bool {
         self.organization == tenant.organization && self.environments.covers(&tenant.environment)
     }
@@ -99,7 +113,9 @@ impl Principal {
         self.grants.iter().find(|grant| grant.covers(tenant))
     }
 
+    /// Whether there is nothing any more that this principal may act for.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
+            || !self.grants.iter().any(|grant| grant.works_at(now))
     }
 }

@@ -388,6 +388,7 @@ impl Gateway {
                 tools: Scope::All,
                 read_only: false,
             }),
+            end: None,
         };
         let principal = Arc::new(Principal {
             kind: PrincipalKind::Local,
@@ -408,7 +409,7 @@ impl Gateway {
             directory,
             principal,
         } = arrival;
-        let place = resolve::place(&directory, &principal, selection)?;
+        let place = resolve::place(&directory, &principal, selection, self.clock.now())?;
         let grant = principal
             .grant_for(&place.tenant)
             .ok_or(Refusal::TenantForbidden)?;

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::Refusal;
 use super::directory::{Directory, Home, Place};
 use crate::catalog::Catalog;
@@ -63,13 +65,16 @@ pub(super) fn place(
     directory: &Directory,
     principal: &Principal,
     selection: &Selection,
+    now: Timestamp,
 ) -> Result<Arc<Place>, Refusal> {
     let catalog = &directory.edition().catalog;
     let named = match &selection.organization {
         Some(slug) => Some(directory.home(slug).ok_or(Refusal::TenantForbidden)?),
         None => None,
     };
-    let granted = principal.grants.iter().filter_map(|grant| match named {
+    let grants = principal.grants.iter();
+    let grants = grants.filter(|grant| grant.works_at(now));
+    let granted = grants.filter_map(|grant| match named {
         Some(home) => (home.id == grant.organization).then_some((home, grant)),
         None => Some((directory.home_by_id(grant.organization)?, grant)),
     });

@@ -14,7 +14,7 @@ use super::{Store, StoreError, Write};
 use crate::domain::bearer_secret::SecretHash;
 use crate::domain::organization::OrganizationId;
 use crate::domain::page::AfterId;
-use crate::domain::principal::{Grant, Scope, ToolFilter};
+use crate::domain::principal::{Grant, GrantEnd, Scope, ToolFilter};
 use crate::domain::tenant::Environment;
 use crate::domain::tool::ToolName;
 
@@ -57,6 +57,11 @@ impl GatewayKeyRow {
     /// Whether it is neither revoked nor over.
     pub fn works_at(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// What ends with the key, and not before.
+    pub fn lasting(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().filter(|grant| grant.end.is_none())
     }
 }
 
@@ -192,6 +197,31 @@ impl Write {
         Ok(())
     }
 
+    /// Lets what a key opens in some organizations end; `false` when all of that was revoked before.
+    pub async fn end_grants(
+        &mut self,
+        key: &str,
+        organizations: impl IntoIterator<Item = OrganizationId>,
+        end: GrantEnd,
+    ) -> Result<bool, StoreError> {
+        let mut ended = 0;
+        for organization in organizations {
+            let done = sqlx::query(
+                "UPDATE gateway_key_grants SET ends_at = ?, revoked = ?
+                 WHERE key_id = ? AND organization_id = ? AND NOT revoked
+                   AND EXISTS (SELECT 1 FROM gateway_keys WHERE id = key_id AND revoked_at IS NULL)",
+            )
+            .bind(end.at.as_millisecond())
+            .bind(end.revoked)
+            .bind(key)
+            .bind(organization.0)
+            .execute(&mut *self.transaction)
+            .await?;
+            ended += done.rows_affected();
+        }
+        Ok(ended > 0)
+    }
+
     pub async fn gateway_key_revision(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
         Ok(
             sqlx::query_scalar("SELECT revision FROM gateway_keys WHERE id = ?")
@@ -268,6 +298,13 @@ impl Kinds {
             organization: get_organization_id(row, "organization_id")?,
             environments: self.environments(row)?,
             filter: self.filter(row)?,
+            end: match get_time_or_none(row, "ends_at")? {
+                None => None,
+                Some(at) => Some(GrantEnd {
+                    at,
+                    revoked: get(row, "revoked")?,
+                }),
+            },
         })
     }
 

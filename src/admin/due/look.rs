@@ -151,10 +151,11 @@ impl Look<'_> {
         known: &HashMap<OrganizationId, &Organization>,
         key: &GatewayKeyRow,
     ) -> Option<Found> {
-        let grants = key.grants.iter();
-        let opened = grants.filter_map(|grant| known.get(&grant.organization).copied());
+        // What ends before the key was ended by somebody, or has a successor.
+        let opened = key.lasting();
+        let opened = opened.filter_map(|grant| known.get(&grant.organization).copied());
         let opened: Vec<&Organization> = opened.collect();
-        let (first, whole) = (opened.first()?, opened.len() == key.grants.len());
+        let (first, whole) = (opened.first()?, opened.len() == key.lasting().count());
         let urgency = self.end(key.expires_at)?;
         let mut organizations: Vec<_> = opened.iter().map(|one| one.slug.to_string()).collect();
         organizations.sort();

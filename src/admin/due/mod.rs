@@ -17,7 +17,7 @@ use crate::domain::credential::CredentialVersionId;
 use crate::domain::notice::{DueItem, Urgency};
 use crate::domain::organization::OrganizationId;
 use crate::domain::reminder::{ReminderReason, Schedule, Subject, days_until};
-use crate::store::StoredCredential;
+use crate::store::{GatewayKeyRow, StoredCredential};
 
 /// A due item, and what the outbox has to know of it.
 pub(super) struct Found {
@@ -122,9 +122,14 @@ impl Admin {
         }
         let keys = self.store.gateway_keys().await?;
         let living = || keys.iter().filter(|key| key.revoked_at.is_none());
-        let replaced: HashSet<_> = living().filter_map(|key| key.replaces.as_ref()).collect();
-        for key in living().filter(|key| !replaced.contains(&key.id)) {
-            found.extend(look.key(&known, key));
+        let replaced = |key: &GatewayKeyRow, organization| {
+            let mut successors = living().filter(|other| other.replaces.as_ref() == Some(&key.id));
+            successors.any(|other| other.lasting().any(|it| it.organization == organization))
+        };
+        for key in living() {
+            if !key.lasting().all(|grant| replaced(key, grant.organization)) {
+                found.extend(look.key(&known, key));
+            }
         }
         // Who administers is for owners to know.
         if self.actor.may(Right::Own, None) {

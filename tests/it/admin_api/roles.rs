@@ -291,9 +291,7 @@ async fn an_operator_of_one_organization_cannot_tell_that_another_exists() {
         let reply = north.post("/orgs", json!({"id": id, "name": "x"})).await;
         assert_eq!((reply.status, reply.code()), (403, "forbidden"));
     }
-    // A key for both is seen as one for the own organization, and is not theirs to end.
-    let reply = north.delete(&format!("/keys/{shared}")).await;
-    assert_eq!((reply.status, reply.code()), (403, "forbidden"));
+    // A key for both is seen as one for the own organization.
     for path in [
         format!("/keys/{shared}").as_str(),
         "/orgs",
@@ -308,4 +306,99 @@ async fn an_operator_of_one_organization_cannot_tell_that_another_exists() {
             "{path}: {text}"
         );
     }
+}
+
+/// What an operator of `north` sees of a key, but its id and times.
+async fn seen(north: &ApiClient, id: &str) -> Value {
+    let mut key = north.get(&format!("/keys/{id}")).await.ok();
+    let listed = north.get("/orgs/north/keys").await.ok();
+    let listed = listed["items"].as_array().unwrap();
+    assert!(listed.contains(&key), "{listed:?}");
+    for name in ["id", "name", "created_at", "created_by"] {
+        assert!(key.as_object_mut().unwrap().remove(name).is_some());
+    }
+    key
+}
+
+#[tokio::test]
+async fn a_shared_key_is_to_each_operator_a_key_of_their_own() {
+    let actors = Actors::start().await;
+    let app = &actors.app;
+    let [owner, north, south] = [0, 3, 5].map(|at| &actors.clients[at]);
+    let make = async |name: &str, organizations: &[&str]| {
+        let grants = organizations
+            .iter()
+            .map(|slug| json!({"organization": slug}));
+        let body = json!({"name": name, "grants": grants.collect::<Vec<_>>()});
+        let key = owner.post("/keys", body).await.ok();
+        let text = |name: &str| key[name].as_str().unwrap().to_owned();
+        (text("id"), text("key"))
+    };
+    let opens = async |key: &str, slug: &str| {
+        app.running.refresh().await.unwrap();
+        let client = crate::support::McpClient::new(&app.url(), key).at(slug, "dev");
+        client.legacy("ping", json!({})).await.status
+    };
+
+    // Ended by one of them: over for them, and for nobody else.
+    let (own, _) = make("own", &["north"]).await;
+    let (shared, text) = make("both", &["north", "south"]).await;
+    assert_eq!(seen(north, &own).await, seen(north, &shared).await);
+    let [one, two] = [&own, &shared].map(|id| format!("/keys/{id}"));
+    let (one, two) = (north.delete(&one).await.ok(), north.delete(&two).await.ok());
+    assert_eq!(one["state"], two["state"]);
+    assert_eq!(seen(north, &own).await, seen(north, &shared).await);
+    assert_eq!(seen(north, &shared).await["state"], "revoked");
+    assert_eq!(opens(&text, "north").await, 403);
+    assert_eq!(opens(&text, "south").await, 200);
+    assert_eq!(north.delete(&format!("/keys/{shared}")).await.status, 404);
+    let theirs = south.get(&format!("/keys/{shared}")).await.ok();
+    assert_eq!(theirs["state"], "active");
+    let whole = owner.get(&format!("/keys/{shared}")).await.ok();
+    assert_eq!(whole["state"], "active");
+    assert!(whole["grants"][0]["ends"].is_string(), "{whole}");
+    assert_eq!(whole["grants"][1].get("ends"), None, "{whole}");
+
+    // The rest of it is rolled without what was ended.
+    let roll = async |client: &ApiClient, id: &str, grace: &str| {
+        let body = json!({"grace": grace});
+        client.post(&format!("/keys/{id}/roll"), body).await
+    };
+    let again = roll(north, &shared, "7d").await;
+    assert_eq!(again.status, 404, "{}", again.body);
+    let next = roll(owner, &shared, "0s").await.ok();
+    assert_eq!(next["grants"].as_array().unwrap().len(), 1, "{next}");
+    assert_eq!(next["grants"][0]["organization"], "south");
+    assert_eq!(opens(&text, "south").await, 401);
+
+    // Rolled by one of them: both work there until the grace is over, and the former one goes on
+    // elsewhere.
+    let (own, _) = make("own", &["north"]).await;
+    let (shared, text) = make("both", &["north", "south"]).await;
+    let alone = roll(north, &own, "7d").await.ok();
+    let next = roll(north, &shared, "7d").await.ok();
+    assert_eq!(next["grants"], alone["grants"]);
+    assert_eq!(seen(north, &own).await, seen(north, &shared).await);
+    let next = next["key"].as_str().unwrap().to_owned();
+    assert_eq!(opens(&text, "north").await, 200);
+    assert_eq!(opens(&next, "north").await, 200);
+    assert_eq!(opens(&next, "south").await, 403);
+    for id in [&own, &shared] {
+        let twice = roll(north, id, "7d").await;
+        assert_eq!((twice.status, twice.code()), (409, "key_rolled"));
+    }
+    app.clock
+        .advance(std::time::Duration::from_secs(8 * 24 * 3600));
+    assert_eq!(opens(&text, "north").await, 403);
+    assert_eq!(opens(&text, "south").await, 200);
+    assert_eq!(seen(north, &own).await, seen(north, &shared).await);
+    assert_eq!(seen(north, &shared).await["state"], "expired");
+    // Of the other's part there is no successor.
+    let theirs = roll(south, &shared, "0s").await.ok();
+    assert_eq!(theirs["grants"][0]["organization"], "south");
+    assert_eq!(opens(&text, "south").await, 401);
+
+    // On record for whom it concerns.
+    let records = north.get("/audit").await.ok().to_string();
+    assert!(!records.contains("south"), "{records}");
 }
