@@ -43,6 +43,12 @@ pub struct Cors {
     headers: String,
 }
 
+/// A page that sent a request.
+pub(super) struct Page {
+    origin: HeaderValue,
+    known: bool,
+}
+
 impl Cors {
     /// `tenant` are the headers that name a tenant.
     pub fn new(hosts: HostPolicy, tenant: [&HeaderName; 2]) -> Self {
@@ -59,38 +65,24 @@ impl Cors {
         }
     }
 
-    /// The answer that `run` gives, as a page may read it. Requests without `Origin` pass as they are.
-    pub(super) async fn answer<F>(
-        &self,
-        request: Request,
-        run: impl FnOnce(Request) -> F,
-    ) -> Response<Body>
-    where
-        F: Future<Output = Response<Body>>,
-    {
-        let Some(origin) = request.headers().get(ORIGIN).cloned() else {
-            return run(request).await;
-        };
+    /// The page that a request comes from; others come from none, and pass as they are.
+    pub(super) fn page(&self, request: &Request) -> Option<Page> {
+        let origin = request.headers().get(ORIGIN)?.clone();
         let known = self.hosts.check(request.uri(), request.headers()).is_ok();
-        let preflight = request.method() == Method::OPTIONS
+        Some(Page { origin, known })
+    }
+
+    /// The answer to a preflight of a page that may come. One from elsewhere is refused like every
+    /// request from there.
+    pub(super) fn preflight(&self, page: &Page, request: &Request) -> Option<Response<Body>> {
+        let asks = request.method() == Method::OPTIONS
             && request
                 .headers()
                 .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        // A preflight from elsewhere is refused like every request from there.
-        let mut response = match preflight && known {
-            true => self.preflight(&request),
-            false => run(request).await,
-        };
-        let headers = response.headers_mut();
-        headers.append(VARY, VARIES);
-        if known {
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-        }
-        response
+        (page.known && asks).then(|| self.allowance(request))
     }
 
-    fn preflight(&self, request: &Request) -> Response<Body> {
+    fn allowance(&self, request: &Request) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
@@ -105,6 +97,18 @@ impl Cors {
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names);
         }
         response
+    }
+}
+
+impl Page {
+    /// Lets the page read an answer, if it may come.
+    pub(super) fn let_read(self, response: &mut Response<Body>) {
+        let headers = response.headers_mut();
+        headers.append(VARY, VARIES);
+        if self.known {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, self.origin);
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
     }
 }
 

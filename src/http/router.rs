@@ -1,6 +1,7 @@
 //! The routes of both listeners, and what every request passes on its way there.
 
-use std::panic::AssertUnwindSafe;
+use std::future::ready;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::Router;
@@ -23,8 +24,7 @@ use crate::domain::meter::Meters;
 use crate::domain::origin::RequestId;
 use crate::gateway::Gateway;
 
-/// A listener's routes, and what is around them, from the outside in: CORS, an id for everything that
-/// follows, a net under panics. Sizes and times are limited where the body is read.
+/// A listener's routes, and what is around them, from the outside in: CORS, an id, a net under panics. Sizes and times are limited where the body is read.
 ///
 /// Layers of the router would be the same, and each would be cloned for every request with all that are
 /// within it.
@@ -35,22 +35,30 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// The answer to a request, as soon as it is polled.
+    /// The answer to a request. The future is as large as that of the route and hardly larger, which it
+    /// would not be as an `async` block.
     pub(super) fn answer(
         &self,
-        request: Request,
+        mut request: Request,
     ) -> impl Future<Output = Response<Body>> + Send + use<> {
-        let Self { router, cors } = self.clone();
-        async move {
-            match cors {
-                // Around everything, so that pages can read refusals too.
-                Some(cors) => {
-                    cors.answer(request, |request| identified(router, request))
-                        .await
-                }
-                None => identified(router, request).await,
+        let cors = self.cors.as_deref();
+        let page = cors.and_then(|cors| cors.page(&request));
+        let asked = cors.zip(page.as_ref());
+        let preflight = asked.and_then(|(cors, page)| cors.preflight(page, &request));
+        let id = new_request_id();
+        request.extensions_mut().insert(id.clone());
+        let answer = match preflight {
+            Some(allowance) => ready(allowance).left_future(),
+            None => routed(self.router.clone(), request).right_future(),
+        };
+        answer.map(move |mut response| {
+            id.sign(response.headers_mut());
+            // Refusals, too.
+            if let Some(page) = page {
+                page.let_read(&mut response);
             }
-        }
+            response
+        })
     }
 }
 
@@ -86,17 +94,21 @@ pub fn admin(api: AdminApi, gateway: Arc<Gateway>, meters: Meters, hosts: HostPo
         .into()
 }
 
-async fn identified(mut router: Router, mut request: Request) -> Response<Body> {
-    let id = new_request_id();
-    request.extensions_mut().insert(id.clone());
-    let answer = AssertUnwindSafe(async { router.call(request).await });
-    let answer = answer.catch_unwind().await;
-    let mut response = answer.map_or_else(
-        |_panic| internal_error(),
-        |answer| answer.unwrap_or_else(|never| match never {}),
-    );
-    id.sign(response.headers_mut());
-    response
+/// The answer of the router, or of the net under its panics.
+fn routed(
+    mut router: Router,
+    request: Request,
+) -> impl Future<Output = Response<Body>> + Send + use<> {
+    let called = catch_unwind(AssertUnwindSafe(|| router.call(request)));
+    let Ok(answer) = called else {
+        return ready(internal_error()).left_future();
+    };
+    let answer = AssertUnwindSafe(answer).catch_unwind();
+    let answer = answer.map(|answer| match answer {
+        Ok(answer) => answer.unwrap_or_else(|never| match never {}),
+        Err(_) => internal_error(),
+    });
+    answer.right_future()
 }
 
 /// A UUID of version 7 (RFC 9562, section 5.7), in order within its thread: `Uuid::now_v7` would

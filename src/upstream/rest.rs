@@ -58,7 +58,7 @@ impl UpstreamReply {
 
 /// A call's request as it will be sent, but for the tenant's headers. No `Debug`: it has
 /// arguments in it.
-pub struct FormedRequest(pub(super) reqwest::Request);
+pub struct FormedRequest(pub(super) Box<reqwest::Request>);
 
 /// A request for people, who are shown no secret.
 #[derive(Debug, Serialize)]
@@ -184,7 +184,7 @@ impl Rest {
         if request.url().as_str().len() > MAX_URL {
             return Err(UpstreamError::TooLong);
         }
-        Ok(FormedRequest(request))
+        Ok(FormedRequest(Box::new(request)))
     }
 
     /// Sends a request of the call's with the tenant's bearer.
@@ -222,14 +222,14 @@ impl Rest {
     /// Sends a request, and says in meters and span how it went.
     async fn observed(
         &self,
-        request: reqwest::Request,
+        request: Box<reqwest::Request>,
         meters: &RequestMeters,
         span: &ActiveSpan,
     ) -> Result<Answer, NetFailure> {
         let started = self.clock.now();
         let max_answer = self.max_answer.load(Ordering::Relaxed);
         // What is awaited here lies within a dozen futures, each of which is moved once.
-        let answer = Box::pin(self.net.send(request, max_answer)).await;
+        let answer = Box::pin(self.net.send(*request, max_answer)).await;
         let took = self.clock.now().duration_since(started);
         let result = meters::result(&answer);
         meters.record(Duration::try_from(took).unwrap_or_default(), result);

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
@@ -54,14 +55,13 @@ where
         request.extensions_mut().insert(self.peer);
         let answer = self.routes.answer(request.map(Body::new));
         let mode = self.mode.clone();
-        Box::pin(async move {
-            let mut answer = answer.await;
+        Box::pin(answer.map(move |mut answer| {
             if !http2 && mode.borrow().stopped.is_some() {
                 let close = HeaderValue::from_static("close");
                 answer.headers_mut().insert(CONNECTION, close);
             }
             Ok(answer.map(|body| Answer::new(body, ticket)))
-        })
+        }))
     }
 }
 
