@@ -104,6 +104,8 @@ pub fn principal(tenant: &Tenant) -> Principal {
         organization: tenant.organization,
         environments: Arc::new(Scope::All),
         filter: Arc::new(filter),
+        ends_at: None,
+        revoked: false,
     };
     Principal {
         kind: locum::domain::principal::PrincipalKind::Key,

@@ -13,7 +13,7 @@ use crate::domain::bearer_secret::{IssuedSecret, PresentedKey, SecretKind};
 use crate::domain::document::suggestion;
 use crate::domain::organization::{Organization, OrganizationId, OrganizationSlug};
 use crate::domain::page::AfterId;
-use crate::domain::principal::{Grant, GrantEnd, Scope};
+use crate::domain::principal::{Grant, Scope};
 use crate::domain::tenant::Environment;
 use crate::domain::tool::ToolName;
 use crate::store::{GatewayKeyRow, NewGatewayKey, NewGrant, Write};
@@ -71,18 +71,34 @@ pub struct KeyGrant {
     /// When it is over, where the key goes on in others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends: Option<Timestamp>,
+    /// Whether it is over already, where the key goes on in others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
 }
 
 /// What the actor may change of a key: all of it, or what it opens in the organizations that the actor
 /// knows of. In the latter case the actor is not to notice the difference.
 pub(super) struct HeldKey {
+    pub key: GatewayKeyRow,
     pub organizations: Vec<Organization>,
-    pub whole: bool,
+    /// Those of the key's grants that the actor may change.
+    pub grants: Vec<Grant>,
 }
 
 impl HeldKey {
-    pub(super) fn ids(&self) -> impl Iterator<Item = OrganizationId> {
-        self.organizations.iter().map(|one| one.id)
+    /// Whether some grants are all that the key has.
+    pub(super) fn is_all(&self, grants: &[Grant]) -> bool {
+        grants.len() == self.key.grants.len()
+    }
+
+    /// The organizations of some grants.
+    pub(super) fn of(&self, grants: &[Grant]) -> Vec<Organization> {
+        let is_meant = |one: &&Organization| ids(grants).any(|id| id == one.id);
+        self.organizations
+            .iter()
+            .filter(is_meant)
+            .cloned()
+            .collect()
     }
 }
 
@@ -140,6 +156,7 @@ impl Admin {
             tools: named(&grant.tools),
             read_only: grant.read_only,
             ends: None,
+            revoked: false,
         });
         let summary = KeySummary {
             grants: grants.collect(),
@@ -189,30 +206,31 @@ impl Admin {
 
     pub async fn revoke_key(&self, id: &str) -> Result<(), AdminError> {
         let held = self.key_to_change(id).await?;
+        let grants = held.grants.iter().filter(|grant| !grant.revoked);
+        let grants: Vec<Grant> = grants.cloned().collect();
         let mut write = self.begin_with_key(id).await?;
-        if !self.revoke_held(&mut write, id, &held).await? {
+        if held.key.revoked_at.is_some() || grants.is_empty() {
             return Err(AdminError::NoKey(id.to_owned()));
         }
+        self.end_now(&mut write, &held, &grants).await?;
         let event = self.event("key.revoke").on(id);
-        self.commit(write, for_each(event, &held.organizations))
-            .await
+        self.commit(write, for_each(event, &held.of(&grants))).await
     }
 
-    /// `false` when nothing of it works any more.
-    pub(super) async fn revoke_held(
+    /// Revokes some grants of a key: the key itself where there are no others.
+    pub(super) async fn end_now(
         &self,
         write: &mut Write,
-        id: &str,
         held: &HeldKey,
-    ) -> Result<bool, AdminError> {
-        let end = GrantEnd {
-            at: self.now(),
-            revoked: true,
-        };
-        Ok(match held.whole {
-            true => write.revoke_gateway_key(id, end.at).await?,
-            false => write.end_grants(id, held.ids(), end).await?,
-        })
+        grants: &[Grant],
+    ) -> Result<(), AdminError> {
+        let id = held.key.id.as_str();
+        // What somebody else ended is no reason to leave the key as it is.
+        match held.is_all(&held.grants) && grants.len() == unrevoked(&held.key).count() {
+            true => drop(write.revoke_gateway_key(id, self.now()).await?),
+            false => write.revoke_grants(id, ids(grants)).await?,
+        }
+        Ok(())
     }
 
     /// Those of the organizations that keys open which the actor knows of.
@@ -245,9 +263,13 @@ impl Admin {
         for organization in &organizations {
             self.require_for(Right::Operate, organization)?;
         }
+        let known = by_id(&organizations);
+        let grants = key.grants.iter();
+        let grants = grants.filter(|grant| known.contains_key(&grant.organization));
         Ok(HeldKey {
-            whole: organizations.len() == key.grants.len(),
+            grants: grants.cloned().collect(),
             organizations,
+            key,
         })
     }
 
@@ -329,20 +351,19 @@ impl Admin {
     ) -> KeySummary {
         let shown = row.grants.iter();
         let shown = shown.filter(|grant| known.contains_key(&grant.organization));
-        let ends: Option<Vec<GrantEnd>> = shown.clone().map(|grant| grant.end).collect();
         // When all that is shown ends before the key, the key is over for whoever it is shown to.
-        let ends = ends.filter(|ends| !ends.is_empty());
-        let last = ends.iter().flatten().map(|end| end.at).max();
-        let expires = match (row.expires_at, last) {
-            (Some(own), Some(last)) => Some(own.min(last)),
-            (own, last) => own.or(last),
-        };
-        let all_revoked = ends.iter().flatten().all(|end| end.revoked);
-        let revoked = row.revoked_at.is_some() || (ends.is_some() && all_revoked);
+        let ends: Option<Vec<Timestamp>> = shown.clone().map(|grant| grant.ends_at).collect();
+        let last = ends.and_then(|ends| ends.into_iter().max());
+        let expires = [row.expires_at, last].into_iter().flatten().min();
+        let revoked = row.revoked_at.is_some()
+            || (!row.grants.is_empty() && shown.clone().all(|grant| grant.revoked));
         let grants = shown.filter_map(|grant| {
-            let mut grant_shown = of(grant, known.get(&grant.organization)?);
-            grant_shown.ends = grant.end.filter(|_| ends.is_none()).map(|end| end.at);
-            Some(grant_shown)
+            let sooner = |end: &Timestamp| expires.is_none_or(|expires| *end < expires);
+            Some(KeyGrant {
+                ends: grant.ends_at.filter(sooner),
+                revoked: grant.revoked && !revoked,
+                ..of(grant, known.get(&grant.organization)?)
+            })
         });
         let mut grants: Vec<KeyGrant> = grants.collect();
         grants.sort_by(|one, other| one.organization.cmp(&other.organization));
@@ -357,11 +378,7 @@ impl Admin {
             name: row.name,
             created_at: row.created_at,
             created_by: row.created_by,
-            // That of a key which was revoked is the one that it was to have.
-            expires: match revoked {
-                true => row.expires_at,
-                false => expires,
-            },
+            expires,
             replaces: row.replaces,
             revision: row.revision,
         }
@@ -386,7 +403,18 @@ fn of(grant: &Grant, organization: &Organization) -> KeyGrant {
         tools: named(&grant.filter.tools),
         read_only: grant.filter.read_only,
         ends: None,
+        revoked: false,
     }
+}
+
+/// What is not revoked of a key.
+fn unrevoked(key: &GatewayKeyRow) -> impl Iterator<Item = &Grant> {
+    key.grants.iter().filter(|grant| !grant.revoked)
+}
+
+/// The organizations that some grants open.
+pub(super) fn ids(grants: &[Grant]) -> impl Iterator<Item = OrganizationId> {
+    grants.iter().map(|grant| grant.organization)
 }
 
 /// One record for each organization that an event is about.

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::keys::{HeldKey, by_id, for_each};
+use super::keys::{HeldKey, by_id, for_each, ids};
 use super::{Admin, AdminError, IssuedKey, KeySummary};
 use crate::domain::bearer_secret::{IssuedSecret, SecretKind};
 use crate::domain::credential::LONGEST_GRACE;
-use crate::domain::organization::OrganizationId;
-use crate::domain::principal::{Grant, GrantEnd};
+use crate::domain::principal::Grant;
 use crate::store::{GatewayKeyRow, NewGatewayKey, NewGrant, Write};
 use crate::vault::random_bytes;
 
@@ -33,7 +32,8 @@ impl Admin {
         let (secret, public) = (random_bytes()?, random_bytes()?);
         let issued = IssuedSecret::from_random(SecretKind::GatewayKey, &secret, &public);
         let mut write = self.begin_with_key(id).await?;
-        let former = self.key_to_roll(id, &held, now).await?;
+        let former = self.key_to_roll(&held, now).await?;
+        let moved = former.grants.clone();
         let row = NewGatewayKey {
             id: &issued.id,
             name: &former.name,
@@ -47,15 +47,11 @@ impl Admin {
         copy_grants(&mut write, &former, &issued.id).await?;
         let end = end(&former, now, grace);
         if grace.is_zero() {
-            self.revoke_held(&mut write, id, &held).await?;
-        } else if held.whole {
+            self.end_now(&mut write, &held, &moved).await?;
+        } else if held.is_all(&moved) {
             write.end_gateway_key(id, end).await?;
         } else {
-            let end = GrantEnd {
-                at: end,
-                revoked: false,
-            };
-            write.end_grants(id, moved(&former), end).await?;
+            write.end_grants(id, ids(&moved), end).await?;
         }
         let summary = KeySummary {
             id: issued.id.clone(),
@@ -67,7 +63,7 @@ impl Admin {
             ..self.summary(former, &by_id(&held.organizations))
         };
         let event = self.event("key.roll").on(format!("{id} {}", issued.id));
-        let events = for_each(event, &held.organizations);
+        let events = for_each(event, &held.of(&moved));
         self.commit_creation(write, events, &summary).await?;
         Ok(IssuedKey {
             key: issued.secret,
@@ -75,44 +71,42 @@ impl Admin {
         })
     }
 
-    /// A key that works and has no successor that does, with those grants that are to move. Nobody
-    /// else writes meanwhile: what the readers see is the present.
+    /// A key that works, with those grants that are to move: that work, are the actor's to change, and
+    /// have no successor that works. Nobody else writes meanwhile: what the readers see is the present.
     async fn key_to_roll(
         &self,
-        id: &str,
         held: &HeldKey,
         now: Timestamp,
     ) -> Result<GatewayKeyRow, AdminError> {
+        let id = &held.key.id;
+        let unknown = || AdminError::NoKey(id.clone());
         let mut keys = self.store.gateway_keys().await?;
         keys.retain(|key| key.works_at(now));
-        let unknown = || AdminError::NoKey(id.to_owned());
-        let at = keys.iter().position(|key| key.id == id);
+        let at = keys.iter().position(|key| key.id == *id);
         let mut former = keys.swap_remove(at.ok_or_else(unknown)?);
-        let of_actor = |grant: &Grant| held.ids().any(|id| id == grant.organization);
-        former.grants.retain(of_actor);
-        // What ends before the key has a successor already, or was revoked.
-        if former.lasting().next().is_some() {
-            former.grants.retain(|grant| grant.end.is_none());
+        let is_held = |grant: &Grant| ids(&held.grants).any(|id| id == grant.organization);
+        former
+            .grants
+            .retain(|grant| grant.works_at(now) && is_held(grant));
+        if former.grants.is_empty() {
+            return Err(unknown());
         }
-        let moves = |grant: &Grant| moved(&former).any(|id| id == grant.organization);
-        let mut successors = keys
-            .iter()
-            .filter(|key| key.replaces.as_deref() == Some(id));
-        let successor = successors.find(|key| key.lasting().any(moves));
-        if let Some(successor) = successor {
-            return Err(AdminError::KeyRolled {
-                id: id.to_owned(),
-                successor: successor.id.clone(),
-            });
+        keys.retain(|key| key.replaces.as_ref() == Some(id));
+        let successor = |grant: &Grant| {
+            let opens = |it: &Grant| it.organization == grant.organization && it.works_at(now);
+            keys.iter().find(|key| key.grants.iter().any(opens))
+        };
+        let rolled = former.grants.iter().find_map(successor);
+        let rolled = rolled.map(|successor| successor.id.clone());
+        former.grants.retain(|grant| successor(grant).is_none());
+        match rolled {
+            Some(successor) if former.grants.is_empty() => Err(AdminError::KeyRolled {
+                id: id.clone(),
+                successor,
+            }),
+            _ => Ok(former),
         }
-        let lasts = former.lasting().next().is_some();
-        lasts.then_some(former).ok_or_else(unknown)
     }
-}
-
-/// The organizations that a successor opens instead.
-fn moved(former: &GatewayKeyRow) -> impl Iterator<Item = OrganizationId> {
-    former.grants.iter().map(|grant| grant.organization)
 }
 
 /// The end of a key that lives as long as another was to.

@@ -190,9 +190,11 @@ fn list(keys: &[KeySummary], output: &Output) {
                     (Some(tools), false) => format!(" (tools: {})", tools.len()),
                     (Some(tools), true) => format!(" (tools: {}, read-only)", tools.len()),
                 };
-                let ends = grant
-                    .ends
-                    .map_or(String::new(), |end| format!(" (until {end})"));
+                let ends = match (grant.revoked, grant.ends) {
+                    (true, _) => " (revoked)".to_owned(),
+                    (false, Some(end)) => format!(" (until {end})"),
+                    (false, None) => String::new(),
+                };
                 format!("{}/{environments}{tools}{ends}", grant.organization)
             })
             .collect();

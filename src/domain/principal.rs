@@ -49,21 +49,15 @@ pub struct Grant {
     pub environments: Arc<Scope<Environment>>,
     /// Likewise, and every visit under this grant carries it.
     pub filter: Arc<ToolFilter>,
-    /// Before its key ends.
-    pub end: Option<GrantEnd>,
-}
-
-/// When what a key opens in one organization is over.
-#[derive(Debug, Clone, Copy)]
-pub struct GrantEnd {
-    pub at: Timestamp,
-    /// Somebody ended it; else it runs out.
+    /// When it runs out, if that is before its key does.
+    pub ends_at: Option<Timestamp>,
+    /// Somebody ended it, whatever becomes of its key.
     pub revoked: bool,
 }
 
 impl Grant {
     pub fn works_at(&self, now: Timestamp) -> bool {
-        self.end.is_none_or(|end| now < end.at)
+        !self.revoked && self.ends_at.is_none_or(|end| now < end)
     }
 
     fn covers(&self, tenant: &Tenant) -> bool {

@@ -388,7 +388,8 @@ impl Gateway {
                 tools: Scope::All,
                 read_only: false,
             }),
-            end: None,
+            ends_at: None,
+            revoked: false,
         };
         let principal = Arc::new(Principal {
             kind: PrincipalKind::Local,

@@ -14,7 +14,7 @@ use super::{Store, StoreError, Write};
 use crate::domain::bearer_secret::SecretHash;
 use crate::domain::organization::OrganizationId;
 use crate::domain::page::AfterId;
-use crate::domain::principal::{Grant, GrantEnd, Scope, ToolFilter};
+use crate::domain::principal::{Grant, Scope, ToolFilter};
 use crate::domain::tenant::Environment;
 use crate::domain::tool::ToolName;
 
@@ -59,9 +59,9 @@ impl GatewayKeyRow {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// What ends with the key, and not before.
-    pub fn lasting(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.iter().filter(|grant| grant.end.is_none())
+    /// When what it opens in one organization runs out.
+    pub fn end_of(&self, grant: &Grant) -> Option<Timestamp> {
+        [self.expires_at, grant.ends_at].into_iter().flatten().min()
     }
 }
 
@@ -197,29 +197,44 @@ impl Write {
         Ok(())
     }
 
-    /// Lets what a key opens in some organizations end; `false` when all of that was revoked before.
+    /// Lets what a key opens in some organizations end at `end`, if it does not sooner.
     pub async fn end_grants(
         &mut self,
         key: &str,
         organizations: impl IntoIterator<Item = OrganizationId>,
-        end: GrantEnd,
-    ) -> Result<bool, StoreError> {
-        let mut ended = 0;
+        end: Timestamp,
+    ) -> Result<(), StoreError> {
         for organization in organizations {
-            let done = sqlx::query(
-                "UPDATE gateway_key_grants SET ends_at = ?, revoked = ?
-                 WHERE key_id = ? AND organization_id = ? AND NOT revoked
-                   AND EXISTS (SELECT 1 FROM gateway_keys WHERE id = key_id AND revoked_at IS NULL)",
+            sqlx::query(
+                "UPDATE gateway_key_grants SET ends_at = MIN(COALESCE(ends_at, ?1), ?1)
+                 WHERE key_id = ?2 AND organization_id = ?3 AND NOT revoked",
             )
-            .bind(end.at.as_millisecond())
-            .bind(end.revoked)
+            .bind(end.as_millisecond())
             .bind(key)
             .bind(organization.0)
             .execute(&mut *self.transaction)
             .await?;
-            ended += done.rows_affected();
         }
-        Ok(ended > 0)
+        Ok(())
+    }
+
+    /// Revokes what a key opens in some organizations.
+    pub async fn revoke_grants(
+        &mut self,
+        key: &str,
+        organizations: impl IntoIterator<Item = OrganizationId>,
+    ) -> Result<(), StoreError> {
+        for organization in organizations {
+            sqlx::query(
+                "UPDATE gateway_key_grants SET revoked = 1
+                 WHERE key_id = ? AND organization_id = ? AND NOT revoked",
+            )
+            .bind(key)
+            .bind(organization.0)
+            .execute(&mut *self.transaction)
+            .await?;
+        }
+        Ok(())
     }
 
     pub async fn gateway_key_revision(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
@@ -298,13 +313,8 @@ impl Kinds {
             organization: get_organization_id(row, "organization_id")?,
             environments: self.environments(row)?,
             filter: self.filter(row)?,
-            end: match get_time_or_none(row, "ends_at")? {
-                None => None,
-                Some(at) => Some(GrantEnd {
-                    at,
-                    revoked: get(row, "revoked")?,
-                }),
-            },
+            ends_at: get_time_or_none(row, "ends_at")?,
+            revoked: get(row, "revoked")?,
         })
     }
 

@@ -9,6 +9,7 @@ use crate::domain::credential::{CredentialState, CredentialVersionId};
 use crate::domain::health::ProfileHealth;
 use crate::domain::notice::{DueItem, Urgency};
 use crate::domain::organization::{Organization, OrganizationId, OrganizationState};
+use crate::domain::principal::Grant;
 use crate::domain::reminder::{ReminderPolicy, ReminderReason, Schedule, days_between, days_until};
 use crate::store::{AdminTokenRow, GatewayKeyRow, StoredCredential};
 
@@ -150,13 +151,17 @@ impl Look<'_> {
         &self,
         known: &HashMap<OrganizationId, &Organization>,
         key: &GatewayKeyRow,
+        mut grants: Vec<&Grant>,
     ) -> Option<Found> {
-        // What ends before the key was ended by somebody, or has a successor.
-        let opened = key.lasting();
+        grants.retain(|grant| known.contains_key(&grant.organization));
+        // What is known of it need not end at once: what ends first comes first.
+        let due = grants.iter().filter_map(|grant| key.end_of(grant)).min();
+        grants.retain(|grant| key.end_of(grant) == due);
+        let opened = grants.iter();
         let opened = opened.filter_map(|grant| known.get(&grant.organization).copied());
         let opened: Vec<&Organization> = opened.collect();
-        let (first, whole) = (opened.first()?, opened.len() == key.lasting().count());
-        let urgency = self.end(key.expires_at)?;
+        let (first, whole) = (opened.first()?, opened.len() == key.grants.len());
+        let urgency = self.end(due)?;
         let mut organizations: Vec<_> = opened.iter().map(|one| one.slug.to_string()).collect();
         organizations.sort();
         let item = DueItem {
@@ -170,14 +175,14 @@ impl Look<'_> {
             name: Some(key.name.clone()),
             issued: key.created_at,
             age_days: days_until(key.created_at, self.now),
-            due: key.expires_at,
-            days_left: key.expires_at.map(|end| days_until(self.now, end)),
+            due,
+            days_left: due.map(|end| days_until(self.now, end)),
             entered_by: key.created_by.clone(),
             command: format!("locum key roll {} --grace 7d", key.id),
         };
         Some(Found {
             item,
-            schedule: key.expires_at.map(|due| Schedule::Ending { due }),
+            schedule: due.map(|due| Schedule::Ending { due }),
             known_since: key.created_at,
             organization: (whole && opened.len() == 1).then_some(first.id),
             served: opened

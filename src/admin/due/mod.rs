@@ -16,6 +16,7 @@ use crate::domain::actor::Right;
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::notice::{DueItem, Urgency};
 use crate::domain::organization::OrganizationId;
+use crate::domain::principal::Grant;
 use crate::domain::reminder::{ReminderReason, Schedule, Subject, days_until};
 use crate::store::{GatewayKeyRow, StoredCredential};
 
@@ -122,14 +123,14 @@ impl Admin {
         }
         let keys = self.store.gateway_keys().await?;
         let living = || keys.iter().filter(|key| key.revoked_at.is_none());
-        let replaced = |key: &GatewayKeyRow, organization| {
+        let in_question = |key: &GatewayKeyRow, grant: &Grant| {
             let mut successors = living().filter(|other| other.replaces.as_ref() == Some(&key.id));
-            successors.any(|other| other.lasting().any(|it| it.organization == organization))
+            let opens = |it: &Grant| it.organization == grant.organization && !it.revoked;
+            !grant.revoked && !successors.any(|other| other.grants.iter().any(opens))
         };
         for key in living() {
-            if !key.lasting().all(|grant| replaced(key, grant.organization)) {
-                found.extend(look.key(&known, key));
-            }
+            let grants = key.grants.iter().filter(|grant| in_question(key, grant));
+            found.extend(look.key(&known, key, grants.collect()));
         }
         // Who administers is for owners to know.
         if self.actor.may(Right::Own, None) {

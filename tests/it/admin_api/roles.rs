@@ -356,8 +356,8 @@ async fn a_shared_key_is_to_each_operator_a_key_of_their_own() {
     assert_eq!(theirs["state"], "active");
     let whole = owner.get(&format!("/keys/{shared}")).await.ok();
     assert_eq!(whole["state"], "active");
-    assert!(whole["grants"][0]["ends"].is_string(), "{whole}");
-    assert_eq!(whole["grants"][1].get("ends"), None, "{whole}");
+    assert_eq!(whole["grants"][0]["revoked"], true, "{whole}");
+    assert_eq!(whole["grants"][1].get("revoked"), None, "{whole}");
 
     // The rest of it is rolled without what was ended.
     let roll = async |client: &ApiClient, id: &str, grace: &str| {
@@ -397,6 +397,42 @@ async fn a_shared_key_is_to_each_operator_a_key_of_their_own() {
     let theirs = roll(south, &shared, "0s").await.ok();
     assert_eq!(theirs["grants"][0]["organization"], "south");
     assert_eq!(opens(&text, "south").await, 401);
+
+    // Again, once the successor is over or was revoked, whoever did it: as with one's own.
+    let (own, _) = make("own", &["north"]).await;
+    let (shared, text) = make("both", &["north", "south"]).await;
+    for id in [&own, &shared] {
+        let next = roll(north, id, "7d").await.ok();
+        let next = format!("/keys/{}", next["id"].as_str().unwrap());
+        assert_eq!(north.delete(&next).await.status, 200);
+    }
+    let due = north.get("/rotation/due").await.ok().to_string();
+    assert!(due.contains(&*own) && due.contains(&*shared), "{due}");
+    assert_eq!(opens(&text, "north").await, 200);
+    for id in [&own, &shared] {
+        assert_eq!(roll(north, id, "30d").await.status, 201);
+    }
+    assert_eq!(seen(north, &own).await, seen(north, &shared).await);
+    // Who knows of all of it cuts nobody's grace short: the rest alone moves.
+    let rest = roll(owner, &shared, "0s").await.ok();
+    assert_eq!(rest["grants"].as_array().unwrap().len(), 1, "{rest}");
+    assert_eq!(rest["grants"][0]["organization"], "south");
+    assert_eq!(opens(&text, "south").await, 403);
+    assert_eq!(opens(&text, "north").await, 200);
+    assert_eq!(seen(north, &own).await, seen(north, &shared).await);
+    for id in [&own, &shared] {
+        assert_eq!(north.delete(&format!("/keys/{id}")).await.status, 200);
+        assert_eq!(north.delete(&format!("/keys/{id}")).await.status, 404);
+    }
+    assert_eq!(seen(north, &own).await, seen(north, &shared).await);
+
+    // What happens to the rest of a key is nothing to whoever ended their part of it.
+    let (shared, _) = make("both", &["north", "south"]).await;
+    north.delete(&format!("/keys/{shared}")).await.ok();
+    let before = north.get("/audit?limit=1").await.ok();
+    let next = roll(owner, &shared, "1d").await.ok();
+    owner.delete(&format!("/keys/{shared}")).await.ok();
+    assert_eq!(north.get("/audit?limit=1").await.ok(), before, "{next}");
 
     // On record for whom it concerns.
     let records = north.get("/audit").await.ok().to_string();
