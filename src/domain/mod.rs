@@ -26,6 +26,7 @@ pub mod notice;
 pub mod organization;
 pub mod origin;
 pub mod page;
+pub mod plain;
 pub mod principal;
 pub mod provider;
 pub mod redact;

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use futures_util::FutureExt as _;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use tower::Service as _;
 use uuid::timestamp::context::{ContextV7, ThreadLocalContext};
 use uuid::{Timestamp, Uuid};
@@ -99,14 +99,20 @@ fn routed(
     mut router: Router,
     request: Request,
 ) -> impl Future<Output = Response<Body>> + Send + use<> {
+    // The router sees to it that these have no body.
+    let head = request.method() == Method::HEAD;
+    let failure = move || match head {
+        true => internal_error().map(|_| Body::empty()),
+        false => internal_error(),
+    };
     let called = catch_unwind(AssertUnwindSafe(|| router.call(request)));
     let Ok(answer) = called else {
-        return ready(internal_error()).left_future();
+        return ready(failure()).left_future();
     };
     let answer = AssertUnwindSafe(answer).catch_unwind();
-    let answer = answer.map(|answer| match answer {
+    let answer = answer.map(move |answer| match answer {
         Ok(answer) => answer.unwrap_or_else(|never| match never {}),
-        Err(_) => internal_error(),
+        Err(_) => failure(),
     });
     answer.right_future()
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::super::value::MAX_FRACTION;
+use crate::domain::plain::plain_run;
 
 /// The nodes of a document, each list and object before what is in it: a member is its name and
 /// its value.
@@ -141,6 +142,10 @@ impl<'d> Reader<'d> {
     /// The next byte that is no space.
     fn peek(&mut self) -> Option<u8> {
         let rest = self.text.as_bytes().get(self.at..)?;
+        // Mostly there is no space at all.
+        if let Some(byte) = rest.first().filter(|byte| **byte > b' ') {
+            return Some(*byte);
+        }
         let space = rest.iter().position(|byte| !byte.is_ascii_whitespace())?;
         self.at += space;
         rest.get(space).copied()
@@ -165,6 +170,7 @@ impl<'d> Reader<'d> {
         let mut end = begin;
         let mut escaped = false;
         loop {
+            end += plain_run(bytes.get(end..)?);
             match bytes.get(end)? {
                 b'"' => break,
                 b'\\' => {
