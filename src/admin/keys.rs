@@ -1,4 +1,4 @@
-//! Gateway keys: create, list, show, revoke.
+//! Gateway keys: create, list, show.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,7 +7,6 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use super::{Admin, AdminError};
-use crate::domain::actor::Right;
 use crate::domain::audit::AuditEvent;
 use crate::domain::bearer_secret::{IssuedSecret, PresentedKey, SecretKind};
 use crate::domain::document::suggestion;
@@ -74,32 +73,6 @@ pub struct KeyGrant {
     /// Whether it is over already, where the key goes on in others.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
-}
-
-/// What the actor may change of a key: all of it, or what it opens in the organizations that the actor
-/// knows of. In the latter case the actor is not to notice the difference.
-pub(super) struct HeldKey {
-    pub key: GatewayKeyRow,
-    pub organizations: Vec<Organization>,
-    /// Those of the key's grants that the actor may change.
-    pub grants: Vec<Grant>,
-}
-
-impl HeldKey {
-    /// Whether some grants are all that the key has.
-    pub(super) fn is_all(&self, grants: &[Grant]) -> bool {
-        grants.len() == self.key.grants.len()
-    }
-
-    /// The organizations of some grants.
-    pub(super) fn of(&self, grants: &[Grant]) -> Vec<Organization> {
-        let is_meant = |one: &&Organization| ids(grants).any(|id| id == one.id);
-        self.organizations
-            .iter()
-            .filter(is_meant)
-            .cloned()
-            .collect()
-    }
 }
 
 impl KeySummary {
@@ -204,35 +177,6 @@ impl Admin {
         Ok(self.summary(key, &by_id(&opened)))
     }
 
-    pub async fn revoke_key(&self, id: &str) -> Result<(), AdminError> {
-        let held = self.key_to_change(id).await?;
-        let grants = held.grants.iter().filter(|grant| !grant.revoked);
-        let grants: Vec<Grant> = grants.cloned().collect();
-        let mut write = self.begin_with_key(id).await?;
-        if held.key.revoked_at.is_some() || grants.is_empty() {
-            return Err(AdminError::NoKey(id.to_owned()));
-        }
-        self.end_now(&mut write, &held, &grants).await?;
-        let event = self.event("key.revoke").on(id);
-        self.commit(write, for_each(event, &held.of(&grants))).await
-    }
-
-    /// Revokes some grants of a key: the key itself where there are no others.
-    pub(super) async fn end_now(
-        &self,
-        write: &mut Write,
-        held: &HeldKey,
-        grants: &[Grant],
-    ) -> Result<(), AdminError> {
-        let id = held.key.id.as_str();
-        // What somebody else ended is no reason to leave the key as it is.
-        match held.is_all(&held.grants) && grants.len() == unrevoked(&held.key).count() {
-            true => drop(write.revoke_gateway_key(id, self.now()).await?),
-            false => write.revoke_grants(id, ids(grants)).await?,
-        }
-        Ok(())
-    }
-
     /// Those of the organizations that keys open which the actor knows of.
     async fn opened_by(&self, keys: &[GatewayKeyRow]) -> Result<Vec<Organization>, AdminError> {
         let grants = keys.iter().flat_map(|key| &key.grants);
@@ -243,7 +187,10 @@ impl Admin {
     }
 
     /// A key, and the organizations that it opens as far as the actor knows of them: of one at least.
-    async fn known_key(&self, id: &str) -> Result<(GatewayKeyRow, Vec<Organization>), AdminError> {
+    pub(super) async fn known_key(
+        &self,
+        id: &str,
+    ) -> Result<(GatewayKeyRow, Vec<Organization>), AdminError> {
         if let Some(key) = PresentedKey::parse(SecretKind::GatewayKey, id) {
             let message = format!("this is a whole key; its id alone is `{}`", key.id());
             return Err(AdminError::field("id", message));
@@ -255,22 +202,6 @@ impl Admin {
             true => Err(unknown()),
             false => Ok((key, opened)),
         }
-    }
-
-    /// What the actor may change of a key.
-    pub(super) async fn key_to_change(&self, id: &str) -> Result<HeldKey, AdminError> {
-        let (key, organizations) = self.known_key(id).await?;
-        for organization in &organizations {
-            self.require_for(Right::Operate, organization)?;
-        }
-        let known = by_id(&organizations);
-        let grants = key.grants.iter();
-        let grants = grants.filter(|grant| known.contains_key(&grant.organization));
-        Ok(HeldKey {
-            grants: grants.cloned().collect(),
-            organizations,
-            key,
-        })
     }
 
     /// Starts a change of a key, which has to be as the actor expects it.
@@ -405,16 +336,6 @@ fn of(grant: &Grant, organization: &Organization) -> KeyGrant {
         ends: None,
         revoked: false,
     }
-}
-
-/// What is not revoked of a key.
-fn unrevoked(key: &GatewayKeyRow) -> impl Iterator<Item = &Grant> {
-    key.grants.iter().filter(|grant| !grant.revoked)
-}
-
-/// The organizations that some grants open.
-pub(super) fn ids(grants: &[Grant]) -> impl Iterator<Item = OrganizationId> {
-    grants.iter().map(|grant| grant.organization)
 }
 
 /// One record for each organization that an event is about.

@@ -13,6 +13,7 @@ mod due;
 mod entry;
 mod error;
 mod export;
+mod held_key;
 mod import;
 mod keys;
 mod limits;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::keys::{HeldKey, by_id, for_each, ids};
+use super::held_key::{HeldKey, ids};
+use super::keys::{by_id, for_each};
 use super::{Admin, AdminError, IssuedKey, KeySummary};
 use crate::domain::bearer_secret::{IssuedSecret, SecretKind};
 use crate::domain::credential::LONGEST_GRACE;
@@ -21,7 +22,7 @@ impl Admin {
         grace: Duration,
         expires: Option<Timestamp>,
     ) -> Result<IssuedKey, AdminError> {
-        let held = self.key_to_change(id).await?;
+        self.key_to_change(id).await?;
         if grace > LONGEST_GRACE {
             return Err(AdminError::field("grace", "is longer than a year"));
         }
@@ -31,7 +32,7 @@ impl Admin {
         }
         let (secret, public) = (random_bytes()?, random_bytes()?);
         let issued = IssuedSecret::from_random(SecretKind::GatewayKey, &secret, &public);
-        let mut write = self.begin_with_key(id).await?;
+        let (mut write, held) = self.begin_with_held_key(id).await?;
         let former = self.key_to_roll(&held, now).await?;
         let moved = former.grants.clone();
         let row = NewGatewayKey {

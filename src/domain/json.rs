@@ -4,8 +4,8 @@
 //! Unicode, half a surrogate pair, a number beyond all range, nesting without end.
 //!
 //! Every answer of an upstream passes here, and nothing is made of it: so it is read by its grammar
-//! (RFC 8259, sections 2 to 7) and not by a parser that makes values, which took a tenth of a call's
-//! instructions. The tests compare it with such a one.
+//! (RFC 8259, sections 2 to 7) and not by a parser that makes values, which took half as many
+//! instructions more. The tests compare it with such a one.
 
 use super::plain::plain_run;
 
