@@ -192,7 +192,7 @@ fn list(keys: &[KeySummary], output: &Output) {
                 };
                 let ends = match (grant.revoked, grant.ends) {
                     (true, _) => " (revoked)".to_owned(),
-                    (false, Some(end)) => format!(" (until {end})"),
+                    (false, Some(end)) => format!(" (until {})", end.strftime("%F %R")),
                     (false, None) => String::new(),
                 };
                 format!("{}/{environments}{tools}{ends}", grant.organization)
