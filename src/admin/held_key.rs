@@ -57,7 +57,7 @@ impl Admin {
     ) -> Result<(), AdminError> {
         let id = held.key.id.as_str();
         // What somebody else ended is no reason to leave the key as it is.
-        match held.is_all(&held.grants) && grants.len() == unrevoked(&held.key).count() {
+        match held.is_all(&held.grants) && grants.len() == held.key.unrevoked().count() {
             true => drop(write.revoke_gateway_key(id, self.now()).await?),
             false => write.revoke_grants(id, ids(grants)).await?,
         }
@@ -89,11 +89,6 @@ impl Admin {
             key,
         })
     }
-}
-
-/// What is not revoked of a key.
-fn unrevoked(key: &GatewayKeyRow) -> impl Iterator<Item = &Grant> {
-    key.grants.iter().filter(|grant| !grant.revoked)
 }
 
 /// The organizations that some grants open.

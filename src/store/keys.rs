@@ -59,6 +59,11 @@ impl GatewayKeyRow {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 
+    /// What of it nobody ended by itself.
+    pub fn unrevoked(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().filter(|grant| !grant.revoked)
+    }
+
     /// When what it opens in one organization runs out.
     pub fn end_of(&self, grant: &Grant) -> Option<Timestamp> {
         [self.expires_at, grant.ends_at].into_iter().flatten().min()

@@ -16,9 +16,8 @@ use crate::domain::actor::Right;
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::notice::{DueItem, Urgency};
 use crate::domain::organization::OrganizationId;
-use crate::domain::principal::Grant;
 use crate::domain::reminder::{ReminderReason, Schedule, Subject, days_until};
-use crate::store::{GatewayKeyRow, StoredCredential};
+use crate::store::StoredCredential;
 
 /// A due item, and what the outbox has to know of it.
 pub(super) struct Found {
@@ -123,13 +122,13 @@ impl Admin {
         }
         let keys = self.store.gateway_keys().await?;
         let living = || keys.iter().filter(|key| key.revoked_at.is_none());
-        let in_question = |key: &GatewayKeyRow, grant: &Grant| {
-            let mut successors = living().filter(|other| other.replaces.as_ref() == Some(&key.id));
-            let opens = |it: &Grant| it.organization == grant.organization && !it.revoked;
-            !grant.revoked && !successors.any(|other| other.grants.iter().any(opens))
-        };
+        let replaced: HashSet<_> = living()
+            .filter_map(|key| Some((key, key.replaces.as_ref()?)))
+            .flat_map(|(key, former)| key.unrevoked().map(move |it| (former, it.organization)))
+            .collect();
         for key in living() {
-            let grants = key.grants.iter().filter(|grant| in_question(key, grant));
+            let grants = key.unrevoked();
+            let grants = grants.filter(|it| !replaced.contains(&(&key.id, it.organization)));
             found.extend(look.key(&known, key, grants.collect()));
         }
         // Who administers is for owners to know.
