@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
-use locum::domain::jq::{Program, Reshape, RunError, Value, Variables, Work};
-use locum::domain::json::sound;
+use locum::domain::jq::{Program, Recorder, Reshape, RunError, Value, Variables, Work};
+use locum::domain::json::{read, sound};
 use locum_fuzz::parts;
 use serde_json::json;
 
@@ -23,9 +23,10 @@ static VARIABLES: LazyLock<Variables> = LazyLock::new(|| Variables {
 
 fuzz_target!(|data: &[u8]| {
     let (source, document) = parts(data, b"\n---\n");
-    let document = sound(document);
+    let mut recorder = Recorder::new(document.len());
+    let document = read(document, usize::MAX, &mut recorder).ok();
     let value = match document {
-        Some(text) => Value::parse(text).expect("a value of what is sound"),
+        Some((text, _)) => Value::parse(text).expect("a value of what is sound"),
         None => Value::null(),
     };
     check_text(&value);
@@ -41,9 +42,10 @@ fuzz_target!(|data: &[u8]| {
     };
     // Little work, so that a run is short without optimization, too.
     let work = Work::of_checks();
-    let reshape = document.zip(Reshape::parse(source));
-    let made =
-        reshape.and_then(|(text, reshape)| reshape.run(text, &VARIABLES, &Work::of_checks()));
+    let tape = document.and_then(|_| recorder.tape());
+    let made = tape
+        .zip(Reshape::parse(source))
+        .and_then(|(tape, reshape)| reshape.run(&tape, &VARIABLES, &Work::of_checks()));
     match program.run(value, &VARIABLES, &TimeZone::UTC, &work) {
         Ok(value) => {
             check_text(&value);

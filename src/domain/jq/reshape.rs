@@ -21,7 +21,7 @@ use super::budget::Work;
 use super::check::source;
 use compile::Term;
 use run::Run;
-use tape::Tape;
+pub use tape::{Recorder, Tape};
 
 /// A program that only chooses and arranges.
 pub struct Reshape {
@@ -47,12 +47,11 @@ impl Reshape {
         Some(Self { term, sizes })
     }
 
-    /// What it makes of a document that `domain::json` has found sound, as text: what the program
-    /// comes to when it is run, or `None` where that has to be done.
-    pub fn run(&self, sound: &str, variables: &Variables, work: &Work) -> Option<String> {
-        let tape = Tape::read(sound)?;
+    /// What it makes of a document, as text: what the program comes to when it is run, or `None`
+    /// where that has to be done.
+    pub fn run(&self, tape: &Tape<'_>, variables: &Variables, work: &Work) -> Option<String> {
         let (before, most) = (work.left(), work.left().min(MOST));
-        let run = Run::new(&tape, variables, self.sizes, most).ok()?;
+        let run = Run::new(tape, variables, self.sizes, most).ok()?;
         let text = run.text(&self.term);
         work.leave(before - (most - run.left()));
         text.ok()

@@ -9,10 +9,10 @@ use serde_json::Value as Json;
 
 use super::super::send::Errand;
 use super::super::{CallFailure, Refused};
-use super::room::{Read, Unread};
+use super::room::{NO_RESHAPE, Read, Unread};
 use super::{Course, too_large};
 use crate::domain::call::Arguments;
-use crate::domain::jq::{Program, Reshape, RunError, Value};
+use crate::domain::jq::{Program, Reshape, RunError, Tape, Value};
 use crate::domain::steps::{ITEM, OnError, StepRequest};
 use crate::upstream::{Asked, UpstreamError, UpstreamReply};
 
@@ -92,13 +92,13 @@ impl Course<'_> {
         step: (&str, &StepRequest),
         item: Option<&String>,
     ) -> Result<Option<Value>, CallFailure> {
-        match self.read(errand, step, item, |_| None).await? {
+        match self.read(errand, step, item, NO_RESHAPE).await? {
             Some(Read::Value(value)) => Ok(Some(value)),
             Some(Read::Reshaped(_)) | None => Ok(None),
         }
     }
 
-    /// What the output makes of the text of a request's answer, or else the answer; `null` where it
+    /// What the output makes of a request's answer as it is read, or else the answer; `null` where it
     /// failed and may fail.
     pub(super) async fn reshaped(
         &self,
@@ -106,8 +106,8 @@ impl Course<'_> {
         step: (&str, &StepRequest),
         reshape: &Reshape,
     ) -> Result<Read, CallFailure> {
-        let reshape = |sound: &str| self.scene.reshape(reshape, sound);
-        let read = self.read(errand, step, None, reshape).await?;
+        let reshape = |tape: &Tape<'_>| self.scene.reshape(reshape, tape);
+        let read = self.read(errand, step, None, Some(reshape)).await?;
         Ok(read.unwrap_or_else(|| Read::Value(Value::null())))
     }
 
@@ -116,7 +116,7 @@ impl Course<'_> {
         errand: Errand<'_>,
         step: (&str, &StepRequest),
         item: Option<&String>,
-        reshape: impl FnOnce(&str) -> Option<String>,
+        reshape: Option<impl FnOnce(&Tape<'_>) -> Option<String>>,
     ) -> Result<Option<Read>, CallFailure> {
         let Some(reply) = self.reply(errand, step, item).await? else {
             return Ok(None);

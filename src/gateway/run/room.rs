@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::data::{empty, written};
-use crate::domain::jq::Value;
-use crate::domain::json::{Unsound, sound_within};
+use crate::domain::jq::{Recorder, Tape, Value};
+use crate::domain::json::{self, Parts, Unsound};
 use crate::domain::tool::{ResponseKind, ResponseRule};
 use crate::upstream::UpstreamReply;
 
@@ -22,6 +22,9 @@ pub(super) struct Room {
     bytes: AtomicUsize,
     values: AtomicUsize,
 }
+
+/// Nothing is made of an answer while it is read.
+pub(super) const NO_RESHAPE: Option<fn(&Tape<'_>) -> Option<String>> = None;
 
 /// What an answer is read as.
 pub(super) enum Read {
@@ -47,12 +50,12 @@ impl Room {
         })
     }
 
-    /// What is made of a brief answer's text, or else the answer as a value.
+    /// What is made of a brief answer while it is read, or else the answer as a value.
     pub(super) async fn read(
         self: &Arc<Self>,
         rule: &ResponseRule,
         reply: UpstreamReply,
-        reshape: impl FnOnce(&str) -> Option<String>,
+        reshape: Option<impl FnOnce(&Tape<'_>) -> Option<String>>,
     ) -> Result<Read, Unread> {
         take(&self.bytes, reply.body.len())?;
         if let Some(empty) = empty(rule, &reply) {
@@ -60,37 +63,44 @@ impl Room {
         }
         let kind = rule.kind;
         if reply.body.len() <= BRIEF {
-            let text = self.text(kind, &reply)?;
-            return match reshape(&text) {
+            let document = document(kind, &reply)?;
+            let Some(reshape) = reshape else {
+                return value(self.sound(&document, &mut ())?).map(Read::Value);
+            };
+            let mut recorder = Recorder::new(document.len());
+            let text = self.sound(&document, &mut recorder)?;
+            return match recorder.tape().and_then(|tape| reshape(&tape)) {
                 Some(made) => Ok(Read::Reshaped(made)),
-                None => value(&text).map(Read::Value),
+                None => value(text).map(Read::Value),
             };
         }
         let room = self.clone();
-        let parse = move || value(&room.text(kind, &reply)?);
+        let parse = move || value(room.sound(&document(kind, &reply)?, &mut ())?);
         let parsed = tokio::task::spawn_blocking(parse).await;
         parsed.unwrap_or(Err(Unread::Malformed)).map(Read::Value)
     }
 
-    /// An answer as JSON, counted before a value is built of it.
-    fn text<'r>(
-        &self,
-        kind: ResponseKind,
-        reply: &'r UpstreamReply,
-    ) -> Result<Cow<'r, str>, Unread> {
-        if kind != ResponseKind::Json {
-            return written(kind, reply).ok_or(Unread::Malformed);
-        }
+    /// A document's text, counted before a value is built of it.
+    fn sound<'d>(&self, document: &'d [u8], parts: &mut impl Parts<'d>) -> Result<&'d str, Unread> {
         let left = self.values.load(Ordering::Relaxed);
-        let sound = sound_within(&reply.body, left);
-        let (text, values) = sound.map_err(|unsound| match unsound {
-            Unsound::Malformed => Unread::Malformed,
-            Unsound::TooMany => Unread::TooLarge,
-        })?;
+        let (text, values) =
+            json::read(document, left, parts).map_err(|unsound| match unsound {
+                Unsound::Malformed => Unread::Malformed,
+                Unsound::TooMany => Unread::TooLarge,
+            })?;
         // Others may have taken what was left.
         take(&self.values, values)?;
-        Ok(text.into())
+        Ok(text)
     }
+}
+
+/// An answer as JSON, if it is any.
+fn document(kind: ResponseKind, reply: &UpstreamReply) -> Result<Cow<'_, [u8]>, Unread> {
+    if kind == ResponseKind::Json {
+        return Ok(Cow::Borrowed(&reply.body));
+    }
+    let written = written(kind, reply).ok_or(Unread::Malformed)?;
+    Ok(Cow::Owned(written.into_owned().into_bytes()))
 }
 
 fn value(sound: &str) -> Result<Value, Unread> {
@@ -122,7 +132,7 @@ mod tests {
             content_type: None,
             body: Bytes::from(body),
         };
-        match room.read(&RULE, reply, |_| None).await? {
+        match room.read(&RULE, reply, NO_RESHAPE).await? {
             Read::Value(value) => Ok(value),
             Read::Reshaped(_) => panic!("nothing makes anything of it"),
         }

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::super::{CallFailure, Gateway, Visit};
 use crate::domain::call::AuthorizedCall;
-use crate::domain::jq::{Program, Reshape, RunError, Value, Variables, Work};
+use crate::domain::jq::{Program, Reshape, RunError, Tape, Value, Variables, Work};
 use crate::domain::steps::Check;
 
 /// After a program that did more, other calls get their turn: about a millisecond's work.
@@ -88,9 +88,9 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// What a program makes of a document that is sound, where it only chooses and arranges.
-    pub(super) fn reshape(&self, reshape: &Reshape, sound: &str) -> Option<String> {
-        reshape.run(sound, &self.variables, &self.work)
+    /// What a program makes of a document, where it only chooses and arranges.
+    pub(super) fn reshape(&self, reshape: &Reshape, tape: &Tape<'_>) -> Option<String> {
+        reshape.run(tape, &self.variables, &self.work)
     }
 
     fn run(

@@ -3,11 +3,11 @@
 use std::cell::Cell;
 
 use super::super::value::MAX_FRACTION;
-use crate::domain::plain::plain_run;
+use crate::domain::json::{Parts, Quoted};
 
 /// The nodes of a document, each list and object before what is in it: a member is its name and
 /// its value.
-pub(super) struct Tape<'d>(Vec<Node<'d>>);
+pub struct Tape<'d>(Vec<Node<'d>>);
 
 /// Bytes of a document that are a node.
 const USUAL: usize = 8;
@@ -38,20 +38,6 @@ pub(super) enum Node<'d> {
 }
 
 impl<'d> Tape<'d> {
-    /// Reads what `domain::json` has found sound. `None` where a name stands twice or has an escape,
-    /// and for long fractions.
-    pub(super) fn read(sound: &'d str) -> Option<Self> {
-        let mut reader = Reader {
-            text: sound,
-            at: 0,
-            nodes: Vec::with_capacity(sound.len() / USUAL),
-            names: Vec::new(),
-            last: Vec::new(),
-        };
-        reader.value()?;
-        Some(Self(reader.nodes))
-    }
-
     pub(super) fn node(&self, at: At) -> Option<Node<'d>> {
         self.0.get(at).copied()
     }
@@ -112,153 +98,103 @@ impl<'d> Tape<'d> {
     }
 }
 
-struct Reader<'d> {
-    text: &'d str,
-    at: usize,
+/// Makes a tape of a document while it is checked. `domain::jq` reads no text twice.
+pub struct Recorder<'d> {
     nodes: Vec<Node<'d>>,
-    /// The names of the objects that are being read, the innermost's last.
+    /// The lists and objects that are being read, the innermost last: where each is, and how many
+    /// names there were before.
+    open: Vec<(At, usize)>,
+    /// The names of these objects.
     names: Vec<&'d str>,
     /// Those of the object that was read last, which are distinct.
     last: Vec<&'d str>,
+    is_beyond: bool,
 }
 
-impl<'d> Reader<'d> {
-    fn value(&mut self) -> Option<()> {
-        match self.peek()? {
-            b'"' => {
-                let text = self.quoted()?;
-                self.nodes.push(text);
-            }
-            b'{' => self.object()?,
-            b'[' => self.list()?,
-            b'n' => self.word("null", Node::Null)?,
-            b't' => self.word("true", Node::Bool(true))?,
-            b'f' => self.word("false", Node::Bool(false))?,
-            _ => self.number()?,
+impl<'d> Recorder<'d> {
+    /// For a document of so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        Self {
+            nodes: Vec::with_capacity(bytes / USUAL),
+            open: Vec::new(),
+            names: Vec::new(),
+            last: Vec::new(),
+            is_beyond: false,
         }
-        Some(())
     }
 
-    /// The next byte that is no space.
-    fn peek(&mut self) -> Option<u8> {
-        let rest = self.text.as_bytes().get(self.at..)?;
-        // Mostly there is no space at all.
-        if let Some(byte) = rest.first().filter(|byte| **byte > b' ') {
-            return Some(*byte);
-        }
-        let space = rest.iter().position(|byte| !byte.is_ascii_whitespace())?;
-        self.at += space;
-        rest.get(space).copied()
+    /// The tape of a document that was found sound. `None` where a name stands twice or has an
+    /// escape, and for long fractions.
+    pub fn tape(self) -> Option<Tape<'d>> {
+        (!self.is_beyond).then_some(Tape(self.nodes))
     }
 
-    /// Goes past that byte, if it is the next.
-    fn take(&mut self, byte: u8) -> Option<bool> {
-        let is = self.peek()? == byte;
-        self.at += usize::from(is);
-        Some(is)
-    }
-
-    fn word(&mut self, word: &str, node: Node<'d>) -> Option<()> {
-        self.at += word.len();
-        self.nodes.push(node);
-        Some(())
-    }
-
-    fn quoted(&mut self) -> Option<Node<'d>> {
-        let begin = self.at + 1;
-        let bytes = self.text.as_bytes();
-        let mut end = begin;
-        let mut escaped = false;
-        loop {
-            end += plain_run(bytes.get(end..)?);
-            match bytes.get(end)? {
-                b'"' => break,
-                b'\\' => {
-                    escaped = true;
-                    end += 2;
-                }
-                _ => end += 1,
-            }
-        }
-        self.at = end + 1;
-        Some(match escaped {
-            false => Node::Text(self.text.get(begin..end)?),
-            true => Node::Escaped(self.text.get(begin - 1..=end)?),
-        })
-    }
-
-    fn number(&mut self) -> Option<()> {
-        let rest = self.text.get(self.at..)?;
-        let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-        let end = rest.bytes().position(|byte| !is_part(&byte));
-        let text = rest.get(..end.unwrap_or(rest.len()))?;
-        self.at += text.len();
-        let node = match text.parse() {
-            Ok(number) => Node::Int(number),
-            Err(_) if text.len() <= MAX_FRACTION => Node::Number(text),
-            Err(_) => return None,
-        };
-        self.nodes.push(node);
-        Some(())
-    }
-
-    /// Leaves a place for a list or an object, which is known at its end.
-    fn open(&mut self) -> At {
-        self.at += 1;
-        self.nodes.push(Node::Null);
-        self.nodes.len() - 1
-    }
-
-    fn list(&mut self) -> Option<()> {
-        let place = self.open();
-        let mut length = 0;
-        if !self.take(b']')? {
-            loop {
-                self.value()?;
-                length += 1;
-                if !self.take(b',')? {
-                    break;
-                }
-            }
-            self.take(b']')?;
-        }
-        let end = u32::try_from(self.nodes.len()).ok()?;
-        *self.nodes.get_mut(place)? = Node::List { length, end };
-        Some(())
-    }
-
-    fn object(&mut self) -> Option<()> {
-        let place = self.open();
-        let outer = self.names.len();
-        if !self.take(b'}')? {
-            loop {
-                self.peek()?;
-                let Node::Text(name) = self.quoted()? else {
-                    return None;
-                };
-                self.names.push(name);
-                self.nodes.push(Node::Text(name));
-                self.take(b':')?;
-                self.value()?;
-                if !self.take(b',')? {
-                    break;
-                }
-            }
-            self.take(b'}')?;
-        }
-        let names = self.names.get_mut(outer..)?;
-        let length = u32::try_from(names.len()).ok()?;
-        if *names != *self.last {
+    /// Puts a list or an object where its place was left; it has the names from its first one on.
+    fn close(&mut self, node: impl FnOnce(u32) -> Node<'d>) -> Option<()> {
+        let (place, first) = self.open.pop()?;
+        let names = self.names.get_mut(first..)?;
+        if *names != *self.last && !names.is_empty() {
             self.last.clear();
             self.last.extend_from_slice(names);
             if !distinct(names) {
                 return None;
             }
         }
-        self.names.truncate(outer);
+        self.names.truncate(first);
         let end = u32::try_from(self.nodes.len()).ok()?;
-        *self.nodes.get_mut(place)? = Node::Object { length, end };
+        *self.nodes.get_mut(place)? = node(end);
         Some(())
+    }
+}
+
+impl<'d> Parts<'d> for Recorder<'d> {
+    fn null(&mut self) {
+        self.nodes.push(Node::Null);
+    }
+
+    fn bool(&mut self, flag: bool) {
+        self.nodes.push(Node::Bool(flag));
+    }
+
+    fn number(&mut self, written: &'d str) {
+        let node = written.parse().map_or(Node::Number(written), Node::Int);
+        let is_long = matches!(node, Node::Number(_)) && written.len() > MAX_FRACTION;
+        self.is_beyond |= is_long;
+        self.nodes.push(node);
+    }
+
+    fn text(&mut self, text: Quoted<'d>) {
+        self.nodes.push(match text {
+            Quoted::Plain(text) => Node::Text(text),
+            Quoted::Escaped(quoted) => Node::Escaped(quoted),
+        });
+    }
+
+    fn open(&mut self) {
+        self.open.push((self.nodes.len(), self.names.len()));
+        self.nodes.push(Node::Null);
+    }
+
+    fn name(&mut self, name: Quoted<'d>) {
+        match name {
+            Quoted::Plain(name) => {
+                self.names.push(name);
+                self.nodes.push(Node::Text(name));
+            }
+            Quoted::Escaped(_) => self.is_beyond = true,
+        }
+    }
+
+    fn end_list(&mut self, length: usize) {
+        let length = u32::try_from(length).ok();
+        let closed = length.and_then(|length| self.close(|end| Node::List { length, end }));
+        self.is_beyond |= closed.is_none();
+    }
+
+    fn end_object(&mut self, length: usize) {
+        let length = u32::try_from(length).ok();
+        let closed = length.and_then(|length| self.close(|end| Node::Object { length, end }));
+        self.is_beyond |= closed.is_none();
     }
 }
 
