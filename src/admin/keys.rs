@@ -280,15 +280,12 @@ impl Admin {
         row: GatewayKeyRow,
         known: &HashMap<OrganizationId, &Organization>,
     ) -> KeySummary {
-        let shown = row.grants.iter();
-        let shown = shown.filter(|grant| known.contains_key(&grant.organization));
-        // When all that is shown ends before the key, the key is over for whoever it is shown to.
-        let ends: Option<Vec<Timestamp>> = shown.clone().map(|grant| grant.ends_at).collect();
-        let last = ends.and_then(|ends| ends.into_iter().max());
-        let expires = [row.expires_at, last].into_iter().flatten().min();
-        let revoked = row.revoked_at.is_some()
-            || (!row.grants.is_empty() && shown.clone().all(|grant| grant.revoked));
-        let grants = shown.filter_map(|grant| {
+        let opens_any = !row.grants.is_empty();
+        let row = as_known(row, known);
+        let all_revoked = opens_any && row.grants.iter().all(|grant| grant.revoked);
+        let revoked = row.revoked_at.is_some() || all_revoked;
+        let expires = row.expires_at;
+        let grants = row.grants.iter().filter_map(|grant| {
             let sooner = |end: &Timestamp| expires.is_none_or(|expires| *end < expires);
             Some(KeyGrant {
                 ends: grant.ends_at.filter(sooner),
@@ -314,6 +311,20 @@ impl Admin {
             revision: row.revision,
         }
     }
+}
+
+/// A key as it is for somebody who knows of these organizations: it opens no others, and is over when
+/// all is that it opens there.
+pub(super) fn as_known(
+    mut key: GatewayKeyRow,
+    known: &HashMap<OrganizationId, &Organization>,
+) -> GatewayKeyRow {
+    key.grants
+        .retain(|grant| known.contains_key(&grant.organization));
+    let ends: Option<Vec<Timestamp>> = key.grants.iter().map(|grant| grant.ends_at).collect();
+    let last = ends.and_then(|ends| ends.into_iter().max());
+    key.expires_at = [key.expires_at, last].into_iter().flatten().min();
+    key
 }
 
 fn tag(id: &str, revision: i64) -> String {

@@ -409,9 +409,10 @@ async fn a_shared_key_is_to_each_operator_a_key_of_their_own() {
     let due = north.get("/rotation/due").await.ok().to_string();
     assert!(due.contains(&*own) && due.contains(&*shared), "{due}");
     assert_eq!(opens(&text, "north").await, 200);
-    for id in [&own, &shared] {
-        assert_eq!(roll(north, id, "30d").await.status, 201);
-    }
+    let alone = roll(north, &own, "30d").await.ok();
+    let next = roll(north, &shared, "30d").await.ok();
+    assert_eq!(next["expires"], alone["expires"], "{next}");
+    assert!(next["expires"].is_string(), "as long as was left: {next}");
     assert_eq!(seen(north, &own).await, seen(north, &shared).await);
     // Who knows of all of it cuts nobody's grace short: the rest alone moves.
     let rest = roll(owner, &shared, "0s").await.ok();
@@ -425,6 +426,17 @@ async fn a_shared_key_is_to_each_operator_a_key_of_their_own() {
         assert_eq!(north.delete(&format!("/keys/{id}")).await.status, 404);
     }
     assert_eq!(seen(north, &own).await, seen(north, &shared).await);
+
+    // Of a part that was to end, the successor has no end: it is the key's.
+    let (shared, _) = make("both", &["north", "south"]).await;
+    let next = roll(north, &shared, "7d").await.ok();
+    let next = format!("/keys/{}", next["id"].as_str().unwrap());
+    assert_eq!(north.delete(&next).await.status, 200);
+    let whole = roll(owner, &shared, "1d").await.ok();
+    let ends = |grant: &Value| grant.get("ends").cloned();
+    let grants = whole["grants"].as_array().unwrap();
+    assert_eq!(grants.iter().map(ends).collect::<Vec<_>>(), [None, None]);
+    assert_eq!(whole["expires"], Value::Null, "{whole}");
 
     // What happens to the rest of a key is nothing to whoever ended their part of it.
     let (shared, _) = make("both", &["north", "south"]).await;
