@@ -277,14 +277,15 @@ impl Admin {
 
     pub(super) fn summary(
         &self,
-        row: GatewayKeyRow,
+        mut row: GatewayKeyRow,
         known: &HashMap<OrganizationId, &Organization>,
     ) -> KeySummary {
-        let opens_any = !row.grants.is_empty();
-        let row = as_known(row, known);
-        let all_revoked = opens_any && row.grants.iter().all(|grant| grant.revoked);
+        // Who knows of some organizations sees a key that opens no others.
+        row.grants
+            .retain(|grant| known.contains_key(&grant.organization));
+        let all_revoked = !row.grants.is_empty() && row.grants.iter().all(|grant| grant.revoked);
         let revoked = row.revoked_at.is_some() || all_revoked;
-        let expires = row.expires_at;
+        let expires = row.end();
         let grants = row.grants.iter().filter_map(|grant| {
             let sooner = |end: &Timestamp| expires.is_none_or(|expires| *end < expires);
             Some(KeyGrant {
@@ -311,20 +312,6 @@ impl Admin {
             revision: row.revision,
         }
     }
-}
-
-/// A key as it is for somebody who knows of these organizations: it opens no others, and is over when
-/// all is that it opens there.
-pub(super) fn as_known(
-    mut key: GatewayKeyRow,
-    known: &HashMap<OrganizationId, &Organization>,
-) -> GatewayKeyRow {
-    key.grants
-        .retain(|grant| known.contains_key(&grant.organization));
-    let ends: Option<Vec<Timestamp>> = key.grants.iter().map(|grant| grant.ends_at).collect();
-    let last = ends.and_then(|ends| ends.into_iter().max());
-    key.expires_at = [key.expires_at, last].into_iter().flatten().min();
-    key
 }
 
 fn tag(id: &str, revision: i64) -> String {

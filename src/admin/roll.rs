@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::held_key::{HeldKey, ids};
-use super::keys::{as_known, by_id, for_each};
+use super::keys::{by_id, for_each};
 use super::{Admin, AdminError, IssuedKey, KeySummary};
 use crate::domain::bearer_secret::{IssuedSecret, SecretKind};
 use crate::domain::credential::LONGEST_GRACE;
@@ -72,8 +72,9 @@ impl Admin {
         })
     }
 
-    /// A key that works, as it is for the actor, with those grants that are to move: that work and have
-    /// no successor that works. Nobody else writes meanwhile: what the readers see is the present.
+    /// A key that works, with those grants that are to move: that work, are the actor's to change, and
+    /// have no successor that works. It ends when they do. Nobody else writes meanwhile: what the
+    /// readers see is the present.
     async fn key_to_roll(
         &self,
         held: &HeldKey,
@@ -84,9 +85,11 @@ impl Admin {
         let mut keys = self.store.gateway_keys().await?;
         keys.retain(|key| key.works_at(now));
         let at = keys.iter().position(|key| key.id == *id);
-        let former = keys.swap_remove(at.ok_or_else(unknown)?);
-        let mut former = as_known(former, &by_id(&held.organizations));
-        former.grants.retain(|grant| grant.works_at(now));
+        let mut former = keys.swap_remove(at.ok_or_else(unknown)?);
+        let is_held = |grant: &Grant| ids(&held.grants).any(|id| id == grant.organization);
+        former
+            .grants
+            .retain(|grant| grant.works_at(now) && is_held(grant));
         if former.grants.is_empty() {
             return Err(unknown());
         }
@@ -98,20 +101,16 @@ impl Admin {
         let rolled = former.grants.iter().find_map(successor);
         let rolled = rolled.map(|successor| successor.id.clone());
         former.grants.retain(|grant| successor(grant).is_none());
-        match rolled {
-            Some(successor) if former.grants.is_empty() => Err(AdminError::KeyRolled {
-                id: id.clone(),
-                successor,
-            }),
-            _ => {
-                // What was said of their end was said of the former key.
-                former
-                    .grants
-                    .iter_mut()
-                    .for_each(|grant| grant.ends_at = None);
-                Ok(former)
-            }
+        if let (Some(successor), true) = (rolled, former.grants.is_empty()) {
+            let id = id.clone();
+            return Err(AdminError::KeyRolled { id, successor });
         }
+        // What moves was to end when the last of it was; a part's own end is nothing to a successor.
+        former.expires_at = former.end();
+        for grant in &mut former.grants {
+            grant.ends_at = None;
+        }
+        Ok(former)
     }
 }
 

@@ -68,6 +68,15 @@ impl GatewayKeyRow {
     pub fn end_of(&self, grant: &Grant) -> Option<Timestamp> {
         [self.expires_at, grant.ends_at].into_iter().flatten().min()
     }
+
+    /// When the last of what it opens runs out. What was ended by itself counts where that is all.
+    pub fn end(&self) -> Option<Timestamp> {
+        let is_left = self.unrevoked().next().is_some();
+        let left = self.grants.iter().filter(|grant| grant.revoked != is_left);
+        let ends = left.map(|grant| self.end_of(grant));
+        let last = ends.max_by_key(|end| end.unwrap_or(Timestamp::MAX));
+        last.unwrap_or(self.expires_at)
+    }
 }
 
 impl Store {

@@ -153,7 +153,7 @@ impl Write {
             "UPDATE gateway_keys SET revoked_at = ?2 WHERE revoked_at IS NULL AND id IN
                  (SELECT key_id FROM gateway_key_grants WHERE organization_id = ?1
                   EXCEPT SELECT key_id FROM gateway_key_grants WHERE organization_id != ?1
-                      AND NOT revoked AND COALESCE(ends_at, ?2 + 1) > ?2)
+                      AND NOT revoked)
              RETURNING id",
         )
         .bind(id.0)

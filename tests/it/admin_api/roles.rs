@@ -438,6 +438,29 @@ async fn a_shared_key_is_to_each_operator_a_key_of_their_own() {
     assert_eq!(grants.iter().map(ends).collect::<Vec<_>>(), [None, None]);
     assert_eq!(whole["expires"], Value::Null, "{whole}");
 
+    // A part lives as long as it was to, whatever others' parts were to.
+    let (own, _) = make("own", &["south"]).await;
+    let (shared, _) = make("both", &["north", "south"]).await;
+    roll(north, &shared, "30d").await.ok();
+    for id in [&own, &shared] {
+        let next = roll(south, id, "1d").await.ok();
+        let next = format!("/keys/{}", next["id"].as_str().unwrap());
+        assert_eq!(south.delete(&next).await.status, 200);
+    }
+    let alone = roll(south, &own, "1d").await.ok();
+    let rest = roll(owner, &shared, "1d").await.ok();
+    assert_eq!(rest["grants"][0]["organization"], "south", "{rest}");
+    assert_eq!(rest["expires"], alone["expires"], "{rest}");
+
+    // All of it is over when one part was revoked and the other has ended.
+    let (shared, _) = make("both", &["north", "south"]).await;
+    assert_eq!(north.delete(&format!("/keys/{shared}")).await.status, 200);
+    roll(owner, &shared, "7d").await.ok();
+    app.clock
+        .advance(std::time::Duration::from_secs(8 * 24 * 3600));
+    let whole = owner.get(&format!("/keys/{shared}")).await.ok();
+    assert_eq!(whole["state"], "expired", "{whole}");
+
     // What happens to the rest of a key is nothing to whoever ended their part of it.
     let (shared, _) = make("both", &["north", "south"]).await;
     north.delete(&format!("/keys/{shared}")).await.ok();
