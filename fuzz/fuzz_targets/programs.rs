@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
-use locum::domain::jq::{Program, Recorder, Reshape, RunError, Value, Variables, Work};
+use locum::domain::jq::{Program, TapeRecorder, Reshape, RunError, Value, Variables, Work};
 use locum::domain::json::{read, sound};
 use locum_fuzz::parts;
 use serde_json::json;
@@ -23,7 +23,7 @@ static VARIABLES: LazyLock<Variables> = LazyLock::new(|| Variables {
 
 fuzz_target!(|data: &[u8]| {
     let (source, document) = parts(data, b"\n---\n");
-    let mut recorder = Recorder::new(document.len());
+    let mut recorder = TapeRecorder::new(document.len());
     let document = read(document, usize::MAX, &mut recorder).ok();
     let value = match document {
         Some((text, _)) => Value::parse(text).expect("a value of what is sound"),
@@ -45,7 +45,7 @@ fuzz_target!(|data: &[u8]| {
     let tape = document.and_then(|_| recorder.tape());
     let made = tape
         .zip(Reshape::parse(source))
-        .and_then(|(tape, reshape)| reshape.run(&tape, &VARIABLES, &Work::of_checks()));
+        .and_then(|(tape, reshape)| reshape.run(&tape, || &VARIABLES, &Work::of_checks()));
     match program.run(value, &VARIABLES, &TimeZone::UTC, &work) {
         Ok(value) => {
             check_text(&value);

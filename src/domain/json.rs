@@ -5,8 +5,8 @@
 //!
 //! Every answer of an upstream passes here, and mostly nothing is made of it: so it is read by its
 //! grammar (RFC 8259, sections 2 to 7) and not by a parser that makes values, which took half as
-//! many instructions more. Who makes something of it gets its [`Parts`] in the same pass. The tests
-//! compare it with such a parser.
+//! many instructions more. The tests compare it with such a parser. Whoever makes something of a
+//! document gets its [`Parts`] in the same pass.
 
 use super::plain::plain_run;
 

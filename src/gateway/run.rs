@@ -133,7 +133,7 @@ impl<'a> Course<'a> {
 
     /// What its steps came to is there for those of the next.
     pub(super) fn round_is_over(&mut self) {
-        self.scene.variables.steps = self.steps_so_far();
+        self.scene.set_steps(self.steps_so_far());
     }
 
     fn steps_so_far(&self) -> Value {

@@ -25,7 +25,7 @@ use jiff::tz::TimeZone;
 use budget::Outcome;
 pub use budget::Work;
 use compile::{Language, Scope};
-pub use reshape::{Recorder, Reshape, Tape};
+pub use reshape::{Reshape, Tape, TapeRecorder};
 pub use text::Unwritable;
 pub use value::Value;
 

@@ -19,16 +19,12 @@ mod write;
 use super::Variables;
 use super::budget::Work;
 use super::check::source;
-use compile::Term;
+use compile::Compiled;
 use run::Run;
-pub use tape::{Recorder, Tape};
+pub use tape::{Tape, TapeRecorder};
 
 /// A program that only chooses and arranges.
-pub struct Reshape {
-    term: Term,
-    /// Places for what a program gives names to, its variables included; and names of members.
-    sizes: (usize, usize),
-}
+pub struct Reshape(Compiled);
 
 /// What is not made with so much work is the interpreter's: if it is found out late that a document
 /// is, most of a call's work is still left.
@@ -43,16 +39,21 @@ impl Reshape {
     pub fn parse(source: &str) -> Option<Self> {
         let tokens = source::tokens(source).ok()?;
         let program = source::term(source, &tokens).ok()?;
-        let (term, sizes) = compile::compile(&program)?;
-        Some(Self { term, sizes })
+        compile::compile(&program).map(Self)
     }
 
     /// What it makes of a document, as text: what the program comes to when it is run, or `None`
-    /// where that has to be done.
-    pub fn run(&self, tape: &Tape<'_>, variables: &Variables, work: &Work) -> Option<String> {
+    /// where that has to be done. The variables are asked for if it sees any.
+    pub fn run<'a>(
+        &self,
+        tape: &Tape<'_>,
+        variables: impl FnOnce() -> &'a Variables,
+        work: &Work,
+    ) -> Option<String> {
+        let variables = self.0.sees_variables.then(variables);
         let (before, most) = (work.left(), work.left().min(MOST));
-        let run = Run::new(tape, variables, self.sizes, most).ok()?;
-        let text = run.text(&self.term);
+        let run = Run::new(tape, variables, &self.0, most).ok()?;
+        let text = run.text(&self.0.term);
         work.leave(before - (most - run.left()));
         text.ok()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::data::{empty, written};
-use crate::domain::jq::{Recorder, Tape, Value};
+use crate::domain::jq::{Tape, TapeRecorder, Value};
 use crate::domain::json::{self, Parts, Unsound};
 use crate::domain::tool::{ResponseKind, ResponseRule};
 use crate::upstream::UpstreamReply;
@@ -67,7 +67,7 @@ impl Room {
             let Some(reshape) = reshape else {
                 return value(self.sound(&document, &mut ())?).map(Read::Value);
             };
-            let mut recorder = Recorder::new(document.len());
+            let mut recorder = TapeRecorder::new(document.len());
             let text = self.sound(&document, &mut recorder)?;
             return match recorder.tape().and_then(|tape| reshape(&tape)) {
                 Some(made) => Ok(Read::Reshaped(made)),

@@ -1,5 +1,8 @@
 //! What the programs of a call see, and the work that they may do.
 
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::super::{CallFailure, Gateway, Visit};
@@ -12,8 +15,10 @@ const BRIEF: u64 = 10_000;
 
 pub(super) struct Scene<'a> {
     call: &'a AuthorizedCall<'a>,
-    pub(super) variables: Variables,
+    now: Timestamp,
     zone: TimeZone,
+    /// Made when a program first sees them: many see none.
+    variables: OnceLock<Variables>,
     /// For all programs of the call but the checks.
     work: Work,
 }
@@ -26,29 +31,44 @@ impl<'a> Scene<'a> {
     ) -> Result<Self, CallFailure> {
         let provider = visit.provider_of(call.tool());
         let provider = provider.ok_or(CallFailure::NoCredential)?;
-        let (now, zone) = (gateway.clock.now(), provider.time_zone.clone());
-        let today = zone.to_datetime(now).date().to_string();
-        let tenant = call.tenant();
-        let values = call.settings().into_iter().flat_map(|one| &one.values);
+        Ok(Self {
+            call,
+            now: gateway.clock.now(),
+            zone: provider.time_zone.clone(),
+            variables: OnceLock::new(),
+            work: Work::of_call(),
+        })
+    }
+
+    fn variables(&self) -> &Variables {
+        self.variables.get_or_init(|| self.first_variables())
+    }
+
+    fn first_variables(&self) -> Variables {
+        let today = self.zone.to_datetime(self.now).date().to_string();
+        let tenant = self.call.tenant();
+        let values = self.call.settings().into_iter();
+        let values = values.flat_map(|one| &one.values);
         let values = values.map(|(name, value)| (name.as_str(), Value::from(value.as_str())));
         let org = [
             ("slug", Value::from(tenant.slug.as_str())),
             ("environment", Value::from(tenant.environment.as_str())),
             ("settings", Value::object(values)),
         ];
-        let variables = Variables {
-            args: Value::from(call.arguments()),
+        Variables {
+            args: Value::from(self.call.arguments()),
             steps: Value::object([]),
             org: Value::object(org),
-            now: Value::from(isize::try_from(now.as_second()).unwrap_or_default()),
+            now: Value::from(isize::try_from(self.now.as_second()).unwrap_or_default()),
             today: Value::from(today),
-        };
-        Ok(Self {
-            call,
-            variables,
-            zone,
-            work: Work::of_call(),
-        })
+        }
+    }
+
+    /// What the steps before came to, for programs from now on.
+    pub(super) fn set_steps(&mut self, steps: Value) {
+        let made = self.variables.take();
+        let made = made.unwrap_or_else(|| self.first_variables());
+        self.variables = OnceLock::from(Variables { steps, ..made });
     }
 
     /// Checks the arguments as the profile says. Nothing limits yet how often, so it is little work.
@@ -90,7 +110,7 @@ impl<'a> Scene<'a> {
 
     /// What a program makes of a document, where it only chooses and arranges.
     pub(super) fn reshape(&self, reshape: &Reshape, tape: &Tape<'_>) -> Option<String> {
-        reshape.run(tape, &self.variables, &self.work)
+        reshape.run(tape, || self.variables(), &self.work)
     }
 
     fn run(
@@ -100,7 +120,7 @@ impl<'a> Scene<'a> {
         input: Value,
         work: &Work,
     ) -> Result<Value, RunError> {
-        let value = program.run(input, &self.variables, &self.zone, work);
+        let value = program.run(input, self.variables(), &self.zone, work);
         if let Err(error) = &value {
             // Which, and how: its text may be the profile's own, with anything in it.
             tracing::warn!(

@@ -161,8 +161,18 @@ impl Term {
     }
 }
 
-/// The program, and how many slots and names it has; `None` where it is the interpreter's.
-pub(super) fn compile(program: &Parsed<&str>) -> Option<(Term, (usize, usize))> {
+/// A program that is compiled.
+pub(super) struct Compiled {
+    pub term: Term,
+    /// Places for what it gives names to, the variables included.
+    pub slots: usize,
+    /// Names of members.
+    pub names: usize,
+    pub sees_variables: bool,
+}
+
+/// `None` where it is the interpreter's.
+pub(super) fn compile(program: &Parsed<&str>) -> Option<Compiled> {
     let mut scope = Scope(None);
     for (slot, name) in VARIABLES.iter().enumerate() {
         // What steps came to is put together for the interpreter.
@@ -176,9 +186,14 @@ pub(super) fn compile(program: &Parsed<&str>) -> Option<(Term, (usize, usize))> 
         terms: 0,
         text: 0,
         made: 0,
+        sees_variables: false,
     };
-    let term = compiler.one(program, &scope)?;
-    Some((term, (compiler.slots, compiler.names)))
+    Some(Compiled {
+        term: compiler.one(program, &scope)?,
+        slots: compiler.slots,
+        names: compiler.names,
+        sees_variables: compiler.sees_variables,
+    })
 }
 
 /// The names at a place, the innermost first.
@@ -220,6 +235,7 @@ struct Compiler {
     terms: usize,
     text: usize,
     made: usize,
+    sees_variables: bool,
 }
 
 type Boxed = Option<Box<Term>>;
@@ -228,6 +244,13 @@ impl Compiler {
     fn slot(&mut self) -> usize {
         self.slots += 1;
         self.slots - 1
+    }
+
+    /// `$name`
+    fn variable(&mut self, name: &str, scope: &Scope<'_, '_>) -> Option<Term> {
+        let slot = scope.slot(name)?;
+        self.sees_variables |= slot < VARIABLES.len();
+        Some(Term::Slot(slot))
     }
 
     /// Counts terms.
@@ -284,7 +307,7 @@ impl Compiler {
                 self.term(rest, &scope)?
             }
             Parsed::Call(name, arguments) => self.call(name, arguments, scope)?,
-            Parsed::Var(name) => Term::Slot(scope.slot(name)?),
+            Parsed::Var(name) => self.variable(name, scope)?,
             Parsed::Path(of, path) => {
                 self.count(path.0.len())?;
                 let of = self.term(of, scope)?;
@@ -351,7 +374,7 @@ impl Compiler {
             self.count(1)?;
             let value = match (value, key) {
                 (Some(value), _) => self.one(value, scope)?,
-                (None, Parsed::Var(variable)) => Term::Slot(scope.slot(variable)?),
+                (None, Parsed::Var(variable)) => self.variable(variable, scope)?,
                 (None, _) => self.member(Term::Input, name.clone(), false),
             };
             if entries.iter().any(|entry| entry.name == name) {

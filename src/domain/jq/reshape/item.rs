@@ -124,16 +124,15 @@ impl<'a> Item<'a> {
 
     /// `.name`
     pub(super) fn member(&self, run: &Run<'a>, name: &Name) -> Result<Self> {
-        let (guess, name) = (run.guess(name)?, name.text.as_str());
+        if let Self::Node(at) = self {
+            return match node_member(run, *at, name)? {
+                Some(value) => Self::of(run, value),
+                None => Ok(Self::Null),
+            };
+        }
+        let name = name.text.as_str();
         match self {
             Self::Null => Ok(Self::Null),
-            Self::Node(at) if self.kind(run) == Kind::Object => {
-                look(run, self.members(run)?, name)?;
-                match run.tape.member(*at, name, guess) {
-                    Some(value) => Self::of(run, value),
-                    None => Ok(Self::Null),
-                }
-            }
             Self::Object(members) => {
                 look(run, members.len(), name)?;
                 let member = members.iter().find(|(own, _)| *own == name);
@@ -198,6 +197,15 @@ impl<'a> Item<'a> {
             },
         }
     }
+}
+
+/// `.name` of an object of the document.
+pub(super) fn node_member(run: &Run<'_>, at: At, name: &Name) -> Result<Option<At>> {
+    let Some(Node::Object { length, .. }) = run.tape.node(at) else {
+        return Err(Beyond);
+    };
+    look(run, length as usize, &name.text)?;
+    Ok(run.tape.member(at, &name.text, run.guess(name)?))
 }
 
 /// Counts looking for a name among so many members.

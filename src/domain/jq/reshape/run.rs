@@ -9,16 +9,16 @@ use super::super::Variables;
 use super::super::budget::units;
 use super::super::value::Kind;
 use super::Beyond;
-use super::compile::{Entry, Function, Name, Term};
+use super::compile::{Compiled, Entry, Function, Name, Term};
 use super::item::Item;
-use super::tape::Tape;
+use super::tape::{Guess, Tape};
 
 /// A program that is run on a document.
 pub(super) struct Run<'a> {
     pub(super) tape: &'a Tape<'a>,
     slots: RefCell<Vec<Item<'a>>>,
-    /// Where in an object each name was found last.
-    guesses: Vec<Cell<usize>>,
+    /// Where each name was found last.
+    guesses: Vec<Guess>,
     /// The work that it may do.
     left: Cell<u64>,
     depth: Cell<usize>,
@@ -36,18 +36,18 @@ pub(super) type Then<'t, 'a> = &'t mut dyn FnMut(Item<'a>) -> Result<()>;
 impl<'a> Run<'a> {
     pub(super) fn new(
         tape: &'a Tape<'a>,
-        variables: &'a Variables,
-        (slots, names): (usize, usize),
+        variables: Option<&'a Variables>,
+        program: &Compiled,
         work: u64,
     ) -> Result<Self> {
-        let given = variables.all().into_iter();
+        let given = variables.into_iter().flat_map(Variables::all);
         let given = given.map(|value| Item::variable(value.json()));
         let mut all: Vec<_> = given.collect::<Result<_>>()?;
-        all.resize(slots, Item::Null);
+        all.resize(program.slots, Item::Null);
         Ok(Self {
             tape,
             slots: RefCell::new(all),
-            guesses: vec![Cell::new(0); names],
+            guesses: vec![Guess::default(); program.names],
             left: Cell::new(work),
             depth: Cell::new(0),
         })
@@ -57,7 +57,7 @@ impl<'a> Run<'a> {
         self.left.get()
     }
 
-    pub(super) fn guess(&self, name: &Name) -> Result<&Cell<usize>> {
+    pub(super) fn guess(&self, name: &Name) -> Result<&Guess> {
         self.guesses.get(name.number).ok_or(Beyond)
     }
 

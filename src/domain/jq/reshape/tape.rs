@@ -34,8 +34,14 @@ pub(super) enum Node<'d> {
     Object {
         length: u32,
         end: u32,
+        /// Objects of the same have the same names in the same order.
+        shape: u32,
     },
 }
+
+/// Where a name was found last: in which shape, and at which place.
+#[derive(Clone, Default)]
+pub(super) struct Guess(Cell<Option<(u32, usize)>>);
 
 impl<'d> Tape<'d> {
     pub(super) fn node(&self, at: At) -> Option<Node<'d>> {
@@ -77,124 +83,167 @@ impl<'d> Tape<'d> {
     }
 
     /// The value of an object's member. Objects of one list mostly have the same names in the same
-    /// order: it is looked for first where it was in the last one.
-    pub(super) fn member(&self, at: At, name: &str, guess: &Cell<usize>) -> Option<At> {
-        let Some(Node::Object { length, end }) = self.0.get(at) else {
+    /// order: then it is where it was in the last one.
+    pub(super) fn member(&self, at: At, name: &str, guess: &Guess) -> Option<At> {
+        let Some(Node::Object { length, end, shape }) = self.0.get(at) else {
             return None;
         };
-        let (length, end) = (*length as usize, *end as usize);
-        if end - at - 1 > 2 * length {
+        let length = *length as usize;
+        if *end as usize - at - 1 > 2 * length {
             // There are lists or objects in it.
             let mut members = self.members(at);
             return members.find_map(|(own, value)| (own == name).then_some(value));
         }
-        let first = guess.get().min(length);
-        let place = (first..length).chain(0..first).find(|place| {
-            let own = self.0.get(at + 1 + 2 * place);
-            matches!(own, Some(Node::Text(own)) if *own == name)
-        })?;
-        guess.set(place);
+        let place = match guess.0.get() {
+            Some((last, place)) if last == *shape => place,
+            _ => {
+                let is =
+                    |own: Option<&Node<'_>>| matches!(own, Some(Node::Text(own)) if *own == name);
+                let place = (0..length).find(|place| is(self.0.get(at + 1 + 2 * place)))?;
+                guess.0.set(Some((*shape, place)));
+                place
+            }
+        };
         Some(at + 2 + 2 * place)
+    }
+
+    /// About as many bytes as the document had.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.len() * USUAL
     }
 }
 
-/// Makes a tape of a document while it is checked. `domain::jq` reads no text twice.
-pub struct Recorder<'d> {
+/// Makes a tape of a document while it is checked: `None` where a name stands twice or has an escape,
+/// and for long fractions.
+pub struct TapeRecorder<'d>(Option<Recording<'d>>);
+
+struct Recording<'d> {
     nodes: Vec<Node<'d>>,
-    /// The lists and objects that are being read, the innermost last: where each is, and how many
-    /// names there were before.
-    open: Vec<(At, usize)>,
+    /// Where the lists and objects are that are being read, the innermost last.
+    open: Vec<At>,
     /// The names of these objects.
     names: Vec<&'d str>,
     /// Those of the object that was read last, which are distinct.
     last: Vec<&'d str>,
-    is_beyond: bool,
+    /// Its shape.
+    shape: u32,
 }
 
-impl<'d> Recorder<'d> {
+impl<'d> TapeRecorder<'d> {
     /// For a document of so many bytes.
     pub fn new(bytes: usize) -> Self {
-        Self {
+        Self(Some(Recording {
             nodes: Vec::with_capacity(bytes / USUAL),
             open: Vec::new(),
             names: Vec::new(),
             last: Vec::new(),
-            is_beyond: false,
-        }
+            shape: 0,
+        }))
     }
 
-    /// The tape of a document that was found sound. `None` where a name stands twice or has an
-    /// escape, and for long fractions.
+    /// The tape, once the document was found sound.
     pub fn tape(self) -> Option<Tape<'d>> {
-        (!self.is_beyond).then_some(Tape(self.nodes))
+        let recording = self.0?;
+        let is_whole = recording.open.is_empty();
+        is_whole.then_some(Tape(recording.nodes))
     }
 
-    /// Puts a list or an object where its place was left; it has the names from its first one on.
-    fn close(&mut self, node: impl FnOnce(u32) -> Node<'d>) -> Option<()> {
-        let (place, first) = self.open.pop()?;
-        let names = self.names.get_mut(first..)?;
-        if *names != *self.last && !names.is_empty() {
-            self.last.clear();
-            self.last.extend_from_slice(names);
-            if !distinct(names) {
-                return None;
-            }
+    fn push(&mut self, node: Node<'d>) {
+        if let Some(recording) = &mut self.0 {
+            recording.nodes.push(node);
         }
-        self.names.truncate(first);
-        let end = u32::try_from(self.nodes.len()).ok()?;
-        *self.nodes.get_mut(place)? = node(end);
-        Some(())
+    }
+
+    /// Nothing more is recorded after what makes no tape.
+    fn record(&mut self, part: impl FnOnce(&mut Recording<'d>) -> Option<()>) {
+        if self.0.as_mut().is_some_and(|to| part(to).is_none()) {
+            self.0 = None;
+        }
     }
 }
 
-impl<'d> Parts<'d> for Recorder<'d> {
+impl<'d> Parts<'d> for TapeRecorder<'d> {
     fn null(&mut self) {
-        self.nodes.push(Node::Null);
+        self.push(Node::Null);
     }
 
     fn bool(&mut self, flag: bool) {
-        self.nodes.push(Node::Bool(flag));
+        self.push(Node::Bool(flag));
     }
 
     fn number(&mut self, written: &'d str) {
-        let node = written.parse().map_or(Node::Number(written), Node::Int);
-        let is_long = matches!(node, Node::Number(_)) && written.len() > MAX_FRACTION;
-        self.is_beyond |= is_long;
-        self.nodes.push(node);
+        self.record(|to| {
+            to.nodes.push(match written.parse() {
+                Ok(number) => Node::Int(number),
+                Err(_) if written.len() <= MAX_FRACTION => Node::Number(written),
+                Err(_) => return None,
+            });
+            Some(())
+        });
     }
 
     fn text(&mut self, text: Quoted<'d>) {
-        self.nodes.push(match text {
+        self.push(match text {
             Quoted::Plain(text) => Node::Text(text),
             Quoted::Escaped(quoted) => Node::Escaped(quoted),
         });
     }
 
     fn open(&mut self) {
-        self.open.push((self.nodes.len(), self.names.len()));
-        self.nodes.push(Node::Null);
+        self.record(|to| {
+            to.open.push(to.nodes.len());
+            // Its place: what it is, is known at its end.
+            to.nodes.push(Node::Null);
+            Some(())
+        });
     }
 
     fn name(&mut self, name: Quoted<'d>) {
-        match name {
-            Quoted::Plain(name) => {
-                self.names.push(name);
-                self.nodes.push(Node::Text(name));
-            }
-            Quoted::Escaped(_) => self.is_beyond = true,
-        }
+        self.record(|to| {
+            let Quoted::Plain(name) = name else {
+                return None;
+            };
+            to.names.push(name);
+            to.nodes.push(Node::Text(name));
+            Some(())
+        });
     }
 
     fn end_list(&mut self, length: usize) {
-        let length = u32::try_from(length).ok();
-        let closed = length.and_then(|length| self.close(|end| Node::List { length, end }));
-        self.is_beyond |= closed.is_none();
+        self.record(|to| to.close(length, |length, end| Node::List { length, end }));
     }
 
     fn end_object(&mut self, length: usize) {
-        let length = u32::try_from(length).ok();
-        let closed = length.and_then(|length| self.close(|end| Node::Object { length, end }));
-        self.is_beyond |= closed.is_none();
+        self.record(|to| {
+            let shape = to.end_names(length)?;
+            to.close(length, |length, end| Node::Object { length, end, shape })
+        });
+    }
+}
+
+impl<'d> Recording<'d> {
+    fn close(&mut self, length: usize, node: impl FnOnce(u32, u32) -> Node<'d>) -> Option<()> {
+        let place = self.open.pop()?;
+        let length = u32::try_from(length).ok()?;
+        let end = u32::try_from(self.nodes.len()).ok()?;
+        *self.nodes.get_mut(place)? = node(length, end);
+        Some(())
+    }
+
+    /// The names of the innermost object, which ends: those of its lists and objects are gone.
+    fn end_names(&mut self, length: usize) -> Option<u32> {
+        let first = self.names.len().checked_sub(length)?;
+        let names = self.names.get_mut(first..)?;
+        if *names != *self.last {
+            self.last.clear();
+            self.last.extend_from_slice(names);
+            if !distinct(names) {
+                return None;
+            }
+            self.shape += 1;
+        }
+        self.names.truncate(first);
+        Some(self.shape)
     }
 }
 

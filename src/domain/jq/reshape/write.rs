@@ -7,19 +7,16 @@ use jaq_json::Val;
 use super::super::text::{self, MAX_ANSWER, MAX_LEVELS};
 use super::Beyond;
 use super::compile::Term;
-use super::item::{Item, unescaped};
+use super::item::{Item, node_member, unescaped};
 use super::run::{Result, Run};
 use super::tape::{At, Node};
-
-/// Bytes of what a program comes to.
-const USUAL: usize = 4096;
 
 impl<'a> Run<'a> {
     /// What the program comes to, as text.
     pub(super) fn text(&self, term: &'a Term) -> Result<String> {
         let mut out = Out {
             run: self,
-            bytes: Vec::with_capacity(USUAL),
+            bytes: Vec::with_capacity(self.tape.bytes().min(MAX_ANSWER)),
         };
         out.term(term, &self.document()?, 0)?;
         // What was written last is not looked at before.
@@ -37,6 +34,15 @@ impl<'a> Out<'_, 'a> {
     /// What a term comes to that comes to one value.
     fn term(&mut self, term: &'a Term, input: &Item<'a>, level: usize) -> Result<()> {
         let run = self.run;
+        if let (Term::Member { of, name, .. }, Item::Node(at)) = (term, input)
+            && matches!(**of, Term::Input)
+        {
+            // The most frequent of all: nothing is made for it.
+            return match node_member(run, *at, name)? {
+                Some(value) => self.node(value, level),
+                None => self.item(&Item::Null, level),
+            };
+        }
         run.deeper()?;
         match term {
             Term::Object(entries) => {
@@ -193,6 +199,7 @@ impl<'a> Out<'_, 'a> {
                 }
                 self.bytes.push(b'}');
             }
+            Node::Text(text) => self.plain(text)?,
             Node::Escaped(quoted) => self.escaped(&unescaped(quoted)?)?,
             _ => self.item(&Item::of(self.run, at)?, level)?,
         }

@@ -14,9 +14,10 @@ const PEOPLE: &str = r#"{"data": [
 
 /// What a program makes of a document while it is read.
 fn run(reshape: &Reshape, document: &str, work: &Work) -> Option<String> {
-    let mut recorder = Recorder::new(document.len());
+    let mut recorder = TapeRecorder::new(document.len());
     read(document.as_bytes(), usize::MAX, &mut recorder).unwrap();
-    reshape.run(&recorder.tape()?, &variables(), work)
+    let given = variables();
+    reshape.run(&recorder.tape()?, || &given, work)
 }
 
 /// What a program makes at once, and what the interpreter makes.
@@ -200,6 +201,22 @@ fn no_answer_is_longer_than_it_may_be() {
         let made = run(&reshape, &document, &Work::of(1 << 40));
         let is_short = source.contains("length");
         assert_eq!(made.is_some(), is_short, "{source}");
+    }
+}
+
+#[test]
+fn a_name_that_stands_twice_far_inside_leaves_no_tape() {
+    let many: String = (0..26_000).map(|at| format!("\"n{at}\":0,")).collect();
+    let twice = format!("{{{many}\"n7\":0}}");
+    let small = r#"{"":0,"":0}"#;
+    let deep = (0..98).fold(twice, |inner, _| format!("[{inner},{small}]"));
+    let mut recorder = TapeRecorder::new(deep.len());
+    read(deep.as_bytes(), usize::MAX, &mut recorder).unwrap();
+    assert!(recorder.tape().is_none());
+    for (part, has_tape) in [("[1", false), ("[1]", true)] {
+        let mut recorder = TapeRecorder::new(part.len());
+        let is_whole = read(part.as_bytes(), usize::MAX, &mut recorder).is_ok();
+        assert_eq!((is_whole, recorder.tape().is_some()), (has_tape, has_tape));
     }
 }
 
