@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
-use locum::domain::jq::{Program, TapeRecorder, Reshape, RunError, Value, Variables, Work};
+use locum::domain::jq::{Program, Reshape, RunError, TapeRecorder, Value, Variables, Work};
 use locum::domain::json::{read, sound};
 use locum_fuzz::parts;
 use serde_json::json;

@@ -280,10 +280,11 @@ impl Admin {
         mut row: GatewayKeyRow,
         known: &HashMap<OrganizationId, &Organization>,
     ) -> KeySummary {
+        let opens_any = !row.grants.is_empty();
         // Who knows of some organizations sees a key that opens no others.
         row.grants
             .retain(|grant| known.contains_key(&grant.organization));
-        let all_revoked = !row.grants.is_empty() && row.grants.iter().all(|grant| grant.revoked);
+        let all_revoked = opens_any && row.grants.iter().all(|grant| grant.revoked);
         let revoked = row.revoked_at.is_some() || all_revoked;
         let expires = row.end();
         let grants = row.grants.iter().filter_map(|grant| {

@@ -25,7 +25,7 @@ pub struct Removed {
     pub reminders: u64,
     pub health: u64,
     pub grants: u64,
-    /// Gateway keys that open nothing any more.
+    /// Gateway keys of which nothing is left.
     pub revoked_keys: Vec<String>,
     /// Tokens that were for this organization.
     pub revoked_tokens: Vec<String>,
