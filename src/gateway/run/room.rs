@@ -119,20 +119,24 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
+    use crate::domain::jq::{Reshape, Work};
 
     const RULE: ResponseRule = ResponseRule {
         kind: ResponseKind::Json,
         empty: None,
     };
 
-    async fn read(room: &Arc<Room>, body: String) -> Result<Value, Unread> {
-        let reply = UpstreamReply {
+    fn reply(body: String) -> UpstreamReply {
+        UpstreamReply {
             status: StatusCode::OK,
             retry_after: None,
             content_type: None,
             body: Bytes::from(body),
-        };
-        match room.read(&RULE, reply, NO_RESHAPE).await? {
+        }
+    }
+
+    async fn read(room: &Arc<Room>, body: String) -> Result<Value, Unread> {
+        match room.read(&RULE, reply(body), NO_RESHAPE).await? {
             Read::Value(value) => Ok(value),
             Read::Reshaped(_) => panic!("nothing makes anything of it"),
         }
@@ -163,6 +167,23 @@ mod tests {
             read(&room, "0".to_owned()).await.err(),
             Some(Unread::TooLarge)
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_no_json_is_read_and_counted_as_what_it_becomes() {
+        for (kind, length, values) in [(ResponseKind::Text, 11, 1), (ResponseKind::Bytes, 2, 5)] {
+            let room = Room::of_call();
+            let rule = ResponseRule { kind, empty: None };
+            let reshape = Reshape::parse("length").unwrap();
+            let made = |tape: &Tape<'_>| reshape.run(tape, || unreachable!(), &Work::of_call());
+            let body = "say \"yes\"\n\u{1}".to_owned();
+            match room.read(&rule, reply(body), Some(made)).await {
+                Ok(Read::Reshaped(made)) => assert_eq!(made, length.to_string()),
+                _ => panic!("a short program makes it"),
+            }
+            let left = room.values.load(Ordering::Relaxed);
+            assert_eq!(left, MAX_VALUES - values);
+        }
     }
 
     #[tokio::test]
