@@ -401,7 +401,7 @@ async fn the_program_shows_both_on_a_screen() {
     let client = McpClient::new(&server.url, &key).at("north", "dev");
     assert!(call(&client).await.is_ok());
     let mut item = Value::Null;
-    for _ in 0..400 {
+    for _ in 0..100 {
         let report = program.json(&["status", "--org", "north"]).await;
         assert_eq!(report["server"]["running"], true);
         item = report["items"][0].clone();

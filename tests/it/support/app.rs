@@ -230,7 +230,7 @@ impl TestApp {
         let wanted = self.revision_of_store().await;
         let url = format!("http://{}/readyz", self.running.admin);
         let client = reqwest_client();
-        for _ in 0..400 {
+        for _ in 0..100 {
             let body: serde_json::Value =
                 client.get(&url).send().await.unwrap().json().await.unwrap();
             if body["revision"].as_i64() >= Some(wanted) {
@@ -238,7 +238,7 @@ impl TestApp {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("the gateway did not notice a change within twenty seconds");
+        panic!("the gateway did not notice a change within five seconds");
     }
 
     pub async fn revision_of_store(&self) -> i64 {

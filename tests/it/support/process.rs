@@ -48,10 +48,9 @@ pub async fn end(child: &mut Child, signal: Signal) -> ExitStatus {
         .unwrap()
 }
 
-/// Asks until the answer is yes, for ten seconds at most: commands promise about one, but the machine
-/// may have much to do.
+/// Asks until the answer is yes, for three seconds at most: commands promise about one.
 pub async fn soon(what: &str, holds: impl AsyncFnMut() -> bool) {
-    within(Duration::from_secs(10), what, holds).await;
+    within(Duration::from_secs(3), what, holds).await;
 }
 
 pub async fn within(time: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
