@@ -5,3 +5,4 @@ mod contract;
 mod pages;
 mod roles;
 mod secrets;
+mod shared_keys;
