@@ -63,21 +63,25 @@ impl Room {
         }
         let kind = rule.kind;
         if reply.body.len() <= BRIEF {
-            let document = document(kind, &reply)?;
             let Some(reshape) = reshape else {
-                return value(self.sound(&document, &mut ())?).map(Read::Value);
+                return self.value(kind, &reply).map(Read::Value);
             };
+            let document = document(kind, &reply)?;
             let mut recorder = TapeRecorder::new(document.len());
             let text = self.sound(&document, &mut recorder)?;
             return match recorder.tape().and_then(|tape| reshape(&tape)) {
                 Some(made) => Ok(Read::Reshaped(made)),
-                None => value(text).map(Read::Value),
+                None => value_of(text).map(Read::Value),
             };
         }
         let room = self.clone();
-        let parse = move || value(room.sound(&document(kind, &reply)?, &mut ())?);
+        let parse = move || room.value(kind, &reply);
         let parsed = tokio::task::spawn_blocking(parse).await;
         parsed.unwrap_or(Err(Unread::Malformed)).map(Read::Value)
+    }
+
+    fn value(&self, kind: ResponseKind, reply: &UpstreamReply) -> Result<Value, Unread> {
+        value_of(self.sound(&document(kind, reply)?, &mut ())?)
     }
 
     /// A document's text, counted before a value is built of it.
@@ -103,7 +107,7 @@ fn document(kind: ResponseKind, reply: &UpstreamReply) -> Result<Cow<'_, [u8]>, 
     Ok(Cow::Owned(written.into_owned().into_bytes()))
 }
 
-fn value(sound: &str) -> Result<Value, Unread> {
+fn value_of(sound: &str) -> Result<Value, Unread> {
     Value::parse(sound).ok_or(Unread::Malformed)
 }
 
