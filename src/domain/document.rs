@@ -89,11 +89,28 @@ impl<'a> Document<'a> {
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Complaint> {
         toml::from_str(self.text).map_err(|error| Complaint {
             file: self.file.to_owned(),
-            line: error.span().map(|span| line_at(self.text, span.start)),
+            line: match error.span() {
+                Some(span) => Some(line_at(self.text, span.start)),
+                None => self.line_of(error.message()),
+            },
             column: None,
             field: None,
             message: explain(error.message()),
         })
+    }
+
+    /// The line of a mistake that the parser tells without a place, as it does of a key with too
+    /// many dots: the text is read from its beginning, so what ends before the line lacks the
+    /// mistake, and what ends with it or later has it.
+    fn line_of(&self, message: &str) -> Option<usize> {
+        let newlines = self.text.match_indices('\n').map(|(at, _)| at);
+        let ends: Vec<usize> = newlines.chain([self.text.len()]).collect();
+        let sound = |end: &usize| match DeTable::parse(&self.text[..*end]) {
+            Err(error) => error.message() != message,
+            Ok(_) => true,
+        };
+        let lines_before = ends.partition_point(sound);
+        (lines_before < ends.len()).then_some(lines_before + 1)
     }
 
     /// A complaint about the value at `path`, with its line. Steps that lead nowhere are left
@@ -216,6 +233,7 @@ fn explain(message: &str) -> String {
             hint,
         }) => format!("unknown key `{word}`{hint}"),
         Some(UnknownWord { word, hint, .. }) => format!("unknown value `{word}`{hint}"),
+        None if message == "recursion limit" => "a key with too many dots".to_owned(),
         None => message.to_owned(),
     }
 }
@@ -262,6 +280,15 @@ mod tests {
             complaint.to_string(),
             "x.toml:3: unknown key `listen_`; did you mean `listen`?"
         );
+    }
+
+    #[test]
+    fn a_key_with_too_many_dots_has_its_line() {
+        let key = vec!["a"; 81].join(".");
+        let text = format!("# one\n[x]\ny = \"\"\"\n\n\"\"\"\n{key} = 1\n\nz = 'half\n");
+        let document = Document::new(Path::new("x.toml"), &text);
+        let complaint = document.read::<Shape>().unwrap_err();
+        assert_eq!(complaint.to_string(), "x.toml:6: a key with too many dots");
     }
 
     #[test]
