@@ -13,7 +13,9 @@
 mod compile;
 mod item;
 mod run;
+mod scope;
 mod tape;
+mod term;
 mod write;
 
 use super::Variables;

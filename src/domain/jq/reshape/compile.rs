@@ -3,15 +3,15 @@
 //! A definition is written out where it is called: there is no recursion, and so a fixed place for
 //! each name that stands for a value.
 
-use std::rc::Rc;
-
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term as Parsed};
-use jaq_core::ops::{Cmp, Math};
+use jaq_core::ops::Math;
 use jaq_core::path::{Opt, Part as PathPart};
 
 use super::super::compile::VARIABLES;
 use super::super::value::Kind;
+use super::scope::{Known, Scope};
+use super::term::{Constant, Entry, Function, Name, Term};
 
 /// A program with more terms, its definitions written out, is not compiled.
 const MAX_TERMS: usize = 2_000;
@@ -20,146 +20,6 @@ const MAX_TEXT: usize = 64 * 1024;
 /// Lists and objects that it makes: each may be in the next one. The interpreter takes values of two
 /// hundred levels, and has a hundred and some for what it is given.
 const MAX_MADE: usize = 70;
-
-/// What the terms of a program are run on is an input each, like the interpreter's.
-pub(super) enum Term {
-    Input,
-    Constant(Constant),
-    Slot(usize),
-    /// `of.name`
-    Member {
-        of: Box<Self>,
-        name: Name,
-        /// Nothing, where it is no object: `of.name?`
-        optional: bool,
-    },
-    /// `of[place]`
-    Place(Box<Self>, isize),
-    /// `of[]`, or `of[]?`
-    Values {
-        of: Box<Self>,
-        optional: bool,
-    },
-    Object(Vec<Entry>),
-    List(Option<Box<Self>>),
-    Pipe(Box<Self>, Box<Self>),
-    /// `value as $slot | then`
-    Bind {
-        value: Box<Self>,
-        slot: usize,
-        then: Box<Self>,
-    },
-    Comma(Box<Self>, Box<Self>),
-    /// `first // otherwise`
-    Else(Box<Self>, Box<Self>),
-    /// `and`, which is decided by a `false` on its left, and `or`
-    Logic {
-        left: Box<Self>,
-        decides: bool,
-        right: Box<Self>,
-    },
-    Compare(Box<Self>, Cmp, Box<Self>),
-    Add(Box<Self>, Box<Self>),
-    If {
-        condition: Box<Self>,
-        then: Box<Self>,
-        otherwise: Box<Self>,
-    },
-    /// Text with values in it.
-    Text(Vec<Self>),
-    Function(Function),
-    /// `join`, with what stands between.
-    Join(Box<Self>),
-    /// The input, if it is of that kind.
-    OfKind(Kind),
-    Nothing,
-}
-
-/// A member that is looked for.
-pub(super) struct Name {
-    pub(super) text: String,
-    /// Of all of them in the program.
-    pub(super) number: usize,
-}
-
-pub(super) enum Constant {
-    Null,
-    Bool(bool),
-    Int(isize),
-    Text(String),
-}
-
-/// A member that is made.
-pub(super) struct Entry {
-    pub(super) name: String,
-    /// As it is written: quoted, with a colon.
-    pub(super) written: String,
-    pub(super) value: Term,
-}
-
-/// Of the input.
-#[derive(Clone, Copy)]
-pub(super) enum Function {
-    Length,
-    Not,
-    ToString,
-    Type,
-}
-
-/// How many values a term comes to.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Outputs {
-    One,
-    OneOrNone,
-    Any,
-}
-
-impl Term {
-    fn outputs(&self) -> Outputs {
-        match self {
-            Self::Input
-            | Self::Constant(_)
-            | Self::Slot(_)
-            | Self::Object(_)
-            | Self::List(_)
-            | Self::Logic { .. }
-            | Self::Compare(..)
-            | Self::Add(..)
-            | Self::Text(_)
-            | Self::Function(_)
-            | Self::Join(_) => Outputs::One,
-            Self::OfKind(_) | Self::Nothing => Outputs::OneOrNone,
-            Self::Values { .. } | Self::Comma(..) => Outputs::Any,
-            Self::Place(of, _) => of.outputs(),
-            Self::Member { of, optional, .. } => match optional {
-                true => of.outputs().max(Outputs::OneOrNone),
-                false => of.outputs(),
-            },
-            Self::Pipe(left, right) => left.outputs().max(right.outputs()),
-            Self::Bind { value, then, .. } => value.outputs().max(then.outputs()),
-            Self::Else(first, otherwise) => match (first.outputs(), otherwise.outputs()) {
-                (Outputs::Any, _) => Outputs::Any,
-                (_, outputs) => outputs,
-            },
-            Self::If {
-                then, otherwise, ..
-            } => then.outputs().max(otherwise.outputs()),
-        }
-    }
-
-    /// Whether it comes to exactly one value.
-    fn is_one(&self) -> bool {
-        self.outputs() == Outputs::One
-    }
-
-    fn text(text: impl Into<String>) -> Self {
-        Self::Constant(Constant::Text(text.into()))
-    }
-
-    fn bool(flag: bool) -> Self {
-        Self::Constant(Constant::Bool(flag))
-    }
-}
 
 /// A program that is compiled.
 pub(super) struct Compiled {
@@ -173,7 +33,7 @@ pub(super) struct Compiled {
 
 /// `None` where it is the interpreter's.
 pub(super) fn compile(program: &Parsed<&str>) -> Option<Compiled> {
-    let mut scope = Scope(None);
+    let mut scope = Scope::default();
     for (slot, name) in VARIABLES.iter().enumerate() {
         // What steps came to is put together for the interpreter.
         if *name != "$steps" {
@@ -194,39 +54,6 @@ pub(super) fn compile(program: &Parsed<&str>) -> Option<Compiled> {
         names: compiler.names,
         sees_variables: compiler.sees_variables,
     })
-}
-
-/// The names at a place, the innermost first.
-#[derive(Clone)]
-struct Scope<'t, 's>(Option<Rc<(Known<'t, 's>, Self)>>);
-
-#[derive(Clone)]
-enum Known<'t, 's> {
-    /// `$name`, and its slot.
-    Value(&'s str, usize),
-    Definition(&'t Def<&'s str>),
-    /// A definition's argument, and the names where it was written.
-    Closure(&'s str, &'t Parsed<&'s str>, Scope<'t, 's>),
-}
-
-impl<'t, 's> Scope<'t, 's> {
-    fn with(&self, name: Known<'t, 's>) -> Self {
-        Self(Some(Rc::new((name, self.clone()))))
-    }
-
-    /// Each name, with those around it.
-    fn names(&self) -> impl Iterator<Item = (&Known<'t, 's>, &Self)> {
-        let first = self.0.as_deref();
-        let all = std::iter::successors(first, |(_, outer)| outer.0.as_deref());
-        all.map(|(name, outer)| (name, outer))
-    }
-
-    fn slot(&self, of: &str) -> Option<usize> {
-        self.names().find_map(|(name, _)| match name {
-            Known::Value(name, slot) if *name == of => Some(*slot),
-            _ => None,
-        })
-    }
 }
 
 struct Compiler {

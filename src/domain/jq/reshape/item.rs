@@ -8,9 +8,9 @@ use jaq_json::{Num, Val};
 use super::super::budget::units;
 use super::super::value::{Kind, place_in};
 use super::Beyond;
-use super::compile::{Constant, Name};
 use super::run::{Result, Run};
 use super::tape::{At, Node};
+use super::term::{Constant, Name};
 
 /// So many members are looked at for a unit of work.
 const LOOKED_AT: usize = 8;

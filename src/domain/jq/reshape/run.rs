@@ -9,9 +9,10 @@ use super::super::Variables;
 use super::super::budget::units;
 use super::super::value::Kind;
 use super::Beyond;
-use super::compile::{Compiled, Entry, Function, Name, Term};
+use super::compile::Compiled;
 use super::item::Item;
 use super::tape::{Guess, Tape};
+use super::term::{Entry, Function, Name, Term};
 
 /// A program that is run on a document.
 pub(super) struct Run<'a> {

@@ -6,10 +6,10 @@ use jaq_json::Val;
 
 use super::super::text::{self, MAX_ANSWER, MAX_LEVELS};
 use super::Beyond;
-use super::compile::Term;
 use super::item::{Item, node_member, unescaped};
 use super::run::{Result, Run};
 use super::tape::{At, Node};
+use super::term::Term;
 
 impl<'a> Run<'a> {
     /// What the program comes to, as text.
