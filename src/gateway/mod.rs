@@ -23,6 +23,7 @@
 
 mod admit;
 mod authenticate;
+mod call;
 mod census;
 mod data;
 mod directory;
@@ -43,51 +44,39 @@ mod send;
 mod turn_back;
 mod unattended;
 mod usage;
+mod visit;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use http::StatusCode;
 use tokio::sync::{Mutex, watch};
 
+use admit::Admission;
 pub use admit::AdmissionSettings;
-use admit::{Admission, Limited, Permit};
-use directory::{Directory, Place};
+use call::{Answer, CallFailure, Refused};
+use directory::Directory;
 use edition::Edition;
 pub use error::{NotCalled, Refusal};
 use health::HealthBook;
-use kept::{Attendance, KeptAnswers};
+use kept::KeptAnswers;
 use meters::RecordMeters;
 pub use outcome::CallOutcome;
+use recorder::Recorder;
 pub use recorder::RecorderSettings;
-use recorder::{Recorder, Recording};
 pub use rehearse::Rehearsed;
 pub use resolve::{Selection, SelectionError};
-use send::Errand;
+pub use visit::{Arrival, ListKey, Visit};
 
 use crate::audit::Audit;
-use crate::catalog::{Catalog, Entry};
-use crate::domain::bearer::Bearer;
-use crate::domain::bearer_secret::PresentedKey;
-use crate::domain::call::{Arguments, AuthorizedCall};
+use crate::catalog::Catalog;
 use crate::domain::clock::SharedClock;
 use crate::domain::health::ConfigurationProblem;
-use crate::domain::jq::RunError;
 use crate::domain::meter::Meters;
-use crate::domain::organization::OrganizationSlug;
-use crate::domain::origin::Origin;
-use crate::domain::principal::{Grant, Principal, PrincipalKind, Scope, ToolFilter};
-use crate::domain::provider::{Provider, ProviderName, ResultShape};
 use crate::domain::seats::Seats;
-use crate::domain::span::Attribute;
-use crate::domain::tenant::Tenant;
-use crate::domain::tenant_settings::TenantSettings;
-use crate::domain::tool::{ResponseRule, Run, Tool};
 use crate::store::{Store, StoreError};
-use crate::token::{LoginError, Tokens};
-use crate::upstream::{Asked, Rest, UpstreamError, UpstreamReply};
+use crate::token::Tokens;
+use crate::upstream::Rest;
 
 /// What a gateway works with.
 pub struct GatewayParts {
@@ -127,73 +116,6 @@ pub struct Gateway {
     /// Where the meters of every edition are.
     meters: Meters,
     health: HealthBook,
-}
-
-/// An authenticated principal, and the directory that knew it.
-pub struct Arrival {
-    directory: Arc<Directory>,
-    principal: Arc<Principal>,
-}
-
-/// An authenticated principal at one tenant. Cheap to clone.
-#[derive(Clone)]
-pub struct Visit {
-    principal: Arc<Principal>,
-    filter: Arc<ToolFilter>,
-    place: Arc<Place>,
-    edition: Arc<Edition>,
-}
-
-/// What decides which tools a visit sees: equal ones see equal lists.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ListKey {
-    edition: u64,
-    providers: BTreeSet<ProviderName>,
-    filter: Arc<ToolFilter>,
-    /// Without values, which lists do not show.
-    settings: Option<TenantSettings>,
-}
-
-/// What a call came to.
-enum Answer<'a> {
-    /// What the upstream answered, whatever its status, and how it becomes data.
-    Reply(Bearer, UpstreamReply, &'a ResponseRule),
-    /// What steps made of several answers: JSON, and its frame where it has one of its own.
-    Made(String, Option<&'a ResultShape>),
-    /// An error in the profile's own words: JSON.
-    Failure(String),
-}
-
-/// Why a call did not get an answer to work with.
-enum CallFailure {
-    NoCredential,
-    Limited(Limited),
-    Login(LoginError),
-    Upstream(UpstreamError),
-    /// The arguments do not go together, in the profile's words.
-    Check(String),
-    /// The arguments are none that the profile's checks can work with.
-    Unchecked(RunError),
-    /// A step was answered with an error.
-    Refused(Box<Refused>),
-    /// A step's answer is not what it is documented to be.
-    Malformed(StatusCode),
-    /// What a step is to ask for, out of other answers, is nothing that can be asked for.
-    Unaskable(String),
-    /// The answers to a call's steps take more room than one call may take.
-    TooLarge,
-    /// A program of the profile's did not work.
-    Program(String, RunError),
-    /// A step would make more requests than so many.
-    TooMany(String, usize),
-}
-
-/// An error that a step was answered with.
-struct Refused {
-    bearer: Bearer,
-    reply: UpstreamReply,
-    /// What the profile says about it there.
-    hint: Option<String>,
 }
 
 impl Gateway {
@@ -339,270 +261,8 @@ impl Gateway {
         self.directory.load().edition().catalog.clone()
     }
 
-    /// Whose key this is.
-    pub fn authenticate(&self, presented: Option<&PresentedKey>) -> Result<Arrival, Refusal> {
-        let directory = self.directory.load_full();
-        let principal = authenticate::principal(&directory, presented, self.clock.now())?;
-        Ok(Arrival {
-            directory,
-            principal,
-        })
-    }
-
     /// Tells when something is served otherwise: organizations, keys, credentials, tools.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
-    }
-
-    /// The same visit by what holds now, if its key still opens the tenant.
-    pub fn revisit(&self, visit: &Visit) -> Result<Visit, Refusal> {
-        let directory = self.directory.load_full();
-        let key = directory.key(&visit.principal.id);
-        let key = key.filter(|key| !key.principal.is_expired(self.clock.now()));
-        let principal = key.ok_or(Refusal::Unauthenticated)?.principal.clone();
-        let tenant = visit.tenant();
-        let selection = Selection {
-            organization: Some(tenant.slug.clone()),
-            environment: Some(tenant.environment.clone()),
-        };
-        let arrival = Arrival {
-            directory,
-            principal,
-        };
-        let again = self.visit(arrival, &selection)?;
-        // Another organization may have the name by now.
-        match again.tenant() == tenant {
-            true => Ok(again),
-            false => Err(Refusal::TenantForbidden),
-        }
-    }
-
-    /// Somebody at the command line, for one organization.
-    pub fn arrive_locally(&self, user: &str, slug: &OrganizationSlug) -> Result<Arrival, Refusal> {
-        let directory = self.directory.load_full();
-        let home = directory.home(slug).ok_or(Refusal::TenantForbidden)?;
-        let grant = Grant {
-            organization: home.id,
-            environments: Arc::new(Scope::All),
-            filter: Arc::new(ToolFilter {
-                tools: Scope::All,
-                read_only: false,
-            }),
-            ends_at: None,
-            revoked: false,
-        };
-        let principal = Arc::new(Principal {
-            kind: PrincipalKind::Local,
-            id: user.into(),
-            name: user.into(),
-            grants: [grant].into(),
-            expires_at: None,
-        });
-        Ok(Arrival {
-            directory,
-            principal,
-        })
-    }
-
-    /// The tenant that an authenticated principal comes for.
-    pub fn visit(&self, arrival: Arrival, selection: &Selection) -> Result<Visit, Refusal> {
-        let Arrival {
-            directory,
-            principal,
-        } = arrival;
-        let place = resolve::place(&directory, &principal, selection, self.clock.now())?;
-        let grant = principal
-            .grant_for(&place.tenant)
-            .ok_or(Refusal::TenantForbidden)?;
-        let filter = grant.filter.clone();
-        Ok(Visit {
-            principal,
-            filter,
-            place,
-            edition: directory.edition().clone(),
-        })
-    }
-
-    async fn make_call(
-        &self,
-        visit: &Visit,
-        tool: &str,
-        arguments: Arguments,
-        (origin, attended): (&Origin, Attendance),
-    ) -> Result<CallOutcome, NotCalled> {
-        let request_id = origin.id().as_str();
-        let edition = &visit.edition;
-        let entry = edition.catalog.tool(tool).ok_or(NotCalled::UnknownTool)?;
-        if !visit.admits(&entry.tool) {
-            let now = self.clock.now();
-            self.recorder.denied(visit, entry, origin, now);
-            return Err(NotCalled::UnknownTool);
-        }
-        origin.note(Attribute::Tool(&entry.tool.name));
-        origin.note(Attribute::Provider(&entry.tool.provider));
-        let environment = &visit.tenant().environment;
-        let ongoing = edition.meters.begin(&entry.tool, environment, &self.clock);
-        let (clock, started) = (&self.clock, ongoing.started());
-        let begun = self.recorder.begin(visit, entry, origin, clock, started);
-        let Ok(recording) = begun.await else {
-            ongoing.end(outcome::UNRECORDED);
-            return Err(NotCalled::Unrecorded);
-        };
-        match &visit.place.gate {
-            Some(gate) => gate.count_call(started),
-            None => self.admission.count_ungated(visit.tenant(), started),
-        }
-        let outcome = match entry.schema.check(arguments) {
-            Err(mistakes) => CallOutcome::invalid_arguments(&mistakes, request_id),
-            Ok(arguments) => {
-                let here = (visit.tenant(), visit.place.settings.as_ref());
-                let (principal, tool) = (&visit.principal, &entry.tool);
-                let call = AuthorizedCall::authorize(principal, here, tool, arguments, origin)
-                    .map_err(|_| NotCalled::UnknownTool)?;
-                let answer = self.answer(&call, visit, &recording, attended).await;
-                answer.ok_or(NotCalled::Abandoned)?
-            }
-        };
-        let (now, elapsed) = ongoing.end(outcome.code);
-        recording.end(outcome.code, now);
-        if let Some(route) = visit.place.route(&entry.tool.provider) {
-            route.health.call(outcome.code, outcome.status, now);
-        }
-        origin.note(Attribute::Outcome(outcome.code));
-        outcome.log(visit, &entry.tool, request_id, elapsed);
-        Ok(outcome)
-    }
-
-    /// The answer of an authorized call: one that is kept, or a new one. `None`: nobody waits for it
-    /// any more, or it may not be made any more.
-    async fn answer(
-        &self,
-        call: &AuthorizedCall<'_>,
-        visit: &Visit,
-        recording: &Recording<'_>,
-        attended: Attendance,
-    ) -> Option<CallOutcome> {
-        let tool = call.tool();
-        let outcome = match (&tool.keep, visit.place.route(&tool.provider)) {
-            (Some(keep), Some(route)) => {
-                let version = route.account.credential.id;
-                let now = || self.clock.now();
-                let whose = (version, visit.edition.number);
-                let new = async {
-                    // It may have waited for others; who may call is asked as for a new one.
-                    let may = visit.principal.kind == PrincipalKind::Local
-                        || self.revisit(visit).is_ok_and(|now| now.admits(tool));
-                    match may {
-                        true => Some(self.new_answer(call, visit, recording).await),
-                        false => None,
-                    }
-                };
-                let made = self.kept.or_make((call, keep), whose, now, attended, new);
-                Box::pin(made).await
-            }
-            // Without a credential nothing is given, kept or not.
-            (None, _) | (_, None) => Some(self.new_answer(call, visit, recording).await),
-        };
-        self.kept.forget(call, &tool.forgets);
-        outcome
-    }
-
-    async fn new_answer(
-        &self,
-        call: &AuthorizedCall<'_>,
-        visit: &Visit,
-        recording: &Recording<'_>,
-    ) -> CallOutcome {
-        let result = self.run(call, visit, recording).await;
-        let provider = visit.provider_of(call.tool());
-        let request_id = call.origin().id().as_str();
-        CallOutcome::of(call, provider, result, request_id)
-    }
-
-    async fn run<'a>(
-        &'a self,
-        call: &'a AuthorizedCall<'a>,
-        visit: &Visit,
-        recording: &Recording<'_>,
-    ) -> Result<Answer<'a>, CallFailure> {
-        let only = match &call.tool().run {
-            Run::Request(only) => only,
-            // A call of one request does not carry the state of many.
-            Run::Steps(plan) => {
-                return Box::pin(self.run_steps(plan, call, visit, recording)).await;
-            }
-        };
-        let permit = self.admit(call, visit).await?;
-        let errand = Errand {
-            call,
-            visit,
-            permit: &permit,
-            recording,
-        };
-        let asked = Asked::new(&only.request, call.arguments());
-        let (bearer, reply) = self.exchange(errand, &asked).await?;
-        Ok(Answer::Reply(bearer, reply, &only.response))
-    }
-
-    /// Waits for a place among the calls that are under way.
-    async fn admit<'a>(
-        &'a self,
-        call: &AuthorizedCall<'_>,
-        visit: &'a Visit,
-    ) -> Result<Permit<'a>, CallFailure> {
-        send::route(&visit.place, call)?;
-        let gate = visit.place.gate.as_deref();
-        let gate = gate.ok_or(CallFailure::NoCredential)?;
-        let now = self.clock.now();
-        let permit = self.admission.admit(call.tenant(), gate, now).await;
-        permit.map_err(CallFailure::Limited)
-    }
-}
-
-impl From<Limited> for CallFailure {
-    fn from(limited: Limited) -> Self {
-        Self::Limited(limited)
-    }
-}
-
-impl Visit {
-    pub fn tenant(&self) -> &Tenant {
-        &self.place.tenant
-    }
-
-    pub fn principal(&self) -> &Principal {
-        &self.principal
-    }
-
-    /// The tools that may be called, by name.
-    pub fn tools(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        let has_way = |entry: &&Arc<Entry>| self.place.route(&entry.tool.provider).is_some();
-        let tools = self.edition.catalog.tools().filter(has_way);
-        tools.filter(|entry| self.admits(&entry.tool))
-    }
-
-    /// Whether the key opens a tool and the tenant has it.
-    fn admits(&self, tool: &Tool) -> bool {
-        let settings = self.place.settings.as_ref();
-        self.filter.admits(tool) && settings.is_none_or(|settings| settings.admits(tool))
-    }
-
-    fn provider_of(&self, tool: &Tool) -> Option<&Provider> {
-        let provider = self.edition.catalog.provider(tool.provider.as_str());
-        provider.map(AsRef::as_ref)
-    }
-
-    /// What the visit's tool list depends on.
-    pub fn list_key(&self) -> ListKey {
-        ListKey {
-            edition: self.edition.number,
-            providers: self.place.providers().cloned().collect(),
-            filter: self.filter.clone(),
-            settings: self
-                .place
-                .settings
-                .as_ref()
-                .and_then(|settings| settings.lists()),
-        }
     }
 }

@@ -11,8 +11,9 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::admit::Limited;
 use super::data::data;
-use super::{Answer, CallFailure, Limited, Visit};
+use super::{Answer, CallFailure, Visit};
 use crate::catalog::InvalidArguments;
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
