@@ -100,16 +100,19 @@ impl<'a> Document<'a> {
     }
 
     /// The line of a mistake that the parser tells without a place, as it does of a key with too
-    /// many dots: the text is read from its beginning, so what ends before the line lacks the
-    /// mistake, and what ends with it or later has it.
+    /// many dots. The text is read from its beginning: what ends before that line lacks the mistake,
+    /// whatever others the cut makes, and what ends with it or later has it.
     fn line_of(&self, message: &str) -> Option<usize> {
-        let newlines = self.text.match_indices('\n').map(|(at, _)| at);
+        let newlines = self.text.match_indices('\n').map(|(at, _)| at + 1);
         let ends: Vec<usize> = newlines.chain([self.text.len()]).collect();
-        let sound = |end: &usize| match DeTable::parse(&self.text[..*end]) {
-            Err(error) => error.message() != message,
-            Ok(_) => true,
+        let lacks_it = |end: &usize| {
+            let (_, mistakes) = DeTable::parse_recoverable(&self.text[..*end]);
+            let is_it = |mistake: &toml::de::Error| {
+                mistake.span().is_none() && mistake.message() == message
+            };
+            !mistakes.iter().any(is_it)
         };
-        let lines_before = ends.partition_point(sound);
+        let lines_before = ends.partition_point(lacks_it);
         (lines_before < ends.len()).then_some(lines_before + 1)
     }
 
@@ -285,10 +288,18 @@ mod tests {
     #[test]
     fn a_key_with_too_many_dots_has_its_line() {
         let key = vec!["a"; 81].join(".");
-        let text = format!("# one\n[x]\ny = \"\"\"\n\n\"\"\"\n{key} = 1\n\nz = 'half\n");
-        let document = Document::new(Path::new("x.toml"), &text);
-        let complaint = document.read::<Shape>().unwrap_err();
-        assert_eq!(complaint.to_string(), "x.toml:6: a key with too many dots");
+        let line = |before: &str, after: &str| {
+            let text = format!("{before}{key} = 1{after}");
+            let document = Document::new(Path::new("x.toml"), &text);
+            document.read::<Shape>().unwrap_err().to_string()
+        };
+        let third = "x.toml:3: a key with too many dots";
+        assert_eq!(line("# é\n[x]\n", ""), third);
+        assert_eq!(line("# é\n[x]\n", "\n\nz = 'half\n"), third);
+        assert_eq!(line("# é\r\n[x]\r\n", "\r\nz = 1\r\nz = 2\r\n"), third);
+        assert_eq!(line("\n\n", "\nz = [\n 1,\n 2,\n]\n"), third);
+        assert_eq!(line("z = [\n 1,\n { ", " },\n 2,\n]\n"), third);
+        assert_eq!(line("z = \"\"\"\n\"\"\"\n", "\ny = {\n a = 1,\n}\n"), third);
     }
 
     #[test]
