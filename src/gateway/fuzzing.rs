@@ -1,7 +1,8 @@
 //! What a client is told of an upstream's answer, for `fuzz/`: exists with `--cfg fuzzing` only.
 
+use super::CallOutcome;
+use super::call::Answer;
 use super::outcome::WORDS;
-use super::{Answer, CallOutcome};
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::provider::Provider;

@@ -54,7 +54,6 @@ use tokio::sync::{Mutex, watch};
 
 use admit::Admission;
 pub use admit::AdmissionSettings;
-use call::{Answer, CallFailure, Refused};
 use directory::Directory;
 use edition::Edition;
 pub use error::{NotCalled, Refusal};

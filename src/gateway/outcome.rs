@@ -11,9 +11,10 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Visit;
 use super::admit::Limited;
+use super::call::{Answer, CallFailure};
 use super::data::data;
-use super::{Answer, CallFailure, Visit};
 use crate::catalog::InvalidArguments;
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;

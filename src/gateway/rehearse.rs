@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use url::Url;
 
+use super::call::CallFailure;
 use super::run::Course;
-use super::{CallFailure, CallOutcome, Gateway, NotCalled, Visit};
+use super::{CallOutcome, Gateway, NotCalled, Visit};
 use crate::domain::call::{Arguments, AuthorizedCall};
 use crate::domain::jq::{Program, Value};
 use crate::domain::origin::Origin;

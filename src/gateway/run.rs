@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 
+use super::call::{Answer, CallFailure};
 use super::recorder::Recording;
 use super::send::Errand;
-use super::{Answer, CallFailure, Gateway, Visit};
+use super::{Gateway, Visit};
 use crate::domain::call::AuthorizedCall;
 use crate::domain::jq::{Program, Reshape, RunError, Value};
 use crate::domain::span::{Attribute, Step as SpanStep};

@@ -4,9 +4,10 @@
 use http::StatusCode;
 
 use super::admit::Permit;
+use super::call::CallFailure;
 use super::directory::{Place, Route};
 use super::recorder::Recording;
-use super::{CallFailure, Gateway, Visit};
+use super::{Gateway, Visit};
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::credential::CredentialVersionId;

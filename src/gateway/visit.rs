@@ -19,8 +19,8 @@ use crate::domain::tool::Tool;
 
 /// An authenticated principal, and the directory that knew it.
 pub struct Arrival {
-    pub(super) directory: Arc<Directory>,
-    pub(super) principal: Arc<Principal>,
+    directory: Arc<Directory>,
+    principal: Arc<Principal>,
 }
 
 /// An authenticated principal at one tenant. Cheap to clone.

@@ -7,8 +7,8 @@ use futures_util::stream;
 use http::{Method, StatusCode};
 use serde_json::Value as Json;
 
+use super::super::call::{CallFailure, Refused};
 use super::super::send::Errand;
-use super::super::{CallFailure, Refused};
 use super::room::{NO_RESHAPE, Read, Unread};
 use super::{Course, too_large};
 use crate::domain::call::Arguments;

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::super::{CallFailure, Gateway, Visit};
+use super::super::call::CallFailure;
+use super::super::{Gateway, Visit};
 use crate::domain::call::AuthorizedCall;
 use crate::domain::jq::{Program, Reshape, RunError, Tape, Value, Variables, Work};
 use crate::domain::steps::Check;
