@@ -1,5 +1,5 @@
 //! `call`: the CPU that one `tools/call` costs, with one tenant and with many, against the bare
-//! handlers and against calls that are not audited, in the same rounds.
+//! handlers in the same rounds.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -12,14 +12,13 @@ use crate::{Cli, Failure, progress};
 
 const TO_BARE: f64 = 1.15;
 const MANY_TO_ONE: f64 = 1.05;
-const AUDITED_TO_UNAUDITED: f64 = 1.05;
 
 /// Where they stand among the targets.
 const BARE: usize = 0;
 const RAW: usize = 1;
 const ONE: usize = 2;
 const MANY: usize = 3;
-const UNAUDITED: usize = 4;
+const FURTHER: usize = 4;
 
 pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let mut names = Vec::new();
@@ -63,7 +62,6 @@ async fn targets(stage: &mut Stage, cli: &Cli) -> Result<Vec<Target>, Failure> {
     let mut targets = vec![stage.bare(false).await?, stage.bare(true).await?];
     let own = Path::new(LOCUM);
     targets.extend(gateways(stage, own, cli.tenants).await?);
-    targets.push(stage.locum(own, 1, Kind::Unaudited).await?);
     for build in &cli.also {
         targets.extend(gateways(stage, build, cli.tenants).await?);
     }
@@ -96,9 +94,9 @@ fn row(text: &mut String, connections: usize, name: &str, samples: &[Vec<Sample>
     let to = |other: usize| ratio(own, &samples[other], |sample| sample.cpu_us);
     let to_one = match at {
         BARE | RAW => "–".to_owned(),
-        ONE | MANY | UNAUDITED => format!("{:.2}", to(ONE)),
+        ONE | MANY => format!("{:.2}", to(ONE)),
         // The two gateways of a further build stand side by side.
-        at => format!("{:.2}", to(at - (at - UNAUDITED - 1) % 2)),
+        at => format!("{:.2}", to(at - (at - FURTHER) % 2)),
     };
     let _ = writeln!(
         text,
@@ -110,7 +108,7 @@ fn row(text: &mut String, connections: usize, name: &str, samples: &[Vec<Sample>
     );
 }
 
-fn goals_of(connections: usize, tenants: usize, samples: &[Vec<Sample>]) -> [Goal; 3] {
+fn goals_of(connections: usize, tenants: usize, samples: &[Vec<Sample>]) -> [Goal; 2] {
     let of = |own: usize, to: usize| ratio(&samples[own], &samples[to], |sample| sample.cpu_us);
     [
         Goal {
@@ -124,12 +122,6 @@ fn goals_of(connections: usize, tenants: usize, samples: &[Vec<Sample>]) -> [Goa
             bound: MANY_TO_ONE,
             measured: of(MANY, ONE),
             unit: " × one tenant",
-        },
-        Goal {
-            what: format!("CPU per call on record, one tenant, {connections} connections"),
-            bound: AUDITED_TO_UNAUDITED,
-            measured: of(ONE, UNAUDITED),
-            unit: " × calls not audited",
         },
     ]
 }

@@ -1,6 +1,7 @@
 //! The gateway as an operator has it: an installation in a folder, served by the real binary with
 //! the log at its default level in a file.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -125,14 +126,27 @@ impl Installation {
 
     /// `locum serve`, its log in a new file, until it is ready; and how long that took.
     pub async fn serve(&self, cores: &Cores) -> Result<(Process, Duration), Failure> {
-        let mut command = self.command("serve");
+        self.serve_under(&[], cores).await
+    }
+
+    async fn serve_under(
+        &self,
+        under: &[&str],
+        cores: &Cores,
+    ) -> Result<(Process, Duration), Failure> {
+        let mut command = self.command_under(under, "serve");
         command.stderr(File::create(self.folder.path().join("locum.log"))?);
         Process::start(cores, command, self.admin, "/readyz").await
     }
 
     /// The same, to be called.
     pub async fn start(&self, cores: &Cores) -> Result<Target, Failure> {
-        let (process, _) = self.serve(cores).await?;
+        self.start_under(&[], cores).await
+    }
+
+    /// The same, run by another program: its name and arguments.
+    pub async fn start_under(&self, under: &[&str], cores: &Cores) -> Result<Target, Failure> {
+        let (process, _) = self.serve_under(under, cores).await?;
         let name = self
             .binary
             .file_name()
@@ -142,9 +156,6 @@ impl Installation {
         let load = self.kind.load(Load::new(self.mcp, keys));
         Ok(Target {
             name: match load.tenants() {
-                1 if self.kind == Kind::Unaudited => {
-                    format!("{name}, one tenant, calls not audited")
-                }
                 1 => format!("{name}, one tenant"),
                 tenants => format!("{name}, {tenants} tenants"),
             },
@@ -154,8 +165,17 @@ impl Installation {
     }
 
     fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(&self.binary);
+        self.command_under(&[], name)
+    }
+
+    fn command_under(&self, under: &[&str], name: &str) -> Command {
+        let mut words = under
+            .iter()
+            .map(OsStr::new)
+            .chain([self.binary.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap_or_default());
         command
+            .args(words)
             .arg(name)
             .current_dir(self.folder.path())
             .env_remove("LOCUM_CONFIG")

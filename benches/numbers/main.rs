@@ -7,12 +7,16 @@
 //!
 //! - `call`: CPU per call against a handler that somebody wrote by hand for this one call, with one
 //!   tenant and with many
+//! - `audit`: the CPU that a call's record costs
 //! - `memory`: at rest, and what a further organization takes
 //! - `start`: until ready, with one organization and with a thousand
 //! - `idle`: connections that ask for nothing, and calls beside them
 //! - `lives`: verifying a million records, pages of long lists, another master key while serving
 //! - `tools`: a program that makes something else of an answer; a thousand tools loaded
 //! - `isolation`: a million calls of many tenants, none answered for another one
+//!
+//! `cargo bench --bench numbers -- layout` measures nothing: it finds the functions that a call runs
+//! through and writes them down for the linker.
 //!
 //! Whatever is compared is measured in turn, so that what else the machine does meets all of it.
 
@@ -23,12 +27,14 @@
     reason = "a program of its own: it reads the clock, makes a client and prints tables"
 )]
 
+mod audit;
 mod bare;
 mod call;
 mod cores;
 mod gateway;
 mod idle;
 mod isolation;
+mod layout;
 mod lives;
 mod load;
 mod memory;
@@ -68,13 +74,13 @@ struct Cli {
     #[arg(long, value_delimiter = ',', default_values_t = Dimension::value_variants().to_vec())]
     #[arg(value_enum, hide_default_value = true)]
     only: Vec<Dimension>,
-    /// call: numbers of keep-alive connections, one measurement each
+    /// call, audit: numbers of keep-alive connections, one measurement each
     #[arg(long, value_delimiter = ',', default_value = "1,32,128")]
     connections: Vec<usize>,
-    /// call, idle, tools: calls to each target in a round
+    /// call, idle, tools: calls to each target in a round; audit: half as many
     #[arg(long, default_value_t = 20_000)]
     calls: usize,
-    /// call, idle, start, tools: rounds; medians are reported
+    /// call, idle, start, tools: rounds; medians are reported; audit: six times as many
     #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// call, memory, lives: how many organizations are many; each has its own credential and key
@@ -92,7 +98,7 @@ struct Cli {
     /// call: another build of the gateway, measured in the same rounds; repeat it for several
     #[arg(long)]
     also: Vec<PathBuf>,
-    /// call, tools: let the scheduler move everything between all cores
+    /// call, audit, tools: let the scheduler move everything between all cores
     #[arg(long)]
     unpinned: bool,
     /// Put the tables into docs/performance.md
@@ -108,6 +114,7 @@ struct Cli {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Dimension {
     Call,
+    Audit,
     Memory,
     Start,
     Idle,
@@ -121,6 +128,8 @@ enum Dimension {
 enum Role {
     /// Answers what an upstream would, as cheaply as possible; prints its address
     Upstream,
+    /// Writes packaging/calls.ld: the functions that a call runs through (takes valgrind)
+    Layout,
     /// The bare handler
     Bare {
         #[arg(long)]
@@ -141,6 +150,7 @@ fn main() -> Result<(), Failure> {
             upstream,
             raw,
         }) => as_served()?.block_on(bare::serve(listen, upstream, raw)),
+        Some(Role::Layout) => one_thread()?.block_on(layout::write()),
         Some(Role::Upstream) => one_thread()?.block_on(upstream::serve()),
         None => measure(&cli),
     }
@@ -152,12 +162,16 @@ fn measure(cli: &Cli) -> Result<(), Failure> {
     let mut stage = runtime.block_on(Stage::set())?;
     let mut sections = Vec::new();
     for dimension in &cli.only {
-        let per_call = matches!(dimension, Dimension::Call | Dimension::Tools);
+        let per_call = matches!(
+            dimension,
+            Dimension::Call | Dimension::Audit | Dimension::Tools
+        );
         if per_call && !cli.unpinned {
             stage.set_apart()?;
         }
         let section = match dimension {
             Dimension::Call => runtime.block_on(call::measure(&mut stage, cli)),
+            Dimension::Audit => runtime.block_on(audit::measure(&mut stage, cli)),
             Dimension::Memory => runtime.block_on(memory::measure(&mut stage, cli)),
             Dimension::Start => runtime.block_on(start::measure(&mut stage, cli)),
             Dimension::Idle => runtime.block_on(idle::measure(&mut stage, cli)),

@@ -46,6 +46,19 @@ impl Process {
         Ok((process, started.elapsed()))
     }
 
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(mut self) -> Result<(), Failure> {
+        let status = self.child.wait().await?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(format!("the gateway ended with {status}").into()),
+        }
+    }
+
     pub async fn stop(mut self) -> Result<(), Failure> {
         Ok(self.child.kill().await?)
     }

@@ -1,0 +1,172 @@
+//! `layout`: which functions a call runs through, found by counting what is executed (valgrind's
+//! callgrind), and written down for the linker. `packaging/build.rs` says what for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::Command;
+
+use crate::cores::Cores;
+use crate::gateway::Kind;
+use crate::stage::{LOCUM, Stage};
+use crate::{Failure, progress};
+
+const CALLS: usize = 3_200;
+const CONNECTIONS: usize = 32;
+/// What has executed an instruction for every other call is on a call's way.
+const ENOUGH: u64 = CALLS as u64 / 2;
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+/// Counts the instructions of some thousand calls and writes `packaging/calls.ld`.
+pub async fn write() -> Result<(), Failure> {
+    let mut stage = Stage::set().await?;
+    let folder = tempfile::tempdir()?;
+    let counts = folder.path().join("counts");
+    progress("counting what calls execute; that takes a minute or two");
+    count(&mut stage, &counts).await?;
+    // Under the name that it has without symbolic links.
+    let program = std::fs::canonicalize(LOCUM)?;
+    let functions = functions(
+        &std::fs::read_to_string(&counts)?,
+        &program.to_string_lossy(),
+    );
+    if functions.is_empty() {
+        return Err("no function was counted; does the binary have its symbols?".into());
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/calls.ld");
+    std::fs::write(&path, script(&functions))?;
+    println!("{} functions are in {}", functions.len(), path.display());
+    Ok(())
+}
+
+async fn count(stage: &mut Stage, counts: &Path) -> Result<(), Failure> {
+    let under = [
+        "valgrind",
+        "--tool=callgrind",
+        "--instr-atstart=no",
+        "--demangle=no",
+        "--compress-strings=no",
+        "--compress-pos=no",
+        &format!("--callgrind-out-file={}", counts.display()),
+    ];
+    let installation = stage.installation(Path::new(LOCUM), 1, Kind::Plain).await?;
+    let target = installation.start_under(&under, &Cores::default()).await;
+    let target = target.map_err(|error| {
+        format!("the gateway did not start under valgrind, is it installed? {error}")
+    })?;
+    let length = target.load.body(0).await?.len();
+    target.load.run(CONNECTIONS, CALLS / 10, length).await?;
+    let id = target.process.id().ok_or("the gateway ended")?;
+    control("on", id).await?;
+    target.load.run(CONNECTIONS, CALLS, length).await?;
+    control("off", id).await?;
+    let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+    kill_process(pid.ok_or("no process")?, Signal::TERM)?;
+    tokio::time::timeout(STOP_LIMIT, target.process.ended()).await?
+}
+
+/// Begins or ends the counting.
+async fn control(instrumentation: &str, id: u32) -> Result<(), Failure> {
+    let mut command = Command::new("callgrind_control");
+    command.args(["-i", instrumentation, &id.to_string()]);
+    let output = command.output().await?;
+    match output.status.success() {
+        true => Ok(()),
+        false => {
+            let words = String::from_utf8_lossy(&output.stderr);
+            Err(format!("callgrind_control failed: {words}").into())
+        }
+    }
+}
+
+/// The symbols that were executed often enough, of the gateway's own program.
+fn functions(counts: &str, program: &str) -> BTreeSet<String> {
+    let mut executed: BTreeMap<&str, u64> = BTreeMap::new();
+    let (mut own, mut function, mut is_call) = (false, "", false);
+    for line in counts.lines() {
+        if let Some(object) = line.strip_prefix("ob=") {
+            own = object == program;
+        } else if let Some(name) = line.strip_prefix("fn=") {
+            // A function that calls itself is counted once more, under a name of its own.
+            function = name.split('\'').next().unwrap_or(name);
+        } else if line.starts_with("calls=") {
+            is_call = true;
+        } else if line.starts_with(|first: char| first.is_ascii_digit()) {
+            // What follows `calls=` is the cost of what was called.
+            let of_callee = std::mem::take(&mut is_call);
+            let count = line.split(' ').nth(1).and_then(|count| count.parse().ok());
+            *executed.entry(function).or_default() +=
+                count.filter(|_| own && !of_callee).unwrap_or(0);
+        }
+    }
+    let often = executed.into_iter().filter(|(_, count)| *count >= ENOUGH);
+    often.filter_map(|(name, _)| pattern(name)).collect()
+}
+
+/// A symbol without what another compiler or another version of a crate would call it: the same
+/// function under other hashes, and in other instances.
+fn pattern(symbol: &str) -> Option<String> {
+    let known = |c: char| c.is_ascii_alphanumeric() || "_$.".contains(c);
+    if symbol.is_empty() || !symbol.chars().all(known) {
+        return None;
+    }
+    let symbol = symbol.split(".llvm.").next()?;
+    if let Some((name, hash)) = symbol.rsplit_once("17h")
+        && symbol.starts_with("_ZN")
+        && hash.len() == 17
+    {
+        return Some(format!("{name}17h*"));
+    }
+    if symbol.starts_with("_R") {
+        return Some(format!("{}*", without_crate_hashes(symbol)));
+    }
+    Some(without_version(symbol))
+}
+
+/// The cryptographic library's functions carry its version: `aws_lc_0_47_0_SHA256_Final`.
+fn without_version(symbol: &str) -> String {
+    const LIBRARY: &str = "aws_lc_";
+    match symbol.split_once(LIBRARY) {
+        Some((before, after)) => {
+            let name = after.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
+            format!("{before}{LIBRARY}*_{name}")
+        }
+        None => symbol.to_owned(),
+    }
+}
+
+/// `Cs…_` before a crate's name, in the mangling of RFC 2603.
+fn without_crate_hashes(symbol: &str) -> String {
+    let mut out = String::new();
+    let mut rest = symbol;
+    while let Some(at) = rest.find("Cs") {
+        let (before, hash) = rest.split_at(at + 2);
+        out.push_str(before);
+        let end = hash.find(|c: char| !c.is_ascii_alphanumeric());
+        rest = match end.map(|end| hash.split_at(end)) {
+            Some((_, after)) if after.starts_with('_') => {
+                out.push('*');
+                after
+            }
+            _ => hash,
+        };
+    }
+    out + rest
+}
+
+fn script(functions: &BTreeSet<String>) -> String {
+    let mut text = String::from(
+        "/* The functions that a call runs through, for the linker to put first:\n   \
+         packaging/build.rs says what for. Made by\n\n     \
+         cargo bench --bench numbers -- layout\n\n   \
+         A function that is not there (any more) is passed over. */\n\
+         SECTIONS\n{\n  .text :\n  {\n",
+    );
+    for function in functions {
+        let _ = writeln!(text, "    *(.text.{function})");
+    }
+    text + "  }\n}\nINSERT AFTER .init;\n"
+}
