@@ -3,8 +3,10 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 
-# Dependencies are a layer of their own, built again only when the manifest or the lock changes.
+# Dependencies are a layer of their own, built again only when the manifest, the lock or the order of
+# functions changes.
 COPY Cargo.toml Cargo.lock ./
+COPY packaging/build.rs packaging/calls.ld ./packaging/
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \
     && touch src/lib.rs \
