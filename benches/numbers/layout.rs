@@ -16,8 +16,12 @@ use crate::{Failure, progress};
 
 const CALLS: usize = 3_200;
 const CONNECTIONS: usize = 32;
-/// What has executed an instruction for every other call is on a call's way.
+/// An instruction that is executed for every other call is on a call's way.
 const ENOUGH: u64 = CALLS as u64 / 2;
+/// A pattern that takes more than so many times the bytes of the functions that are meant, and more
+/// than a page, would put others between them.
+const MOST_OTHERS: u64 = 3;
+const PAGE: u64 = 4096;
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// Counts the instructions of some thousand calls and writes `packaging/calls.ld`.
@@ -29,9 +33,10 @@ pub async fn write() -> Result<(), Failure> {
     count(&mut stage, &counts).await?;
     // Under the name that it has without symbolic links.
     let program = std::fs::canonicalize(LOCUM)?;
-    let functions = functions(
-        &std::fs::read_to_string(&counts)?,
-        &program.to_string_lossy(),
+    let counts = std::fs::read_to_string(&counts)?;
+    let functions = patterns(
+        &executed(&counts, &program.to_string_lossy()),
+        &sizes().await?,
     );
     if functions.is_empty() {
         return Err("no function was counted; does the binary have its symbols?".into());
@@ -47,6 +52,7 @@ async fn count(stage: &mut Stage, counts: &Path) -> Result<(), Failure> {
         "valgrind",
         "--tool=callgrind",
         "--instr-atstart=no",
+        "--dump-instr=yes",
         "--demangle=no",
         "--compress-strings=no",
         "--compress-pos=no",
@@ -83,8 +89,8 @@ async fn control(instrumentation: &str, id: u32) -> Result<(), Failure> {
 }
 
 /// The symbols that were executed often enough, of the gateway's own program.
-fn functions(counts: &str, program: &str) -> BTreeSet<String> {
-    let mut executed: BTreeMap<&str, u64> = BTreeMap::new();
+fn executed<'a>(counts: &'a str, program: &str) -> BTreeSet<&'a str> {
+    let mut often = BTreeSet::new();
     let (mut own, mut function, mut is_call) = (false, "", false);
     for line in counts.lines() {
         if let Some(object) = line.strip_prefix("ob=") {
@@ -94,16 +100,51 @@ fn functions(counts: &str, program: &str) -> BTreeSet<String> {
             function = name.split('\'').next().unwrap_or(name);
         } else if line.starts_with("calls=") {
             is_call = true;
-        } else if line.starts_with(|first: char| first.is_ascii_digit()) {
-            // What follows `calls=` is the cost of what was called.
+        } else if line.starts_with("0x") {
+            // Address, line, count; what follows `calls=` is the cost of what was called.
             let of_callee = std::mem::take(&mut is_call);
-            let count = line.split(' ').nth(1).and_then(|count| count.parse().ok());
-            *executed.entry(function).or_default() +=
-                count.filter(|_| own && !of_callee).unwrap_or(0);
+            let count = line.split(' ').nth(2).and_then(|count| count.parse().ok());
+            if own && !of_callee && count.is_some_and(|count: u64| count >= ENOUGH) {
+                often.insert(function);
+            }
         }
     }
-    let often = executed.into_iter().filter(|(_, count)| *count >= ENOUGH);
-    often.filter_map(|(name, _)| pattern(name)).collect()
+    often
+}
+
+/// The bytes of each function of the program.
+async fn sizes() -> Result<BTreeMap<String, u64>, Failure> {
+    let output = Command::new("nm").args(["-S", LOCUM]).output().await?;
+    let mut sizes = BTreeMap::new();
+    for line in String::from_utf8(output.stdout)?.lines() {
+        // Address, size, type, name.
+        if let [_, size, "t" | "T" | "w" | "W", name] = line.split(' ').collect::<Vec<_>>()[..] {
+            sizes.insert(name.to_owned(), u64::from_str_radix(size, 16)?);
+        }
+    }
+    Ok(sizes)
+}
+
+/// Patterns for the executed functions that take few others with them.
+fn patterns(executed: &BTreeSet<&str>, sizes: &BTreeMap<String, u64>) -> BTreeSet<String> {
+    let mut meant: BTreeMap<String, u64> = BTreeMap::new();
+    let mut taken: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, size) in sizes {
+        let Some(pattern) = pattern(name) else {
+            continue;
+        };
+        if executed.contains(name.as_str()) {
+            *meant.entry(pattern.clone()).or_default() += size;
+        }
+        *taken.entry(pattern).or_default() += size;
+    }
+    let few_others = |(pattern, meant): &(String, u64)| {
+        taken
+            .get(pattern)
+            .is_none_or(|all| *all <= PAGE.max(MOST_OTHERS * meant))
+    };
+    let kept = meant.into_iter().filter(few_others);
+    kept.map(|(pattern, _)| pattern).collect()
 }
 
 /// A symbol without what another compiler or another version of a crate would call it: the same
