@@ -16,7 +16,7 @@ use std::path::Path;
 fn main() {
     println!("cargo::rerun-if-changed=packaging/calls.ld");
     let is = |name: &str, value: &str| var(name).as_deref() == Ok(value);
-    // Matching the list adds twenty seconds to linking: that is not for builds while somebody works.
+    // Matching the list adds ten seconds to linking: that is not for builds while somebody works.
     // GNU ld and lld understand a script that inserts; Rust and Linux have them by default.
     if is("CARGO_CFG_TARGET_OS", "linux") && !is("OPT_LEVEL", "0") {
         let root = var("CARGO_MANIFEST_DIR").unwrap_or_default();

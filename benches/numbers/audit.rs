@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::gateway::Kind;
-use crate::report::{Goal, Section};
+use crate::report::{Goal, Section, percentile};
 use crate::rounds::{Plan, Sample, middle, ratio, ratios};
 use crate::stage::{LOCUM, Stage};
 use crate::{Cli, Failure, progress};
@@ -22,15 +22,15 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     for round in 0..rounds {
         progress(&format!("pair {} of {rounds}", round + 1));
         let own = Path::new(LOCUM);
-        // Each is the first one every other time.
+        // Each is started first every other time.
         let mut kinds = [Kind::Plain, Kind::Unaudited];
         kinds.rotate_left(round % 2);
-        let first = stage.locum(own, 1, kinds[0]).await?;
-        let second = stage.locum(own, 1, kinds[1]).await?;
-        let [audited, unaudited] = match round % 2 {
-            0 => [first, second],
-            _ => [second, first],
-        };
+        let mut pair = [
+            stage.locum(own, 1, kinds[0]).await?,
+            stage.locum(own, 1, kinds[1]).await?,
+        ];
+        pair.rotate_left(round % 2);
+        let [audited, unaudited] = pair;
         let length = audited.load.body(0).await?.len();
         for (connections, samples) in cli.connections.iter().zip(&mut samples) {
             let plan = Plan {
@@ -76,15 +76,9 @@ fn section(connections: &[usize], samples: &[[Vec<Sample>; 2]]) -> Section {
 /// What the median of all pairs there could be lies between, with 95 %: the order statistics around the
 /// middle, as far away as the binomial distribution has it.
 fn interval(ratios: impl Iterator<Item = f64>) -> (f64, f64) {
-    let mut ratios: Vec<f64> = ratios.collect();
-    ratios.sort_by(f64::total_cmp);
+    let ratios: Vec<f64> = ratios.collect();
     let count = ratios.len() as f64;
-    let away = 0.98 * count.sqrt();
-    let at = |place: f64| ratios.get(place.clamp(0.0, count - 1.0) as usize);
-    let (low, high) = (
-        at((count / 2.0 - away).floor()),
-        at((count / 2.0 + away).ceil()),
-    );
-    let known = |ratio: Option<&f64>| ratio.copied().unwrap_or(f64::NAN);
-    (known(low), known(high))
+    let away = 0.98 / count.sqrt() + 1.0 / count;
+    let at = |share| percentile(ratios.iter().copied(), share);
+    (at(0.5 - away), at(0.5 + away))
 }

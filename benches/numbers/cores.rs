@@ -67,6 +67,6 @@ fn only(core: usize) -> CpuSet {
     set
 }
 
-fn pid(id: Option<u32>) -> Option<Pid> {
+pub fn pid(id: Option<u32>) -> Option<Pid> {
     id.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
 }

@@ -6,10 +6,10 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use tokio::process::Command;
 
-use crate::cores::Cores;
+use crate::cores::{Cores, pid};
 use crate::gateway::Kind;
 use crate::stage::{LOCUM, Stage};
 use crate::{Failure, progress};
@@ -69,8 +69,7 @@ async fn count(stage: &mut Stage, counts: &Path) -> Result<(), Failure> {
     control("on", id).await?;
     target.load.run(CONNECTIONS, CALLS, length).await?;
     control("off", id).await?;
-    let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
-    kill_process(pid.ok_or("no process")?, Signal::TERM)?;
+    kill_process(pid(Some(id)).ok_or("no process")?, Signal::TERM)?;
     tokio::time::timeout(STOP_LIMIT, target.process.ended()).await?
 }
 
