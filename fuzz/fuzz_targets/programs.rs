@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
-use locum::domain::jq::{Program, Reshape, RunError, TapeRecorder, Value, Variables, Work};
+use locum::domain::jq::{Program, RunError, TapeRecorder, Value, Variables, Work};
 use locum::domain::json::{read, sound};
 use locum_fuzz::parts;
 use serde_json::json;
@@ -33,8 +33,8 @@ fuzz_target!(|data: &[u8]| {
     let Ok(source) = str::from_utf8(source) else {
         return;
     };
-    let program = match Program::parse(source) {
-        Ok(program) => program,
+    let (program, reshape) = match Program::parse_reshape(source) {
+        Ok(read) => read,
         Err(error) => {
             assert!(error.at <= source.len(), "{error:?}");
             return assert!(!error.message.is_empty(), "words");
@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
     let work = Work::of_checks();
     let tape = document.and_then(|_| recorder.tape());
     let made = tape
-        .zip(Reshape::parse(source))
+        .zip(reshape)
         .and_then(|(tape, reshape)| reshape.run(&tape, || &VARIABLES, &Work::of_checks()));
     match program.run(value, &VARIABLES, &TimeZone::UTC, &work) {
         Ok(value) => {

@@ -12,7 +12,7 @@ use super::definitions::Definitions;
 use super::{Entry, login, raw, tools};
 use crate::domain::destination::Destinations;
 use crate::domain::document::{Complaint, Document, Step, suggestion};
-use crate::domain::jq::{Program, Reshape};
+use crate::domain::jq::{Program, ProgramError, Reshape};
 use crate::domain::origin::REQUEST_ID;
 use crate::domain::provider::{
     CredentialShape, ErrorShape, FieldShape, ImportShape, Provider, ProviderName, ResultShape,
@@ -55,13 +55,17 @@ impl<'a> Place<'a> {
 
     /// The text at this place as a program; a mistake in it has line and column.
     pub(super) fn program(&self, source: &str) -> Result<Program, Complaint> {
-        Program::parse(&self.definitions.with(source))
-            .map_err(|error| self.complain_in(source, error.at, &format!("jq: {error}")))
+        Program::parse(&self.definitions.with(source)).map_err(|error| self.jq(source, &error))
     }
 
-    /// The same program, if it only chooses and arranges.
-    pub(super) fn reshape(&self, source: &str) -> Option<Reshape> {
-        Reshape::parse(&self.definitions.with(source))
+    /// Such a program, and what it is on a document's text if it only chooses and arranges.
+    pub(super) fn reshape(&self, source: &str) -> Result<(Program, Option<Reshape>), Complaint> {
+        Program::parse_reshape(&self.definitions.with(source))
+            .map_err(|error| self.jq(source, &error))
+    }
+
+    fn jq(&self, source: &str, error: &ProgramError) -> Complaint {
+        self.complain_in(source, error.at, &format!("jq: {error}"))
     }
 
     /// A complaint about a byte of the program at this place; the definitions before it are sound.

@@ -59,12 +59,15 @@ pub(super) fn run(
     };
     let checks = std::mem::take(&mut raw.checks).into_iter().enumerate();
     let checks = checks.map(|(index, raw)| check(&place.at("checks").at(index), raw));
-    let (output, source) = (place.at("output"), raw.output.as_deref().unwrap_or("."));
+    let checks = checks.collect::<Result<_, _>>()?;
+    let (at, source) = (place.at("output"), raw.output.as_deref().unwrap_or("."));
+    let (output, reshape) = at.reshape(source)?;
+    rounds.follow(&at, source, &output)?;
     let only = Plan::only_request(&steps);
     Ok(Run::Steps(Box::new(Plan {
-        checks: checks.collect::<Result<_, _>>()?,
-        output: rounds.program(&output, source)?,
-        reshape: only.and_then(|_| output.reshape(source)),
+        checks,
+        output,
+        reshape: only.and(reshape),
         rounds: rounds.rounds,
         frame: result(&place.at("result").at("success"), raw.result.success.take())?,
         steps,
@@ -221,6 +224,17 @@ impl Rounds {
     /// A program of the step that is being read.
     fn program(&mut self, place: &Place<'_>, source: &str) -> Result<Program, Complaint> {
         let program = place.program(source)?;
+        self.follow(place, source, &program)?;
+        Ok(program)
+    }
+
+    /// What is being read comes after the steps that a program of it names.
+    fn follow(
+        &mut self,
+        place: &Place<'_>,
+        source: &str,
+        program: &Program,
+    ) -> Result<(), Complaint> {
         for (name, at) in program.steps() {
             let Some(round) = self.by_name.get(name) else {
                 let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
@@ -230,7 +244,7 @@ impl Rounds {
             };
             self.needed = self.needed.max(round + 1);
         }
-        Ok(program)
+        Ok(())
     }
 
     fn optional(

@@ -5,9 +5,9 @@
 //! refused, and so is what calls them.
 
 mod calls;
-pub(super) mod source;
+mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Pattern, Term};
@@ -21,7 +21,11 @@ use calls::Calls;
 const MAX_LEVELS: usize = 120;
 
 /// What a program is found to be.
-pub(super) struct Checked {
+pub(super) struct Checked<'s> {
+    /// What is read of it.
+    pub(super) term: Term<&'s str>,
+    /// The functions that it calls, its own included.
+    pub(super) called: BTreeSet<&'s str>,
     /// The steps that it names, and where it does so first.
     pub(super) steps: BTreeMap<String, usize>,
     /// What it defines, but for what it does so within, and where the name is.
@@ -29,12 +33,13 @@ pub(super) struct Checked {
 }
 
 /// Checks a program.
-pub(super) fn check(source: &str) -> Result<Checked, ProgramError> {
+pub(super) fn check(source: &str) -> Result<Checked<'_>, ProgramError> {
     let tokens = source::tokens(source)?;
     let term = source::term(source, &tokens)?;
     let mut check = Check {
         source,
         calls: Calls::default(),
+        called: BTreeSet::new(),
         steps: BTreeMap::new(),
         changed: false,
     };
@@ -44,8 +49,10 @@ pub(super) fn check(source: &str) -> Result<Checked, ProgramError> {
         return Err(ProgramError { at: 0, message });
     }
     Ok(Checked {
+        called: check.called,
         steps: check.steps,
         defined: defined(source, &term),
+        term,
     })
 }
 
@@ -65,6 +72,7 @@ fn defined(source: &str, term: &Term<&str>) -> Vec<(String, usize)> {
 struct Check<'s> {
     source: &'s str,
     calls: Calls<'s>,
+    called: BTreeSet<&'s str>,
     steps: BTreeMap<String, usize>,
     /// Whether what is being read says what is changed.
     changed: bool,
@@ -173,6 +181,7 @@ impl<'s> Check<'s> {
             Ok(called) => called,
             Err(message) => return self.refuse(name, message),
         };
+        self.called.insert(name);
         let mut most = 0;
         for (argument, changes) in arguments.iter().zip(called.changes) {
             let levels = self.within(changes, |check| check.term(argument))?;

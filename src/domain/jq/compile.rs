@@ -1,16 +1,16 @@
 //! A checked program becomes what the interpreter runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use jaq_core::data::{DataT, HasLut};
-use jaq_core::load::parse::Def;
+use jaq_core::load::parse::{Def, Term};
 use jaq_core::load::{Arena, File, Loader, span};
 use jaq_core::{Compiler, Filter, Lut};
 use jiff::tz::TimeZone;
 
 use super::budget::spend;
-use super::functions::DEFINITIONS;
+use super::functions::{DEFINITIONS, LIBRARY};
 use super::{ProgramError, Value, natives};
 
 /// The variables of every program, in the order of `Variables::in_order`.
@@ -45,55 +45,60 @@ pub(super) static PRELUDE: LazyLock<Vec<Def<&'static str>>> = LazyLock::new(|| {
     defs.filter(allowed).collect()
 });
 
-/// Of each of them, which others it takes, and itself: by the names in their bodies.
-static TAKES: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
-    let bodies = PRELUDE.iter().map(|def| format!("{:?}", def.body));
-    let named: Vec<Vec<usize>> = bodies.map(|body| named_in(&body)).collect();
-    (0..PRELUDE.len())
-        .map(|first| {
-            let mut taken = vec![first];
-            let mut next = 0;
-            while let Some(at) = taken.get(next) {
-                let named = named.get(*at).into_iter().flatten();
-                let new: Vec<usize> = named.filter(|at| !taken.contains(at)).copied().collect();
-                taken.extend(new);
-                next += 1;
-            }
-            taken
-        })
-        .collect()
+/// What calls which others: of each name among them, the names in the bodies of its definitions.
+static CALLS: LazyLock<BTreeMap<&'static str, BTreeSet<&'static str>>> = LazyLock::new(|| {
+    let mut calls: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for def in PRELUDE.iter() {
+        let body = format!("{:?}", def.body);
+        let definitions = DEFINITIONS.iter().map(|(name, _)| *name);
+        let known = definitions.chain(LIBRARY.iter().copied());
+        let called = known.filter(|name| body.contains(&format!("Call({name:?}")));
+        calls.entry(def.name).or_default().extend(called);
+    }
+    calls
 });
 
-/// Those whose names are in a text.
-fn named_in(text: &str) -> Vec<usize> {
-    let defs = PRELUDE.iter().enumerate();
-    let named = defs.filter(|(_, def)| text.contains(def.name));
-    named.map(|(at, _)| at).collect()
+/// What a program reaches by what it calls: all functions together take more memory than most
+/// programs.
+fn reached(called: BTreeSet<&str>) -> BTreeSet<&str> {
+    let mut next: Vec<&str> = called.iter().copied().collect();
+    let mut reached = called;
+    while let Some(name) = next.pop() {
+        let called = CALLS.get(name).into_iter().flatten();
+        next.extend(called.filter(|name| reached.insert(name)));
+    }
+    reached
 }
 
-/// Those whose names are in a program, and what they take: all of them together take more memory
-/// than most programs.
-fn prelude(source: &str) -> impl Iterator<Item = Def<&'static str>> {
-    let named = named_in(source).into_iter();
-    let taken = named.filter_map(|at| TAKES.get(at)).flatten();
-    // In their order: a definition follows what it takes.
-    let taken: BTreeSet<usize> = taken.copied().collect();
-    taken.into_iter().filter_map(|at| PRELUDE.get(at).cloned())
-}
+/// The name of the definition that a program becomes. Nothing on the allow-list has it, so no
+/// program can call itself by it.
+const PROGRAM: &str = "program";
 
-pub(super) fn compile(source: &str) -> Result<Filter<Language>, ProgramError> {
+/// The loader reads texts; what is already read is handed to it as a definition.
+pub(super) fn compile<'s>(
+    source: &'s str,
+    program: Term<&'s str>,
+    called: BTreeSet<&'s str>,
+) -> Result<Filter<Language>, ProgramError> {
+    let reached = reached(called);
+    let library = PRELUDE.iter().filter(|def| reached.contains(def.name));
+    let program = Def {
+        name: PROGRAM,
+        args: Vec::new(),
+        body: program,
+    };
     let arena = Arena::default();
     let file = File {
-        code: source,
+        code: PROGRAM,
         path: (),
     };
-    let loader = Loader::new(prelude(source));
+    let loader = Loader::new(library.cloned().chain([program]));
     let modules = loader.load(&arena, file).map_err(|_| ProgramError {
         at: 0,
         message: "this is no jq program".to_owned(),
     })?;
     let compiler = Compiler::default()
-        .with_funs(natives::all())
+        .with_funs(natives::of(&reached))
         .with_global_vars(VARIABLES);
     compiler.compile(modules).map_err(|errors| {
         let first = errors.into_iter().flat_map(|(_, errors)| errors).next();

@@ -88,12 +88,21 @@ pub struct Program {
 impl Program {
     /// Reads a program; its place in a file is for whoever read the file.
     pub fn parse(source: &str) -> Result<Self, ProgramError> {
-        let check::Checked { steps, defined } = check::check(source)?;
-        let filter = compile::compile(source)?;
+        Self::of(source, check::check(source)?)
+    }
+
+    /// Reads a program that is run on a document's text, if it only chooses and arranges.
+    pub fn parse_reshape(source: &str) -> Result<(Self, Option<Reshape>), ProgramError> {
+        let checked = check::check(source)?;
+        let reshape = Reshape::of(&checked.term);
+        Ok((Self::of(source, checked)?, reshape))
+    }
+
+    fn of<'s>(source: &'s str, checked: check::Checked<'s>) -> Result<Self, ProgramError> {
         Ok(Self {
-            filter,
-            steps,
-            defined,
+            filter: compile::compile(source, checked.term, checked.called)?,
+            steps: checked.steps,
+            defined: checked.defined,
         })
     }
 

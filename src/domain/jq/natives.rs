@@ -1,5 +1,7 @@
 //! Functions that are compiled: the library's on the allow-list, and our own.
 
+use std::collections::BTreeSet;
+
 use jaq_core::native::{Filter, Fun, bome, run, unary, v};
 use jaq_core::{Error, RunPtr, ValR, ValT as _, ValXs};
 use jaq_std::ValT as _;
@@ -14,8 +16,8 @@ const MAX_RANGE: isize = 10_000;
 /// A text with more bytes, blanks around it included, is no number.
 const MAX_NUMBER: usize = 40;
 
-/// All compiled functions that a program can reach.
-pub(super) fn all() -> impl Iterator<Item = Fun<Language>> {
+/// The compiled functions of these names.
+pub(super) fn of(names: &BTreeSet<&str>) -> impl Iterator<Item = Fun<Language>> {
     let library = jaq_core::funs().chain(jaq_std::base_funs());
     let library = library.filter(|(name, ..)| LIBRARY.contains(name));
     let own: [Filter<RunPtr<Language>>; 6] = [
@@ -34,7 +36,8 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Language>> {
         }),
     ];
     let own = own.into_iter().map(run::<Language>);
-    library.chain(own).chain(dates::all())
+    let all = library.chain(own).chain(dates::all());
+    all.filter(|(name, ..)| names.contains(name))
 }
 
 fn length(value: Value) -> ValR<Value> {

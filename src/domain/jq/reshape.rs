@@ -18,9 +18,10 @@ mod tape;
 mod term;
 mod write;
 
+use jaq_core::load::parse::Term;
+
 use super::Variables;
 use super::budget::Work;
-use super::check::source;
 use compile::Compiled;
 use run::Run;
 pub use tape::{Tape, TapeRecorder};
@@ -37,11 +38,9 @@ const MOST: u64 = 200_000;
 struct Beyond;
 
 impl Reshape {
-    /// Reads what [`Program`](super::Program) takes; `None` for a program that does more.
-    pub fn parse(source: &str) -> Option<Self> {
-        let tokens = source::tokens(source).ok()?;
-        let program = source::term(source, &tokens).ok()?;
-        compile::compile(&program).map(Self)
+    /// `None` for a program that does more.
+    pub(super) fn of(program: &Term<&str>) -> Option<Self> {
+        compile::compile(program).map(Self)
     }
 
     /// What it makes of a document, as text: what the program comes to when it is run, or `None`

@@ -123,7 +123,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::domain::jq::{Reshape, Work};
+    use crate::domain::jq::{Program, Work};
 
     const RULE: ResponseRule = ResponseRule {
         kind: ResponseKind::Json,
@@ -178,7 +178,8 @@ mod tests {
         for (kind, length, values) in [(ResponseKind::Text, 11, 1), (ResponseKind::Bytes, 2, 5)] {
             let room = Room::of_call();
             let rule = ResponseRule { kind, empty: None };
-            let reshape = Reshape::parse("length").unwrap();
+            let (_, reshape) = Program::parse_reshape("length").unwrap();
+            let reshape = reshape.unwrap();
             let made = |tape: &Tape<'_>| reshape.run(tape, || unreachable!(), &Work::of_call());
             let body = "say \"yes\"\n\u{1}".to_owned();
             match room.read(&rule, reply(body), Some(made)).await {

@@ -13,7 +13,7 @@ const MAX_BRACKETS: usize = 40;
 /// Words and signs after which the parser goes a level deeper.
 const MAX_OPENING: usize = 800;
 
-pub(in super::super) fn tokens(source: &str) -> Result<Vec<Token<&str>>, ProgramError> {
+pub(super) fn tokens(source: &str) -> Result<Vec<Token<&str>>, ProgramError> {
     let refuse = |at: usize, message: &str| {
         let message = message.to_owned();
         Err(ProgramError { at, message })
@@ -42,7 +42,7 @@ pub(in super::super) fn tokens(source: &str) -> Result<Vec<Token<&str>>, Program
     Ok(tokens)
 }
 
-pub(in super::super) fn term<'s>(
+pub(super) fn term<'s>(
     source: &'s str,
     tokens: &[Token<&'s str>],
 ) -> Result<Term<&'s str>, ProgramError> {

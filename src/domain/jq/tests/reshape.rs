@@ -20,11 +20,16 @@ fn run(reshape: &Reshape, document: &str, work: &Work) -> Option<String> {
     reshape.run(&recorder.tape()?, || &given, work)
 }
 
+/// What a program is that only chooses and arranges.
+fn reshape(source: &str) -> Reshape {
+    Program::parse_reshape(source).unwrap().1.unwrap()
+}
+
 /// What a program makes at once, and what the interpreter makes.
 fn both(source: &str, document: &str) -> (Option<String>, Result<String, RunError>) {
-    let program = Program::parse(source).unwrap_or_else(|error| panic!("{source}: {error}"));
+    let read = Program::parse_reshape(source);
+    let (program, reshape) = read.unwrap_or_else(|error| panic!("{source}: {error}"));
     let sound = sound(document.as_bytes()).unwrap();
-    let reshape = Reshape::parse(source);
     let made = reshape.and_then(|reshape| run(&reshape, document, &Work::of_call()));
     let input = Value::parse(sound).unwrap();
     let value = program.run(input, &variables(), &TimeZone::UTC, &Work::of_call());
@@ -170,7 +175,7 @@ fn no_more_work_is_done_than_is_left() {
         ),
         ("[.[] as $a | .[] as $b | .[-1] == .[500]]", &list),
     ] {
-        let reshape = Reshape::parse(source).unwrap();
+        let reshape = reshape(source);
         let work = Work::of_call();
         assert_eq!(run(&reshape, document, &work), None, "{source}");
         let left = Work::of_call().left() - work.left();
@@ -179,7 +184,7 @@ fn no_more_work_is_done_than_is_left() {
         assert_eq!(run(&reshape, document, &work), None, "{source}");
     }
     let work = Work::of(5_000);
-    let reshape = Reshape::parse("map(.)").unwrap();
+    let reshape = reshape("map(.)");
     assert!(run(&reshape, &list, &work).is_some());
     assert!(work.left() < 4_000, "what was done is counted");
 }
@@ -197,7 +202,7 @@ fn no_answer_is_longer_than_it_may_be() {
         ("[.t as $t | .l[] | $t] | join(\"\")", &control),
     ] {
         let document = format!("{{\"t\":\"{text}\",\"l\":[{zeros}0]}}");
-        let reshape = Reshape::parse(source).unwrap();
+        let reshape = reshape(source);
         let made = run(&reshape, &document, &Work::of(1 << 40));
         let is_short = source.contains("length");
         assert_eq!(made.is_some(), is_short, "{source}");
@@ -235,14 +240,12 @@ fn a_deep_program_needs_little_stack() {
         let parts = format!("def p: {path}; def q: p|p|p; def r: q|q|q; [r|r]",);
         let pipes = "def p: .|.|.|.|.|.|.|.; def q: p|p|p|p|p|p; [.[]|q|q|q|q|q|q]".to_owned();
         for (source, document) in [(parts, "{}"), (pipes, "[1]")] {
-            assert!(Program::parse(&source).is_ok(), "{source}");
-            let reshape = Reshape::parse(&source).unwrap();
+            let reshape = reshape(&source);
             let made = run(&reshape, document, &Work::of_call());
             assert_eq!(made, None, "{source}");
         }
         for (source, document) in [(deep, "1"), (definitions, "[1]"), (maps, &lists)] {
-            assert!(Program::parse(&source).is_ok(), "{source}");
-            let reshape = Reshape::parse(&source).unwrap();
+            let reshape = reshape(&source);
             let made = run(&reshape, document, &Work::of_call());
             assert!(made.is_some(), "{source}");
         }
@@ -264,8 +267,8 @@ fn a_program_that_grows_when_it_is_written_out_is_left_alone() {
         vec!["[.]"; 71].join("|"),
         format!("$args | {} | length", vec!["[.]"; 73].join("|")),
     ] {
-        assert!(Program::parse(&source).is_ok(), "{source}");
-        assert!(Reshape::parse(&source).is_none(), "{source}");
+        let (_, reshape) = Program::parse_reshape(&source).unwrap();
+        assert!(reshape.is_none(), "{source}");
     }
 }
 
