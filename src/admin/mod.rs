@@ -48,7 +48,7 @@ pub use limits::{LimitChange, LimitSummary};
 pub use master_key::{KeyRotation, KeyRotationReport, UnopenedKey};
 pub use organizations::{OrganizationChange, OrganizationDetail};
 pub use outbox::{
-    ChannelTest, OutboxCounts, Planned, ReminderSummary, Reminders, Sending, Sendings,
+    ChannelTest, OutboxCounts, Planned, ReminderSummary, Reminders, Seen, Sending, Sendings,
 };
 pub use removal::{Patience, Receipt, RemovedCounts};
 pub use rotation::{Retiring, Rotation};

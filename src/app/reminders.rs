@@ -9,17 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, watch};
 
 pub(super) use meters::ReminderMeters;
 
 use super::{App, AppError, Surroundings};
-use crate::admin::{Admin, AdminError, Planned, Reminders, Sendings};
+use crate::admin::{Admin, AdminError, Planned, Reminders, Seen, Sendings};
 use crate::config::{Loaded, SmtpTls};
 use crate::net::{Net, NetSettings};
 use crate::notify::{self, MailSecurity, Notifier, Smtp, SmtpSettings, Webhook, WebhookSettings};
 
 const PERIOD: Duration = Duration::from_secs(60);
+/// What is due is counted when something changed, and after this because days go by: of thousands of
+/// organizations it takes a while.
+const COUNT_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// A lasting failure is logged at its beginning and then once in ten minutes.
 const REPEAT: u32 = 10;
 /// A receiver has to answer within this.
@@ -80,26 +84,39 @@ pub(super) fn open(
 pub(super) struct Sender {
     admin: Admin,
     planned: Mutex<Option<Planned>>,
+    /// When what is due was counted last, and of what.
+    counted: Mutex<Option<(Timestamp, Seen)>>,
 }
 
 impl Sender {
     pub(super) fn new(admin: Admin) -> Self {
         Self {
             admin,
-            planned: Mutex::new(None),
+            planned: Mutex::default(),
+            counted: Mutex::default(),
         }
     }
 
     async fn plan(&self) -> Result<(), AdminError> {
         let mut planned = self.planned.lock().await;
-        *planned = Some(self.admin.plan_reminders(*planned).await?);
+        *planned = Some(self.admin.plan_reminders(planned.clone()).await?);
         Ok(())
     }
 
     async fn measure(&self, meters: &ReminderMeters) -> Result<(), AdminError> {
         meters.outbox(self.admin.count_reminders().await?);
+        let mut counted = self.counted.lock().await;
+        let (now, seen) = (self.admin.now(), self.admin.seen().await?);
+        let still_good = |(at, of): &(Timestamp, Seen)| {
+            let age = now.duration_since(*at);
+            *of == seen && !age.is_negative() && age < COUNT_AFTER
+        };
+        if counted.as_ref().is_some_and(still_good) {
+            return Ok(());
+        }
         let due = self.admin.rotation_due(Some(Duration::MAX), None).await?;
-        meters.due(&due, self.admin.now());
+        meters.due(&due, now);
+        *counted = Some((now, seen));
         Ok(())
     }
 

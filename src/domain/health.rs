@@ -93,9 +93,12 @@ pub struct LastFailure {
 }
 
 impl LastFailure {
+    /// The code of a cause that is the provider's no to the credential.
+    pub const REFUSED: &str = "credential_refused";
+
     /// Whether the provider said no to the credential.
     pub fn is_refusal(&self) -> bool {
-        self.cause.split(':').next() == Some("credential_refused")
+        self.cause.split(':').next() == Some(Self::REFUSED)
     }
 }
 

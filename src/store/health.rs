@@ -40,6 +40,22 @@ impl Store {
         .collect()
     }
 
+    /// Whose last login for a call the provider refused.
+    pub async fn refused_for_calls(&self) -> Result<Vec<CredentialVersionId>, StoreError> {
+        sqlx::query(
+            "SELECT version_id FROM profile_health
+             WHERE (last_failure = ?1 OR last_failure LIKE ?1 || ':%')
+               AND last_failure_at > COALESCE(last_login_at, 0)
+             ORDER BY version_id",
+        )
+        .bind(LastFailure::REFUSED)
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(|row| Ok(CredentialVersionId(get(row, "version_id")?)))
+        .collect()
+    }
+
     /// When a running server last said that it runs; `None` when it stopped, or never ran.
     pub async fn heartbeat(&self) -> Result<Option<Heartbeat>, StoreError> {
         let row = sqlx::query("SELECT written_at, configuration_problem FROM heartbeat")

@@ -114,7 +114,8 @@ impl Admin {
             health,
         };
         let mut found = Vec::new();
-        for version in &versions {
+        for (index, version) in versions.iter().enumerate() {
+            let_others(index).await;
             if let Some(organization) = known.get(&version.organization) {
                 let is_newest = newest.contains(&version.id);
                 found.extend(look.version(organization, version, is_newest));
@@ -126,7 +127,8 @@ impl Admin {
             .filter_map(|key| Some((key, key.replaces.as_ref()?)))
             .flat_map(|(key, former)| key.unrevoked().map(move |it| (former, it.organization)))
             .collect();
-        for key in living() {
+        for (index, key) in living().enumerate() {
+            let_others(index).await;
             let grants = key.unrevoked();
             let grants = grants.filter(|it| !replaced.contains(&(&key.id, it.organization)));
             found.extend(look.key(&known, key, grants.collect()));
@@ -138,6 +140,13 @@ impl Admin {
             found.extend(living.filter_map(|token| look.token(&known, token)));
         }
         Ok(found)
+    }
+}
+
+/// Calls are not to wait until thousands have been looked at.
+async fn let_others(index: usize) {
+    if index % 200 == 199 {
+        tokio::task::yield_now().await;
     }
 }
 

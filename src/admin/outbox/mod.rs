@@ -18,7 +18,7 @@ use crate::domain::reminder::ReminderPolicy;
 use crate::notify::Notifier;
 
 pub use list::{OutboxCounts, ReminderSummary};
-pub use plan::Planned;
+pub use plan::{Planned, Seen};
 pub use send::{ChannelTest, Sending, Sendings};
 
 /// When reminders are due, and by which channels they go.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::admin::due::Found;
 use crate::admin::{Admin, AdminError};
+use crate::domain::credential::CredentialVersionId;
 use crate::domain::organization::OrganizationId;
 use crate::domain::reminder::{Past, Plan, PlannedRow, ReminderState, Subject, plan};
 use crate::store::NewReminder;
@@ -16,22 +17,37 @@ use crate::store::NewReminder;
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(86_400);
 
 /// What the last plan was made of: until something changes there is nothing to plan.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Planned {
-    revision: i64,
+    seen: Seen,
     at: Timestamp,
     next: Option<Timestamp>,
 }
 
+/// What decides, besides time, what is due: while it is the same, so is that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    revision: i64,
+    /// What providers said no to when a call needed a login is no change of anybody.
+    refused: Vec<CredentialVersionId>,
+}
+
 impl Admin {
+    /// To be read before what is due: a change that happens meanwhile is noticed the next time.
+    pub async fn seen(&self) -> Result<Seen, AdminError> {
+        Ok(Seen {
+            revision: self.store.revision().await?,
+            refused: self.store.refused_for_calls().await?,
+        })
+    }
+
     /// Brings the outbox up to date with what is due. Cheap while nothing changed.
     pub async fn plan_reminders(&self, last: Option<Planned>) -> Result<Planned, AdminError> {
         let now = self.now();
-        // Read first: a change that happens meanwhile is noticed the next time.
-        let revision = self.store.revision().await?;
+        let seen = self.seen().await?;
         let still_good = |last: &Planned| {
             let waits = last.next.is_none_or(|next| now < next);
-            last.revision == revision && last.at <= now && waits
+            last.seen == seen && last.at <= now && waits
         };
         if let Some(last) = last.filter(still_good) {
             return Ok(last);
@@ -52,7 +68,7 @@ impl Admin {
         }
         write.commit_unnoticed().await?;
         Ok(Planned {
-            revision,
+            seen,
             at: now,
             next: plan.next,
         })

@@ -3,19 +3,23 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use locum::admin::{OrganizationChange, TokenRequest};
 use locum::domain::actor::{Actor, Role};
 use locum::domain::clock::Clock;
-use locum::domain::health::Standing;
+use locum::domain::credential::CredentialVersionId;
+use locum::domain::health::{LastFailure, ProfileHealth, Standing, TokenState};
 use locum::domain::notice::{DueItem, Urgency};
 use locum::domain::organization::OrganizationState;
+use locum::domain::provider::ProviderName;
 use locum::domain::reminder::ReminderReason;
+use locum::domain::tenant::Environment;
 use locum::store::Store;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::app::org;
+use super::outbox;
+use crate::support::app::{PROVIDER, org};
 use crate::support::clinic::{Clinic, DAY, by, credential, key, organization};
 use crate::support::install::Project;
 use crate::support::webhooks::{Receiver, SECRET};
@@ -252,6 +256,68 @@ async fn refuse(path: &std::path::Path, version: &str, at: i64) {
     let store = Store::open(path, false).await.unwrap();
     store.write().await.unwrap().commit().await.unwrap();
     store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_a_call_met_is_noticed_though_nobody_changed_anything() {
+    let clinic = Clinic::new("").await;
+    let app = clinic.open().await;
+    let priya = by(&app, "priya");
+    organization(&priya, "north").await;
+    let version = credential(&priya, "north", "dev", clinic.days_from_now(-5)).await;
+    let north = priya.organizations().await.unwrap()[0].id;
+    let store = Store::open(&app.loaded.database().unwrap(), false).await;
+    let store = store.unwrap();
+    let revision = store.revision().await.unwrap();
+    // What a server writes down of the logins that calls made it try.
+    let note = async |last_login_at: Option<Timestamp>, refused_at: Timestamp| {
+        let health = ProfileHealth {
+            organization: north,
+            environment: Environment::parse("dev").unwrap(),
+            provider: ProviderName::parse(PROVIDER).unwrap(),
+            version: CredentialVersionId(version.parse().unwrap()),
+            last_login_at,
+            last_failure: Some(LastFailure {
+                at: refused_at,
+                cause: "credential_refused: the login endpoint said no".to_owned(),
+            }),
+            token: TokenState::None,
+            token_until: None,
+            calls_hour: 0,
+            errors_hour: 0,
+            written_at: clinic.clock.now(),
+        };
+        let mut write = store.write().await.unwrap();
+        write.put_profile_health(&[health]).await.unwrap();
+        write.commit_unnoticed().await.unwrap();
+    };
+    let refusals = async || {
+        app.remind().await.unwrap();
+        let rows = outbox(&app).await.into_iter();
+        let of_refusals = rows.filter(|row| row.reason == ReminderReason::Refused);
+        of_refusals.filter(|row| row.sent_at.is_some()).count()
+    };
+    let minute = Duration::from_secs(60);
+
+    assert_eq!(refusals().await, 0);
+    clinic.clock.advance(minute);
+    let refused_at = clinic.clock.now();
+    note(None, refused_at).await;
+    clinic.clock.advance(minute);
+    assert_eq!(refusals().await, 1);
+    clinic.clock.advance(minute);
+    assert_eq!(refusals().await, 1, "it is told once");
+    // It was good again, and is refused anew.
+    note(Some(clinic.clock.now()), refused_at).await;
+    clinic.clock.advance(minute);
+    assert_eq!(refusals().await, 1);
+    clinic.clock.advance(DAY);
+    note(None, clinic.clock.now()).await;
+    clinic.clock.advance(minute);
+    assert_eq!(refusals().await, 2);
+    assert_eq!(store.revision().await.unwrap(), revision);
+    store.close().await;
+    app.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
