@@ -5,7 +5,7 @@
 mod meters;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,6 +16,7 @@ pub(super) use meters::ReminderMeters;
 
 use super::{App, AppError, Surroundings};
 use crate::admin::{Admin, AdminError, Planned, Reminders, Seen, Sendings};
+use crate::catalog::Catalog;
 use crate::config::{Loaded, SmtpTls};
 use crate::net::{Net, NetSettings};
 use crate::notify::{self, MailSecurity, Notifier, Smtp, SmtpSettings, Webhook, WebhookSettings};
@@ -84,8 +85,14 @@ pub(super) fn open(
 pub(super) struct Sender {
     admin: Admin,
     planned: Mutex<Option<Planned>>,
-    /// When what is due was counted last, and of what.
-    counted: Mutex<Option<(Timestamp, Seen)>>,
+    counted: Mutex<Option<Counted>>,
+}
+
+/// What was due at a moment, in the places of a catalog, is counted.
+struct Counted {
+    at: Timestamp,
+    seen: Seen,
+    catalog: Weak<Catalog>,
 }
 
 impl Sender {
@@ -106,17 +113,18 @@ impl Sender {
     async fn measure(&self, meters: &ReminderMeters) -> Result<(), AdminError> {
         meters.outbox(self.admin.count_reminders().await?);
         let mut counted = self.counted.lock().await;
-        let (now, seen) = (self.admin.now(), self.admin.seen().await?);
-        let still_good = |(at, of): &(Timestamp, Seen)| {
-            let age = now.duration_since(*at);
-            *of == seen && !age.is_negative() && age < COUNT_AFTER
+        let (at, seen, catalog) = (self.admin.now(), self.admin.seen().await?, meters.catalog());
+        let still_good = |last: &Counted| {
+            let age = at.duration_since(last.at);
+            let same = last.seen == seen && last.catalog.ptr_eq(&catalog);
+            same && !age.is_negative() && age < COUNT_AFTER
         };
         if counted.as_ref().is_some_and(still_good) {
             return Ok(());
         }
         let due = self.admin.rotation_due(Some(Duration::MAX), None).await?;
-        meters.due(&due, now);
-        *counted = Some((now, seen));
+        meters.due(&due, at);
+        *counted = Some(Counted { at, seen, catalog });
         Ok(())
     }
 

@@ -12,6 +12,14 @@ use crate::domain::credential::CredentialVersionId;
 use crate::domain::health::{Heartbeat, LastFailure, ProfileHealth, TokenState, VersionLogin};
 use crate::domain::organization::OrganizationId;
 
+/// A credential version that a provider refuses when a call needs a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedForCalls {
+    pub version: CredentialVersionId,
+    /// Milliseconds; 0 for one that never was.
+    sound_until: i64,
+}
+
 impl Store {
     /// The health of all profiles that had a call or a login.
     pub async fn profile_health(&self) -> Result<Vec<ProfileHealth>, StoreError> {
@@ -40,19 +48,26 @@ impl Store {
         .collect()
     }
 
-    /// Whose last login for a call the provider refused.
-    pub async fn refused_for_calls(&self) -> Result<Vec<CredentialVersionId>, StoreError> {
+    /// What providers refuse when a call needs a login, and when each was last known to be good.
+    pub async fn refused_for_calls(&self) -> Result<Vec<RefusedForCalls>, StoreError> {
         sqlx::query(
-            "SELECT version_id FROM profile_health
-             WHERE (last_failure = ?1 OR last_failure LIKE ?1 || ':%')
-               AND last_failure_at > COALESCE(last_login_at, 0)
+            "SELECT version_id,
+                 MAX(COALESCE(last_login_at, 0), COALESCE(verified_at, 0)) AS sound_until
+             FROM profile_health JOIN credential_versions ON id = version_id
+             WHERE (last_failure = ?1 OR last_failure GLOB ?1 || ':*')
+                 AND last_failure_at > sound_until
              ORDER BY version_id",
         )
         .bind(LastFailure::REFUSED)
         .fetch_all(&self.readers)
         .await?
         .iter()
-        .map(|row| Ok(CredentialVersionId(get(row, "version_id")?)))
+        .map(|row| {
+            Ok(RefusedForCalls {
+                version: CredentialVersionId(get(row, "version_id")?),
+                sound_until: get(row, "sound_until")?,
+            })
+        })
         .collect()
     }
 

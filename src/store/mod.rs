@@ -51,6 +51,7 @@ pub use credentials::{
     NewCredential, SealedField, StoredCredential, StoredField, StoredKey, StoredSecret,
 };
 pub use error::StoreError;
+pub use health::RefusedForCalls;
 pub use idempotency::FirstAnswer;
 pub use installation::{Installation, peek};
 pub use keys::{GatewayKeyRow, NewGatewayKey, NewGrant};

@@ -8,10 +8,9 @@ use uuid::Uuid;
 
 use crate::admin::due::Found;
 use crate::admin::{Admin, AdminError};
-use crate::domain::credential::CredentialVersionId;
 use crate::domain::organization::OrganizationId;
 use crate::domain::reminder::{Past, Plan, PlannedRow, ReminderState, Subject, plan};
-use crate::store::NewReminder;
+use crate::store::{NewReminder, RefusedForCalls};
 
 /// Rows from further ahead were made by a clock that was wrong.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(86_400);
@@ -24,12 +23,12 @@ pub struct Planned {
     next: Option<Timestamp>,
 }
 
-/// What decides, besides time, what is due: while it is the same, so is that.
+/// What tells, besides time, that something new is due: changes, and refusals that calls met, which
+/// are no change of anybody. Logins that succeed settle something, and are looked at before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     revision: i64,
-    /// What providers said no to when a call needed a login is no change of anybody.
-    refused: Vec<CredentialVersionId>,
+    refused: Vec<RefusedForCalls>,
 }
 
 impl Admin {

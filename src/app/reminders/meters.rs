@@ -1,7 +1,7 @@
 //! What is due, and what became of reminders, as `/metrics` has it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::Timestamp;
 
@@ -102,20 +102,30 @@ impl ReminderMeters {
             let count = due.iter().filter(is_such).count();
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
-        let place = |item: &DueItem| Some((item.provider.clone()?, item.environment.clone()?));
+        let mut here: BTreeMap<(&str, &str), Vec<&DueItem>> = BTreeMap::new();
+        for item in due {
+            if let (Some(provider), Some(environment)) = (&item.provider, &item.environment) {
+                here.entry((provider, environment)).or_default().push(item);
+            }
+        }
         let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
         for site in self.described() {
             let meters = || SiteMeters::new(&self.meters, &site, self.horizon_days);
             sites.entry(site.clone()).or_insert_with(meters);
         }
-        for (site, meters) in &*sites {
-            let here = due.iter().filter(|item| place(item).as_ref() == Some(site));
-            meters.take(&here.collect::<Vec<_>>(), now);
+        for ((provider, environment), meters) in &*sites {
+            let here = here.get(&(provider.as_str(), environment.as_str()));
+            meters.take(here.map_or(&[], Vec::as_slice), now);
         }
     }
 }
 
 impl ReminderMeters {
+    /// Which catalog says now where credentials can be.
+    pub(super) fn catalog(&self) -> Weak<Catalog> {
+        Arc::downgrade(&self.catalog.now())
+    }
+
     /// Where credentials can be now: a reload may have brought others.
     fn described(&self) -> Vec<Site> {
         let catalog = self.catalog.now();

@@ -14,7 +14,7 @@ use jaq_core::load::parse::{BinaryOp, Pattern, Term};
 use jaq_core::load::span;
 use jaq_core::path::Part;
 
-use super::ProgramError;
+use super::{ProgramError, place};
 use calls::Calls;
 
 /// Terms within terms: each is a level of the interpreter's stack.
@@ -24,7 +24,7 @@ const MAX_LEVELS: usize = 120;
 pub(super) struct Checked<'s> {
     /// What is read of it.
     pub(super) term: Term<&'s str>,
-    /// The functions that it calls, its own included.
+    /// The functions that it calls, of the library and its own.
     pub(super) called: BTreeSet<&'s str>,
     /// The steps that it names, and where it does so first.
     pub(super) steps: BTreeMap<String, usize>,
@@ -283,14 +283,7 @@ impl<'s> Check<'s> {
     }
 
     fn refuse<T>(&self, at: &str, message: String) -> Result<T, ProgramError> {
-        // A name that is not a part of the source is one of ours.
-        let range = self.source.as_bytes().as_ptr_range();
-        let inside = range.contains(&at.as_ptr());
-        let at = if inside {
-            span(self.source, at).start
-        } else {
-            0
-        };
+        let at = place(self.source, at);
         Err(ProgramError { at, message })
     }
 }

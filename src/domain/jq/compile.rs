@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 
 use jaq_core::data::{DataT, HasLut};
 use jaq_core::load::parse::{Def, Term};
-use jaq_core::load::{Arena, File, Loader, span};
+use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Filter, Lut};
 use jiff::tz::TimeZone;
 
 use super::budget::spend;
-use super::functions::{DEFINITIONS, LIBRARY};
-use super::{ProgramError, Value, natives};
+use super::functions::{DEFINITIONS, FUNCTIONS, LIBRARY};
+use super::{ProgramError, Value, natives, place};
 
 /// The variables of every program, in the order of `Variables::in_order`.
 pub(super) const VARIABLES: [&str; 5] = ["$args", "$steps", "$org", "$now", "$today"];
@@ -39,7 +39,7 @@ impl<'a> HasLut<'a, Language> for &'a Scope<'a> {
 }
 
 /// The library's own definitions, those of the allow-list.
-pub(super) static PRELUDE: LazyLock<Vec<Def<&'static str>>> = LazyLock::new(|| {
+static PRELUDE: LazyLock<Vec<Def<&'static str>>> = LazyLock::new(|| {
     let defs = jaq_core::defs().chain(jaq_std::defs());
     let allowed = |def: &Def<&str>| DEFINITIONS.contains(&(def.name, def.args.len()));
     defs.filter(allowed).collect()
@@ -50,8 +50,8 @@ static CALLS: LazyLock<BTreeMap<&'static str, BTreeSet<&'static str>>> = LazyLoc
     let mut calls: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for def in PRELUDE.iter() {
         let body = format!("{:?}", def.body);
-        let definitions = DEFINITIONS.iter().map(|(name, _)| *name);
-        let known = definitions.chain(LIBRARY.iter().copied());
+        let known = DEFINITIONS.iter().chain(FUNCTIONS).map(|(name, _)| *name);
+        let known = known.chain(LIBRARY.iter().copied());
         let called = known.filter(|name| body.contains(&format!("Call({name:?}")));
         calls.entry(def.name).or_default().extend(called);
     }
@@ -70,8 +70,8 @@ fn reached(called: BTreeSet<&str>) -> BTreeSet<&str> {
     reached
 }
 
-/// The name of the definition that a program becomes. Nothing on the allow-list has it, so no
-/// program can call itself by it.
+/// The name of the definition that a program becomes. A program that calls it is refused before,
+/// because nothing on the allow-list has it; one that a program defines hides it.
 const PROGRAM: &str = "program";
 
 /// The loader reads texts; what is already read is handed to it as a definition.
@@ -104,7 +104,7 @@ pub(super) fn compile<'s>(
         let first = errors.into_iter().flat_map(|(_, errors)| errors).next();
         let (at, message) = match first {
             Some((name, undefined)) => (
-                span(source, name).start,
+                place(source, name),
                 format!("there is no {} `{name}` here", undefined.as_str()),
             ),
             None => (0, "this is no jq program".to_owned()),

@@ -19,6 +19,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use jaq_core::load::span;
 use jaq_core::{Ctx, Vars};
 use jiff::tz::TimeZone;
 
@@ -159,6 +160,17 @@ impl Variables {
 
     fn all(&self) -> [&Value; 5] {
         [&self.args, &self.steps, &self.org, &self.now, &self.today]
+    }
+}
+
+/// Where in a program a part of it is; a name that is no part of it is the library's.
+fn place(source: &str, part: &str) -> usize {
+    let range = source.as_bytes().as_ptr_range();
+    let is_inside = range.contains(&part.as_ptr());
+    if is_inside {
+        span(source, part).start
+    } else {
+        0
     }
 }
 

@@ -182,6 +182,35 @@ fn what_reaches_out_or_never_ends_cannot_be_called() {
     }
 }
 
+/// A program becomes a definition of that name.
+#[test]
+fn a_program_cannot_call_itself_by_the_name_that_it_gets() {
+    let lists = [functions::FUNCTIONS, functions::DEFINITIONS];
+    let mut names = lists.into_iter().flatten().map(|(name, _)| *name);
+    assert!(names.all(|name| name != "program") && !functions::LIBRARY.contains(&"program"));
+    for source in [
+        "program",
+        "1 | program",
+        "def f: def program: 1; program; program",
+        "def program: program; .",
+        "def f($program): program; f(1)",
+        "def program(f): f; program",
+    ] {
+        assert!(Program::parse(source).is_err(), "{source}");
+    }
+    for (source, output) in [
+        ("def program: 1; program", 1),
+        ("def f(program): program; f(2)", 2),
+        ("def program(program): program; program(3)", 3),
+    ] {
+        assert_eq!(
+            run(source, &json!(null)).unwrap(),
+            json!(output),
+            "{source}"
+        );
+    }
+}
+
 #[test]
 fn the_steps_that_a_program_names_are_known() {
     let program = Program::parse("$steps.a.b + ($steps[\"c\"] | map($steps.a))").unwrap();

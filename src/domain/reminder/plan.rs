@@ -162,7 +162,8 @@ fn dates(subject: &Subject, policy: &ReminderPolicy) -> Option<(Timestamp, Vec<i
 }
 
 /// A state that lasts has one threshold, which is reached at once and then at every repetition:
-/// minus the days since the subject is known. Also says when it is reached next.
+/// minus the days since the subject is known, so that a day has one. Also says when it is reached
+/// next.
 fn lasting(
     subject: &Subject,
     sound_until: Timestamp,
@@ -170,14 +171,22 @@ fn lasting(
     policy: &ReminderPolicy,
     now: Timestamp,
 ) -> (Vec<i64>, Option<Timestamp>) {
-    let about_this = rows.iter().filter(|row| row.created_at >= sound_until);
+    // What was superseded told nobody.
+    let about_this = rows
+        .iter()
+        .filter(|row| row.created_at >= sound_until && row.state != ReminderState::Superseded);
     let last = about_this.map(|row| row.created_at).max();
     let every = i64::from(policy.overdue_every_days.max(1));
     match last.map(|last| plus_days(last, every)) {
         Some(again) if now < again => (Vec::new(), Some(again)),
         _ => {
             let days = days_between(subject.known_since, now).max(0);
-            (vec![-days], Some(plus_days(now, every)))
+            let is_taken = rows.iter().any(|row| row.threshold == -days);
+            let next = match is_taken {
+                true => plus_days(subject.known_since, days + 1),
+                false => plus_days(now, every),
+            };
+            (vec![-days], Some(next))
         }
     }
 }

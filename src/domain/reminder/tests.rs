@@ -2,12 +2,17 @@
 
 use std::collections::HashSet;
 
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
 
 fn day(days: i64) -> Timestamp {
     plus_days("2026-01-01T08:00:00Z".parse().unwrap(), days)
+}
+
+fn hours(count: i64) -> SignedDuration {
+    SignedDuration::from_hours(count)
 }
 
 fn subject(schedule: Schedule, known_since: Timestamp) -> Subject {
@@ -39,6 +44,7 @@ struct World {
     channels: Vec<String>,
     policy: ReminderPolicy,
     rows: Vec<Past>,
+    next: Option<Timestamp>,
 }
 
 impl World {
@@ -47,6 +53,7 @@ impl World {
             subject: Some(subject),
             channels: vec!["log".to_owned(), "smtp".to_owned()],
             policy: ReminderPolicy::default(),
+            next: None,
             rows: Vec::new(),
         }
     }
@@ -55,6 +62,7 @@ impl World {
     fn run(&mut self, now: Timestamp, works: bool) -> usize {
         let subjects: Vec<Subject> = self.subject.iter().cloned().collect();
         let plan = plan(&subjects, &self.channels, &self.rows, &self.policy, now);
+        self.next = plan.next;
         for row in &mut self.rows {
             if plan.supersede.contains(&row.id) {
                 assert_eq!(row.state, ReminderState::Pending);
@@ -203,4 +211,33 @@ fn a_refusal_is_told_at_once_then_weekly_and_again_when_it_was_healed_between() 
     world.subject = Some(subject(lasting(day(12)), day(0)));
     world.run(day(13), true);
     assert_eq!(world.thresholds("log", ReminderState::Sent), [-3, -10, -13]);
+    // Healed and refused anew on the same day: the next one tells it.
+    world.subject = Some(subject(lasting(day(13) + hours(1)), day(0)));
+    assert_eq!(world.run(day(13) + hours(2), true), 0);
+    assert_eq!(world.next, Some(day(14)));
+    world.run(day(14), true);
+    assert_eq!(
+        world.thresholds("log", ReminderState::Sent),
+        [-3, -10, -13, -14]
+    );
+}
+
+#[test]
+fn a_refusal_that_was_settled_before_anybody_was_told_is_told_when_it_comes_back() {
+    let refused = subject(
+        Schedule::Lasting {
+            sound_until: day(0),
+        },
+        day(0),
+    );
+    let mut world = World::new(refused.clone());
+    world.run(day(3), false);
+    world.subject = None;
+    world.run(day(3), false);
+    assert_eq!(world.thresholds("log", ReminderState::Superseded), [-3]);
+    world.subject = Some(refused);
+    assert_eq!(world.run(day(3) + hours(1), true), 0);
+    assert_eq!(world.next, Some(day(4)));
+    world.run(day(4), true);
+    assert_eq!(world.thresholds("log", ReminderState::Sent), [-4]);
 }

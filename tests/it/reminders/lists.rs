@@ -8,7 +8,7 @@ use locum::admin::{OrganizationChange, TokenRequest};
 use locum::domain::actor::{Actor, Role};
 use locum::domain::clock::Clock;
 use locum::domain::credential::CredentialVersionId;
-use locum::domain::health::{LastFailure, ProfileHealth, Standing, TokenState};
+use locum::domain::health::{LastFailure, ProfileHealth, Standing, TokenState, VersionLogin};
 use locum::domain::notice::{DueItem, Urgency};
 use locum::domain::organization::OrganizationState;
 use locum::domain::provider::ProviderName;
@@ -315,7 +315,27 @@ async fn a_refusal_that_a_call_met_is_noticed_though_nobody_changed_anything() {
     note(None, clinic.clock.now()).await;
     clinic.clock.advance(minute);
     assert_eq!(refusals().await, 2);
+    // The same, but nobody looked in between.
+    clinic.clock.advance(DAY);
+    note(Some(clinic.clock.now()), clinic.clock.now() + minute).await;
+    clinic.clock.advance(minute * 2);
+    assert_eq!(refusals().await, 3);
     assert_eq!(store.revision().await.unwrap(), revision);
+    // A command found it to be good.
+    clinic.clock.advance(DAY);
+    let login = VersionLogin {
+        organization: north,
+        version: CredentialVersionId(version.parse().unwrap()),
+        at: clinic.clock.now(),
+    };
+    let mut write = store.write().await.unwrap();
+    write.put_logins(&[login]).await.unwrap();
+    write.commit().await.unwrap();
+    clinic.clock.advance(minute);
+    assert_eq!(refusals().await, 3);
+    note(None, clinic.clock.now()).await;
+    clinic.clock.advance(minute);
+    assert_eq!(refusals().await, 4);
     store.close().await;
     app.close().await;
 }
