@@ -5,6 +5,8 @@ mod calendar;
 mod look;
 
 use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -145,9 +147,15 @@ impl Admin {
 
 /// Calls are not to wait until thousands have been looked at.
 async fn let_others(index: usize) {
-    if index % 200 == 199 {
-        tokio::task::yield_now().await;
-    }
+    let mut is_over = index % 200 != 199;
+    poll_fn(|context| match std::mem::replace(&mut is_over, true) {
+        true => Poll::Ready(()),
+        false => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// The highest version of each profile: a refusal of an older one is settled.
