@@ -1,26 +1,15 @@
 # The image: the program, the libraries that it is linked to, and the CA roots. No shell.
 # docs/operations.md says how it is run.
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95-bookworm AS build
 WORKDIR /src
-
-# Dependencies are a layer of their own, built again only when the manifest, the lock or the order of
-# functions changes.
 COPY Cargo.toml Cargo.lock ./
-COPY packaging/build.rs packaging/calls.ld ./packaging/
-RUN mkdir src \
-    && echo 'fn main() {}' > src/main.rs \
-    && touch src/lib.rs \
-    && cargo build --release --locked --bin locum
-
 COPY migrations ./migrations
 COPY profiles ./profiles
 COPY src ./src
-# Cargo goes by times, and what was copied may be older than what stood in for it.
-RUN touch src/main.rs src/lib.rs \
-    && cargo build --release --locked --bin locum
-
-COPY packaging/rootfs.sh ./packaging/
-RUN packaging/rootfs.sh target/release/locum /rootfs
+COPY packaging ./packaging
+# Two builds with calls in between: packaging/optimize says what for.
+RUN packaging/optimize /locum \
+    && packaging/rootfs.sh /locum /rootfs
 
 FROM scratch
 COPY --from=build /rootfs /

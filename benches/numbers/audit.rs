@@ -2,12 +2,11 @@
 //! process's memory comes to lie, so it takes many pairs of processes to see it.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use crate::gateway::Kind;
 use crate::report::{Goal, Section, percentile};
 use crate::rounds::{Plan, Sample, middle, ratio, ratios};
-use crate::stage::{LOCUM, Stage};
+use crate::stage::Stage;
 use crate::{Cli, Failure, progress};
 
 const AUDITED_TO_UNAUDITED: f64 = 1.05;
@@ -21,7 +20,7 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
         cli.connections.iter().map(|_| Default::default()).collect();
     for round in 0..rounds {
         progress(&format!("pair {} of {rounds}", round + 1));
-        let own = Path::new(LOCUM);
+        let own = cli.program.as_path();
         // Each is started first every other time.
         let mut kinds = [Kind::Plain, Kind::Unaudited];
         kinds.rotate_left(round % 2);

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::gateway::Kind;
 use crate::report::{Goal, Section};
 use crate::rounds::{Plan, Sample, Target, middle, ratio};
-use crate::stage::{LOCUM, Stage};
+use crate::stage::Stage;
 use crate::{Cli, Failure, progress};
 
 const TO_BARE: f64 = 1.15;
@@ -60,7 +60,7 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
 /// In the order of the constants above; then those of further builds.
 async fn targets(stage: &mut Stage, cli: &Cli) -> Result<Vec<Target>, Failure> {
     let mut targets = vec![stage.bare(false).await?, stage.bare(true).await?];
-    let own = Path::new(LOCUM);
+    let own = cli.program.as_path();
     targets.extend(gateways(stage, own, cli.tenants).await?);
     for build in &cli.also {
         targets.extend(gateways(stage, build, cli.tenants).await?);

@@ -2,13 +2,12 @@
 //! beside thousands of them wait.
 
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::gateway::{Installation, Kind};
 use crate::report::{Goal, Section};
 use crate::rounds::{Plan, Sample, middle, ratio};
-use crate::stage::{LOCUM, Stage};
+use crate::stage::Stage;
 use crate::{Cli, Failure, progress};
 
 const CONNECTION_KIB: f64 = 20.0;
@@ -19,8 +18,8 @@ const BUSY: usize = 32;
 const REST: Duration = Duration::from_secs(2);
 
 pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
-    let alone = Installation::make(Path::new(LOCUM), stage.upstream, 1, Kind::Plain).await?;
-    let beside = Installation::make(Path::new(LOCUM), stage.upstream, 1, Kind::Plain).await?;
+    let alone = Installation::make(&cli.program, stage.upstream, 1, Kind::Plain).await?;
+    let beside = Installation::make(&cli.program, stage.upstream, 1, Kind::Plain).await?;
     let (alone, beside) = (
         alone.start(&stage.cores).await?,
         beside.start(&stage.cores).await?,

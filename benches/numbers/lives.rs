@@ -9,7 +9,7 @@ use locum::admin::{Admin, AuditFilter, AuditOrder};
 
 use crate::gateway::{Kind, admin};
 use crate::report::{Goal, Section, median};
-use crate::stage::{LOCUM, Stage};
+use crate::stage::Stage;
 use crate::{Cli, Failure, progress};
 
 const VERIFY_S: f64 = 10.0;
@@ -31,10 +31,10 @@ const PAGES: usize = 101;
 const REST: Duration = Duration::from_secs(2);
 
 pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
-    let own = Path::new(LOCUM);
+    let own = cli.program.as_path();
     progress(&format!("{} records of calls", cli.records));
-    call(stage, LONG, CONNECTIONS, cli.records).await?;
-    call(stage, SHORT, 1, FEW).await?;
+    call(stage, own, LONG, CONNECTIONS, cli.records).await?;
+    call(stage, own, SHORT, 1, FEW).await?;
     let installation = stage.installation(own, LONG, Kind::Plain).await?;
     let verified = installation.run(&["audit", "verify"]).await?;
     let long = installation.open().await?;
@@ -45,7 +45,7 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
         records_page(&admin(&long)).await?,
     ];
 
-    let rewrapped = rewrap(stage, cli.tenants).await?;
+    let rewrapped = rewrap(stage, own, cli.tenants).await?;
     let installation = stage.installation(own, cli.tenants, Kind::Plain).await?;
     let many = installation.open().await?;
     let organizations = [
@@ -106,11 +106,12 @@ fn ratio(what: &str, of: &'static str, [short, long]: [f64; 2]) -> Goal {
 /// Calls that leave their records in the log of an installation.
 async fn call(
     stage: &mut Stage,
+    own: &Path,
     tenants: usize,
     connections: usize,
     calls: usize,
 ) -> Result<(), Failure> {
-    let target = stage.locum(Path::new(LOCUM), tenants, Kind::Plain).await?;
+    let target = stage.locum(own, tenants, Kind::Plain).await?;
     let length = target.load.body(0).await?.len();
     target.load.run(connections, calls, length).await?;
     tokio::time::sleep(REST).await;
@@ -119,8 +120,7 @@ async fn call(
 }
 
 /// Another master key for an installation that is called meanwhile; no call may fail.
-async fn rewrap(stage: &mut Stage, tenants: usize) -> Result<Duration, Failure> {
-    let own = Path::new(LOCUM);
+async fn rewrap(stage: &mut Stage, own: &Path, tenants: usize) -> Result<Duration, Failure> {
     let target = stage.locum(own, tenants, Kind::Plain).await?;
     let length = target.load.body(0).await?.len();
     progress(&format!("another master key for {tenants} organizations"));

@@ -95,6 +95,9 @@ struct Cli {
     /// isolation: interleaved calls
     #[arg(long, default_value_t = 1_000_000)]
     interleaved: usize,
+    /// The build of the gateway that is measured, such as that of packaging/optimize; Cargo's when left out
+    #[arg(long, default_value = stage::LOCUM, hide_default_value = true)]
+    program: PathBuf,
     /// call: another build of the gateway, measured in the same rounds; repeat it for several
     #[arg(long)]
     also: Vec<PathBuf>,
@@ -143,7 +146,7 @@ enum Role {
 
 fn main() -> Result<(), Failure> {
     locum::app::install_crypto_provider();
-    let cli = Cli::parse();
+    let mut cli = Cli::parse();
     match cli.role {
         Some(Role::Bare {
             listen,
@@ -152,7 +155,14 @@ fn main() -> Result<(), Failure> {
         }) => as_served()?.block_on(bare::serve(listen, upstream, raw)),
         Some(Role::Layout) => one_thread()?.block_on(layout::write()),
         Some(Role::Upstream) => one_thread()?.block_on(upstream::serve()),
-        None => measure(&cli),
+        None => {
+            // Each gateway is started in a folder of its own.
+            for build in std::iter::once(&mut cli.program).chain(&mut cli.also) {
+                let whole = std::fs::canonicalize(&*build);
+                *build = whole.map_err(|error| format!("{}: {error}", build.display()))?;
+            }
+            measure(&cli)
+        }
     }
 }
 

@@ -1,12 +1,11 @@
 //! `memory`: what is resident at rest, and what a further organization with a cached token takes.
 
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::gateway::Kind;
 use crate::report::{Goal, Section};
-use crate::stage::{LOCUM, Stage};
+use crate::stage::Stage;
 use crate::{Cli, Failure, progress};
 
 const AT_REST_MIB: f64 = 40.0;
@@ -29,7 +28,7 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let mut rows = Vec::new();
     for tenants in [1, FEW, cli.tenants] {
         progress(&format!("memory with {tenants} organizations"));
-        let target = stage.locum(Path::new(LOCUM), tenants, Kind::Plain).await?;
+        let target = stage.locum(&cli.program, tenants, Kind::Plain).await?;
         tokio::time::sleep(REST).await;
         let at_rest = target.process.resident_kib()?;
         let length = target.load.body(0).await?.len();

@@ -2,12 +2,11 @@
 //! no upstream hears of it.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use crate::cores::Cores;
 use crate::gateway::Kind;
 use crate::report::{Goal, Section, median};
-use crate::stage::{LOCUM, Stage};
+use crate::stage::Stage;
 use crate::{Cli, Failure, progress};
 
 const MANY: usize = 1_000;
@@ -18,14 +17,14 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     for tenants in sizes {
         progress(&format!("an installation with {tenants} organizations"));
         stage
-            .installation(Path::new(LOCUM), tenants, Kind::Plain)
+            .installation(&cli.program, tenants, Kind::Plain)
             .await?;
     }
     let before = stage.logins().await?;
     let mut times: [Vec<f64>; 2] = Default::default();
     for _ in 0..cli.rounds {
         for (tenants, times) in sizes.iter().zip(&mut times) {
-            let own = Path::new(LOCUM);
+            let own = cli.program.as_path();
             let installation = stage.installation(own, *tenants, Kind::Plain).await?;
             let (process, took) = installation.serve(&Cores::default()).await?;
             process.stop().await?;

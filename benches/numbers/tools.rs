@@ -12,7 +12,7 @@ use crate::gateway::Kind;
 use crate::load::Load;
 use crate::report::{Goal, Section, median};
 use crate::rounds::{Plan, Sample, Target, middle, ratio};
-use crate::stage::{LOCUM, Stage};
+use crate::stage::Stage;
 use crate::{Cli, Failure, progress};
 
 const RESHAPED_TO_PLAIN: f64 = 1.3;
@@ -55,7 +55,7 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let mut lengths = [0; 2];
     for round in 0..cli.rounds {
         progress(&format!("round {} of {}", round + 1, cli.rounds));
-        let own = Path::new(LOCUM);
+        let own = cli.program.as_path();
         let plain = stage.locum(own, 1, Kind::Large).await?;
         let reshaped = stage.locum(own, 1, Kind::Reshaped).await?;
         let targets = [&plain, &reshaped];

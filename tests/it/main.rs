@@ -64,5 +64,6 @@ mod tls;
 mod tokens;
 mod tools;
 mod traces;
+mod training;
 mod upstream_faults;
 mod vault;
