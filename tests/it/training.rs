@@ -7,8 +7,10 @@ use tokio::process::Command;
 
 async fn train(program: &str) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/train");
-    let mut command = Command::new(script);
-    command.args([program, "160"]).kill_on_drop(true);
+    // Its own clean-up runs on the signal that it gets when it takes too long.
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=10", "180"]).arg(script);
+    command.args([program, "160"]).env("LC_ALL", "C");
     command.output().await.unwrap()
 }
 
@@ -17,7 +19,7 @@ async fn the_calls_of_the_training_succeed() {
     let output = train(env!("CARGO_BIN_EXE_locum")).await;
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "188 calls\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "198 calls\n");
     assert_eq!(errors, "");
 }
 
