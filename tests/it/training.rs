@@ -19,7 +19,7 @@ async fn the_calls_of_the_training_succeed() {
     let output = train(env!("CARGO_BIN_EXE_locum")).await;
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "198 calls\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "238 calls\n");
     assert_eq!(errors, "");
 }
 
