@@ -28,5 +28,5 @@ async fn a_program_that_cannot_be_called_is_no_success() {
     let output = train("/bin/true").await;
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains("says nothing to call"), "{errors}");
+    assert!(errors.contains("has no sandbox"), "{errors}");
 }
