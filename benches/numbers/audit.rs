@@ -20,13 +20,12 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
         cli.connections.iter().map(|_| Default::default()).collect();
     for round in 0..rounds {
         progress(&format!("pair {} of {rounds}", round + 1));
-        let own = cli.program.as_path();
         // Each is started first every other time.
         let mut kinds = [Kind::Plain, Kind::Unaudited];
         kinds.rotate_left(round % 2);
         let mut pair = [
-            stage.locum(own, 1, kinds[0]).await?,
-            stage.locum(own, 1, kinds[1]).await?,
+            stage.locum(&cli.program, 1, kinds[0]).await?,
+            stage.locum(&cli.program, 1, kinds[1]).await?,
         ];
         pair.rotate_left(round % 2);
         let [audited, unaudited] = pair;

@@ -60,8 +60,7 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
 /// In the order of the constants above; then those of further builds.
 async fn targets(stage: &mut Stage, cli: &Cli) -> Result<Vec<Target>, Failure> {
     let mut targets = vec![stage.bare(false).await?, stage.bare(true).await?];
-    let own = cli.program.as_path();
-    targets.extend(gateways(stage, own, cli.tenants).await?);
+    targets.extend(gateways(stage, &cli.program, cli.tenants).await?);
     for build in &cli.also {
         targets.extend(gateways(stage, build, cli.tenants).await?);
     }

@@ -24,8 +24,9 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let mut times: [Vec<f64>; 2] = Default::default();
     for _ in 0..cli.rounds {
         for (tenants, times) in sizes.iter().zip(&mut times) {
-            let own = cli.program.as_path();
-            let installation = stage.installation(own, *tenants, Kind::Plain).await?;
+            let installation = stage
+                .installation(&cli.program, *tenants, Kind::Plain)
+                .await?;
             let (process, took) = installation.serve(&Cores::default()).await?;
             process.stop().await?;
             times.push(took.as_secs_f64() * 1000.0);

@@ -55,9 +55,8 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let mut lengths = [0; 2];
     for round in 0..cli.rounds {
         progress(&format!("round {} of {}", round + 1, cli.rounds));
-        let own = cli.program.as_path();
-        let plain = stage.locum(own, 1, Kind::Large).await?;
-        let reshaped = stage.locum(own, 1, Kind::Reshaped).await?;
+        let plain = stage.locum(&cli.program, 1, Kind::Large).await?;
+        let reshaped = stage.locum(&cli.program, 1, Kind::Reshaped).await?;
         let targets = [&plain, &reshaped];
         for (length, target) in lengths.iter_mut().zip(targets) {
             *length = target.load.body(0).await?.len();
