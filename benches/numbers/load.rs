@@ -3,6 +3,7 @@
 use std::io::{Error, Result};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
@@ -21,6 +22,9 @@ pub struct Load {
     /// of finished ones would take the processor's caches, which load and target share.
     authorizations: Arc<[String]>,
     body: Arc<str>,
+    /// Whose turn it is: a run goes on where the one before it ended, so that all tenants
+    /// are called, and each connection has the next one when it is free.
+    turn: Arc<AtomicUsize>,
 }
 
 /// What a round came to.
@@ -28,6 +32,12 @@ pub struct Run {
     pub took: Duration,
     /// How long each call waited for its answer.
     pub waits: Vec<Duration>,
+}
+
+/// Connections that calls are made over.
+pub struct Lines {
+    turn: Arc<AtomicUsize>,
+    lines: Vec<Line>,
 }
 
 /// Connections that have served a call and ask for nothing.
@@ -43,6 +53,7 @@ impl Load {
             address,
             authorizations: authorizations.into_iter().collect(),
             body: BODY.into(),
+            turn: Arc::default(),
         }
     }
 
@@ -63,28 +74,21 @@ impl Load {
         Ok(line.answer[body..].to_vec())
     }
 
-    /// Makes about `calls` calls over `connections` connections, whose answers are `length` bytes
-    /// long each.
-    pub async fn run(&self, connections: usize, calls: usize, length: usize) -> Result<Run> {
-        let each = calls.div_ceil(connections);
+    /// Opens connections for calls to come.
+    pub async fn open(&self, connections: usize) -> Result<Lines> {
         let mut lines = Vec::with_capacity(connections);
         for _ in 0..connections {
             lines.push(Line::new(self, self.connect().await?));
         }
-        let started = Instant::now();
-        let mut tasks = JoinSet::new();
-        for (first, line) in lines.into_iter().enumerate() {
-            let tenants = (first..).step_by(connections).take(each);
-            tasks.spawn(line.calls(tenants, length));
-        }
-        let mut waits = Vec::with_capacity(each * connections);
-        while let Some(ended) = tasks.join_next().await {
-            waits.extend(ended.map_err(Error::other)??);
-        }
-        Ok(Run {
-            took: started.elapsed(),
-            waits,
+        Ok(Lines {
+            turn: self.turn.clone(),
+            lines,
         })
+    }
+
+    /// Makes so many calls over `connections` connections of their own.
+    pub async fn run(&self, connections: usize, calls: usize, length: usize) -> Result<Run> {
+        self.open(connections).await?.run(calls, length).await
     }
 
     /// Opens connections and makes a call on each.
@@ -104,6 +108,30 @@ impl Load {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+}
+
+impl Lines {
+    /// Makes so many calls, whose answers are `length` bytes long each.
+    pub async fn run(&mut self, calls: usize, length: usize) -> Result<Run> {
+        let first = self.turn.load(Ordering::Relaxed);
+        let started = Instant::now();
+        let mut tasks = JoinSet::new();
+        for line in self.lines.drain(..) {
+            tasks.spawn(line.calls((self.turn.clone(), first + calls), length));
+        }
+        let mut waits = Vec::with_capacity(calls);
+        while let Some(ended) = tasks.join_next().await {
+            let (line, own) = ended.map_err(Error::other)??;
+            self.lines.push(line);
+            waits.extend(own);
+        }
+        // Each connection has looked for one more.
+        self.turn.store(first + calls, Ordering::Relaxed);
+        Ok(Run {
+            took: started.elapsed(),
+            waits,
+        })
     }
 }
 
@@ -138,14 +166,17 @@ impl Line {
 
     async fn calls(
         mut self,
-        tenants: impl Iterator<Item = usize>,
+        (turn, end): (Arc<AtomicUsize>, usize),
         length: usize,
-    ) -> Result<Vec<Duration>> {
-        let mut waits = Vec::with_capacity(tenants.size_hint().0);
-        for tenant in tenants {
+    ) -> Result<(Self, Vec<Duration>)> {
+        let mut waits = Vec::new();
+        loop {
+            let tenant = turn.fetch_add(1, Ordering::Relaxed);
+            if tenant >= end {
+                return Ok((self, waits));
+            }
             waits.push(self.call(tenant, length).await?);
         }
-        Ok(waits)
     }
 
     async fn call(&mut self, tenant: usize, length: usize) -> Result<Duration> {
@@ -182,6 +213,7 @@ impl Line {
             address,
             authorizations,
             body,
+            ..
         } = &self.load;
         let (authorization, length) = (&authorizations[tenant], body.len());
         let slug = crate::gateway::slug(tenant);

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::load::Load;
+use crate::load::{Load, Run};
 use crate::process::{Cpu, Process};
 use crate::report::{median, percentile};
 use crate::{Failure, progress};
 
-/// Of the calls of a round.
-const SLICES: usize = 4;
+/// Of the calls of a round. Many, so that they are short: what else goes on on the machine changes within
+/// a second.
+const SLICES: usize = 16;
 const ROUND_LIMIT: Duration = Duration::from_secs(120);
 /// The gateway writes the records of its calls once a second: those of a round count, all of them, and
 /// of the calls before it none.
@@ -74,6 +75,16 @@ impl Plan {
         samples: &mut [Vec<Sample>],
     ) -> Result<(), Failure> {
         let mut sums: Vec<Sum> = targets.iter().map(|_| Sum::default()).collect();
+        // Opened before they are counted, like those of clients, which keep theirs.
+        let mut lines = Vec::with_capacity(targets.len());
+        for (at, target) in targets.iter().enumerate() {
+            let open = async {
+                let mut opened = target.load.open(self.connections).await?;
+                opened.run(self.connections, self.length(at)).await?;
+                Ok::<_, Failure>(opened)
+            };
+            lines.push(tokio::time::timeout(ROUND_LIMIT, open).await??);
+        }
         tokio::time::sleep(SETTLED).await;
         let before = cpu(targets)?;
         for slice in 0..SLICES {
@@ -83,8 +94,8 @@ impl Plan {
                     0 => forward % targets.len(),
                     _ => targets.len() - 1 - forward % targets.len(),
                 };
-                let run = self.add(targets[at], self.length(at), &mut sums[at]);
-                tokio::time::timeout(ROUND_LIMIT, run).await??;
+                let run = lines[at].run((self.calls / SLICES).max(1), self.length(at));
+                sums[at].add(tokio::time::timeout(ROUND_LIMIT, run).await??);
             }
         }
         tokio::time::sleep(SETTLED).await;
@@ -99,16 +110,6 @@ impl Plan {
 
     fn length(&self, target: usize) -> usize {
         self.lengths[target % self.lengths.len()]
-    }
-
-    async fn add(&self, target: &Target, length: usize, sum: &mut Sum) -> Result<(), Failure> {
-        let run = target
-            .load
-            .run(self.connections, self.calls / SLICES, length)
-            .await?;
-        sum.waits.extend(run.waits);
-        sum.took += run.took;
-        Ok(())
     }
 }
 
@@ -127,6 +128,11 @@ struct Sum {
 }
 
 impl Sum {
+    fn add(&mut self, run: Run) {
+        self.waits.extend(run.waits);
+        self.took += run.took;
+    }
+
     fn sample(self, cpu_ns: u64) -> Sample {
         let calls = self.waits.len() as f64;
         let waits = self.waits.iter().map(|wait| wait.as_secs_f64() * 1e6);
