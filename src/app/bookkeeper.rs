@@ -1,5 +1,6 @@
 //! Writes down what tenants used and how their credentials do: every five seconds, where that takes
-//! long less often, and when the gateway stops. A crash loses no more than that from the day's count.
+//! long less often, and when the gateway stops. How many calls credentials had, and nothing else that is
+//! new, is written less often where there are many. A crash loses no more than that from the day's count.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +9,18 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::complaint::Complaint;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Told};
 use crate::store::StoreError;
 
 const PERIOD: Duration = Duration::from_secs(5);
 /// Of thousands of tenants writing takes long: it has a hundredth of the time.
 const SHARE: u32 = 100;
 const LONGEST_PERIOD: Duration = Duration::from_secs(30);
+/// How many calls a profile had, and nothing else that is new of it, waits so long for each profile that was
+/// written down.
+const PER_PROFILE: Duration = Duration::from_millis(30);
+/// With a period it is five minutes, which is what such numbers are good to.
+const LONGEST_WAIT: Duration = Duration::from_secs(300).saturating_sub(LONGEST_PERIOD);
 /// Between two signs that the server runs.
 const BEAT: Duration = Duration::from_secs(30);
 
@@ -24,6 +30,7 @@ pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
         tracing::error!(%error, "`locum status` cannot be told that the server runs");
     }
     let mut beaten = Instant::now();
+    let mut numbers = beaten;
     let (mut period, mut complaint) = (PERIOD, Complaint::default());
     loop {
         tokio::select! {
@@ -33,11 +40,18 @@ pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
         let begun = Instant::now();
         // After a failure there has to be something to write, or nobody knows when it works again.
         let beat = gateway.is_unwritable() || beaten.elapsed() >= BEAT;
-        let saved = save(&gateway, beat).await;
+        let what = match begun >= numbers {
+            true => Told::Numbers,
+            false => Told::News,
+        };
+        let saved = save(&gateway, what, beat).await;
         gateway.note_writes(saved.is_ok());
         match saved {
-            Ok(()) => {
+            Ok(profiles) => {
                 complaint.end();
+                if what == Told::Numbers {
+                    numbers = begun + wait_for_numbers(profiles);
+                }
                 period = (begun.elapsed() * SHARE).clamp(PERIOD, LONGEST_PERIOD);
                 beaten = if beat { begun } else { beaten };
             }
@@ -51,13 +65,20 @@ pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
     }
 }
 
-async fn save(gateway: &Gateway, beat: bool) -> Result<(), StoreError> {
+/// Until mere numbers are written again, after those of so many profiles.
+fn wait_for_numbers(profiles: usize) -> Duration {
+    let profiles = u32::try_from(profiles).unwrap_or(u32::MAX);
+    PER_PROFILE.saturating_mul(profiles).min(LONGEST_WAIT)
+}
+
+/// Says how many profiles there was something to tell of.
+async fn save(gateway: &Gateway, what: Told, beat: bool) -> Result<usize, StoreError> {
     gateway.save_usage().await?;
-    gateway.save_health().await?;
+    let profiles = gateway.save_health(what).await?;
     if beat {
         gateway.beat().await?;
     }
-    Ok(())
+    Ok(profiles)
 }
 
 /// What was used since it was last written, for the last time.
@@ -71,10 +92,26 @@ pub(super) async fn save_usage(gateway: &Gateway) {
 pub(super) async fn close(gateway: &Gateway) {
     save_usage(gateway).await;
     let health = async {
-        gateway.save_health().await?;
+        gateway.save_health(Told::Numbers).await?;
         gateway.end_health().await
     };
     if let Err(error) = health.await {
         tracing::warn!(%error, "`locum status` could not be told that the server stopped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_many_are_written_less_often_but_every_five_minutes() {
+        assert_eq!(wait_for_numbers(0), Duration::ZERO);
+        assert!(wait_for_numbers(160) < PERIOD, "as often as everything");
+        assert_eq!(wait_for_numbers(1_000), Duration::from_secs(30));
+        for many in [10_000, usize::MAX] {
+            let oldest = wait_for_numbers(many) + LONGEST_PERIOD;
+            assert_eq!(oldest, Duration::from_secs(300));
+        }
     }
 }

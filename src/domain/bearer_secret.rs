@@ -11,10 +11,10 @@
 //! so a slow hash would protect nothing and cost every request.
 
 use std::fmt::Write;
-use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
+use smol_str::SmolStr;
 use subtle::ConstantTimeEq;
 
 /// What a secret is for.
@@ -73,7 +73,7 @@ impl IssuedSecret {
 
 /// A secret as a client presents it: well-formed, not yet known to be anyone's.
 pub struct PresentedKey {
-    id: Arc<str>,
+    id: SmolStr,
     hash: SecretHash,
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use smol_str::SmolStr;
 
 use super::organization::OrganizationId;
 use super::tenant::{Environment, Tenant};
@@ -74,14 +76,26 @@ pub enum PrincipalKind {
     Local,
 }
 
+impl PrincipalKind {
+    /// Appends how the audit log has the one with that id.
+    pub fn write_actor(self, id: &str, to: &mut String) {
+        to.push_str(match self {
+            Self::Key => "key:",
+            Self::Local => "local:",
+        });
+        to.push_str(id);
+    }
+}
+
 /// An authenticated caller.
 #[derive(Debug, Clone)]
 pub struct Principal {
     pub kind: PrincipalKind,
     /// The public id of the gateway key, or the name of a user: fit for logs and audit.
-    pub id: Arc<str>,
+    pub id: SmolStr,
     pub name: Arc<str>,
-    pub grants: Arc<[Grant]>,
+    /// Most have one, which then lies here.
+    pub grants: SmallVec<[Grant; 1]>,
     pub expires_at: Option<Timestamp>,
 }
 
@@ -89,17 +103,8 @@ impl Principal {
     /// As the audit log has it.
     pub fn actor(&self) -> String {
         let mut actor = String::new();
-        self.write_actor(&mut actor);
+        self.kind.write_actor(&self.id, &mut actor);
         actor
-    }
-
-    /// Appends that.
-    pub fn write_actor(&self, to: &mut String) {
-        to.push_str(match self.kind {
-            PrincipalKind::Key => "key:",
-            PrincipalKind::Local => "local:",
-        });
-        to.push_str(&self.id);
     }
 
     /// The grant under which this principal may act for `tenant`.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use smol_str::SmolStr;
+
 pub struct Seats {
     all: usize,
     each: usize,
@@ -12,13 +14,13 @@ pub struct Seats {
 #[derive(Default)]
 struct Taken {
     all: usize,
-    by_key: HashMap<Arc<str>, usize>,
+    by_key: HashMap<SmolStr, usize>,
 }
 
 /// One of them; free again when it is dropped.
 pub struct Seat {
     seats: Arc<Seats>,
-    key: Arc<str>,
+    key: SmolStr,
 }
 
 impl Seats {
@@ -31,7 +33,7 @@ impl Seats {
         })
     }
 
-    pub fn take(self: &Arc<Self>, key: &Arc<str>) -> Option<Seat> {
+    pub fn take(self: &Arc<Self>, key: &SmolStr) -> Option<Seat> {
         let mut taken = self.taken();
         let own = taken.by_key.get(key).copied().unwrap_or_default();
         if taken.all >= self.all || own >= self.each {
@@ -74,7 +76,7 @@ mod tests {
     #[test]
     fn a_key_takes_its_own_and_never_all() {
         let seats = Seats::new(3, 2);
-        let [one, other]: [Arc<str>; 2] = ["one", "other"].map(Into::into);
+        let [one, other]: [SmolStr; 2] = ["one", "other"].map(Into::into);
         let first = seats.take(&one).unwrap();
         let second = seats.take(&one).unwrap();
         assert!(seats.take(&one).is_none());

@@ -3,7 +3,8 @@
 //! Nothing is trimmed, folded or normalized: two names are the same when their bytes are.
 
 use std::fmt;
-use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 /// The longest slug in bytes, as in a DNS label (RFC 1035, section 2.3.4).
 pub const MAX_SLUG_BYTES: usize = 63;
@@ -15,9 +16,10 @@ pub const MAX_SLUG_BYTES: usize = 63;
 )]
 pub struct InvalidSlug;
 
-/// A checked name; cheap to clone.
+/// A checked name; cheap to clone. A usual one lies where its owner does, so that a call does not have to
+/// fetch it from elsewhere.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Slug(Arc<str>);
+pub struct Slug(SmolStr);
 
 impl Slug {
     /// Accepts `text` if it is a slug, byte for byte.

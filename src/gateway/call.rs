@@ -87,6 +87,8 @@ impl Gateway {
         let environment = &visit.tenant().environment;
         let ongoing = edition.meters.begin(&entry.tool, environment, &self.clock);
         let (clock, started) = (&self.clock, ongoing.started());
+        let route = visit.place.route(&entry.tool.provider);
+        visit.place.fetch(route, started);
         let begun = self.recorder.begin(visit, entry, origin, clock, started);
         let Ok(recording) = begun.await else {
             ongoing.end(outcome::UNRECORDED);
@@ -109,8 +111,8 @@ impl Gateway {
         };
         let (now, elapsed) = ongoing.end(outcome.code);
         recording.end(outcome.code, now);
-        if let Some(route) = visit.place.route(&entry.tool.provider) {
-            route.health.call(outcome.code, outcome.status, now);
+        if let Some(route) = route {
+            route.count(outcome.code, outcome.status, now);
         }
         origin.note(Attribute::Outcome(outcome.code));
         outcome.log(visit, &entry.tool, request_id, elapsed);

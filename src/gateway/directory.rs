@@ -3,14 +3,17 @@
 //! An immutable snapshot. A change in the store makes a new one; nothing here is ever locked.
 
 use std::collections::{HashMap, HashSet};
+use std::hint::black_box;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use smallvec::{SmallVec, smallvec};
+use smol_str::SmolStr;
 
 use super::admit::{Admission, Gate};
 use super::census::Issued;
 use super::edition::Edition;
-use super::health::{Health, HealthBook};
+use super::health::{Health, HealthBook, Traffic};
 use super::turn_back::WayBack;
 use crate::domain::bearer_secret::SecretHash;
 use crate::domain::credential::{CredentialRef, CredentialState, CredentialVersionId, ProfileKey};
@@ -28,11 +31,14 @@ use crate::upstream::RequestMeters;
 
 /// How a tenant's calls reach a provider.
 pub struct Route {
+    provider: ProviderName,
     pub account: Arc<Account>,
     pub requests: Arc<RequestMeters>,
     /// The version before this one, while it retires.
     pub(super) way_back: Option<Box<WayBack>>,
     pub(super) health: Arc<Health>,
+    /// The health's own.
+    pub(super) traffic: Arc<Traffic>,
 }
 
 /// A tenant as calls find it: a way to each provider that it has an active credential for, and the
@@ -43,7 +49,8 @@ pub(super) struct Place {
     pub tenant: Tenant,
     /// Where it has some.
     pub settings: Option<Arc<TenantSettings>>,
-    pub routes: Vec<Route>,
+    /// Most have one.
+    pub routes: SmallVec<[Route; 1]>,
     /// None without a credential: nobody would pass it.
     pub gate: Option<Arc<Gate>>,
 }
@@ -55,7 +62,8 @@ pub(super) struct Home {
     pub state: OrganizationState,
     /// By environment, whether there is a credential or not.
     settings: Vec<(Environment, Arc<TenantSettings>)>,
-    places: Vec<Arc<Place>>,
+    /// Likewise.
+    places: SmallVec<[Arc<Place>; 1]>,
 }
 
 pub(super) struct KeyEntry {
@@ -69,7 +77,7 @@ pub struct Directory {
     edition: Arc<Edition>,
     by_slug: HashMap<OrganizationSlug, Arc<Home>>,
     by_id: HashMap<OrganizationId, Arc<Home>>,
-    keys: HashMap<Arc<str>, KeyEntry>,
+    keys: HashMap<SmolStr, KeyEntry>,
     versions: HashSet<CredentialVersionId>,
     issued: Issued,
 }
@@ -247,7 +255,7 @@ impl Home {
             slug: organization.slug,
             state: organization.state,
             settings: Vec::new(),
-            places: Vec::new(),
+            places: SmallVec::new(),
         }
     }
 
@@ -262,10 +270,8 @@ impl Home {
             tenant: tenant.clone(),
             settings: self.settings(&tenant.environment),
             gate: Some(gate(tenant)),
-            routes: vec![route],
+            routes: smallvec![route],
         };
-        // Most have one environment, and all are kept.
-        self.places.reserve_exact(1);
         self.places.push(Arc::new(place));
     }
 
@@ -302,32 +308,40 @@ impl Place {
             revision,
             tenant,
             settings,
-            routes: Vec::new(),
+            routes: SmallVec::new(),
             gate: None,
         }
     }
 
+    /// Looks at what a call on this route is going to need. Of a tenant among thousands it is in no cache of
+    /// the processor's any more: asked for together, it comes side by side; asked for as the
+    /// call goes on, one piece after the other.
+    pub(super) fn fetch(&self, route: Option<&Route>, now: Timestamp) {
+        let gate = self.gate.as_ref().map(|gate| gate.peek());
+        let traffic = route.map(|route| route.traffic.peek(now));
+        black_box((gate, traffic));
+        if let Some(route) = route {
+            route.account.fetch(now);
+        }
+    }
+
     pub(super) fn providers(&self) -> impl Iterator<Item = &ProviderName> {
-        self.routes.iter().map(Route::provider)
+        self.routes.iter().map(|route| &route.provider)
     }
 
     pub(super) fn route(&self, provider: &ProviderName) -> Option<&Route> {
         let mut routes = self.routes.iter();
-        routes.find(|route| route.provider() == provider)
+        routes.find(|route| route.provider == *provider)
     }
 }
 
 impl Route {
-    fn provider(&self) -> &ProviderName {
-        &self.account.credential.key.provider
-    }
-
     fn tenant(&self) -> &Tenant {
         &self.account.credential.key.tenant
     }
 }
 
-/// The way that a credential opens. Names are the profile's own, which all tenants share.
+/// The way that a credential opens. Long names are the profile's own, which all tenants share.
 fn route(
     home: &Home,
     edition: &Edition,
@@ -373,9 +387,11 @@ fn route(
         base_url: upstream.base_url.clone(),
     };
     Some(Route {
+        provider: provider.name.clone(),
         account: Arc::new(Account::new(credential, site, logins, watch)),
         requests: meters.requests.clone(),
         way_back: None,
+        traffic: health.traffic().clone(),
         health,
     })
 }

@@ -2,7 +2,7 @@
 //! last login, the last failure, the token.
 //!
 //! A call costs one atomic update at its own profile. Every few seconds what changed is written
-//! down, for `locum status`.
+//! down, for `locum status`; mere numbers less often, where there are many.
 
 mod traffic;
 
@@ -12,13 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+use super::directory::Route;
 use super::{Gateway, outcome};
 use crate::domain::credential::{CredentialVersionId, ProfileKey};
 use crate::domain::health::{Heartbeat, LastFailure, ProfileHealth, VersionLogin};
 use crate::domain::organization::OrganizationId;
 use crate::store::StoreError;
 use crate::token::LoginWatch;
-use traffic::Traffic;
+pub(super) use traffic::Traffic;
 
 /// One profile with the version that is in use.
 pub struct Health {
@@ -27,9 +28,19 @@ pub struct Health {
     traffic: Arc<Traffic>,
     pub(super) logins: Arc<LoginWatch>,
     last_failure: Mutex<Option<LastFailure>>,
+    /// Something else than the numbers, or what was taken could not be written.
     changed: AtomicBool,
     /// The numbers of the last hour that were written down: calls and errors, 32 bits each.
     written: AtomicU64,
+}
+
+/// What is written down of profiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// A login, a token, a failure.
+    News,
+    /// How many calls there were, too.
+    Numbers,
 }
 
 /// All of them; asked when the directory is read and when they are written down.
@@ -82,13 +93,13 @@ impl HealthBook {
         Arc::new(Health::new(key, version, logins))
     }
 
-    fn take_changed(&self, now: Timestamp) -> Vec<(Arc<Health>, ProfileHealth)> {
-        let all: Vec<Arc<Health>> = self.book().profiles.values().cloned().collect();
-        let taken = |health: Arc<Health>| {
-            let row = health.take_changed(now)?;
-            Some((health, row))
+    fn take_changed(&self, now: Timestamp, what: Told) -> Vec<(Arc<Health>, ProfileHealth)> {
+        let book = self.book();
+        let taken = |health: &Arc<Health>| {
+            let row = health.take_changed(now, what)?;
+            Some((health.clone(), row))
         };
-        all.into_iter().filter_map(taken).collect()
+        book.profiles.values().filter_map(taken).collect()
     }
 
     /// The logins of retiring versions.
@@ -147,28 +158,40 @@ impl Health {
         }
     }
 
-    /// Counts a call that ended like this.
-    pub(super) fn call(&self, code: &str, status: Option<u16>, now: Timestamp) {
-        let failed = is_failure(code);
-        self.traffic.count(now, failed);
-        self.changed.store(true, Ordering::Release);
-        // A login that failed has said so, in more words.
-        if failed && !code.starts_with("login_") && !code.starts_with("credential_") {
-            let cause = match status {
-                Some(status) => format!("{code}: HTTP {status}"),
-                None => code.to_owned(),
-            };
-            *self.last_failure() = Some(LastFailure { at: now, cause });
-        }
+    /// Where its calls are counted.
+    pub(super) fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
     }
 
-    fn take_changed(&self, now: Timestamp) -> Option<ProfileHealth> {
+    /// A call failed like this.
+    fn fail(&self, code: &str, status: Option<u16>, now: Timestamp) {
+        // A login that failed has said so, in more words.
+        if code.starts_with("login_") || code.starts_with("credential_") {
+            return;
+        }
+        let cause = match status {
+            Some(status) => format!("{code}: HTTP {status}"),
+            None => code.to_owned(),
+        };
+        *self.last_failure() = Some(LastFailure { at: now, cause });
+        self.changed.store(true, Ordering::Release);
+    }
+
+    fn take_changed(&self, now: Timestamp, what: Told) -> Option<ProfileHealth> {
+        // Both are asked, so that neither is left over.
+        let changed = take(&self.changed) | self.logins.take_changed();
+        if !changed && what == Told::News && !self.seemed_to_fail() {
+            return None;
+        }
         let (calls, errors) = self.traffic.last_hour(now);
         let numbers = u64::from(calls) << 32 | u64::from(errors);
         let differ = self.written.swap(numbers, Ordering::AcqRel) != numbers;
-        // Both are asked, so that neither is left over.
-        let changed = self.changed.swap(false, Ordering::AcqRel) | self.logins.take_changed();
         (changed || differ).then(|| self.row(calls, errors, now))
+    }
+
+    /// Whether it had errors when it was last written down: that it does better is news.
+    fn seemed_to_fail(&self) -> bool {
+        self.written.load(Ordering::Relaxed) as u32 > 0
     }
 
     fn row(&self, calls_hour: u32, errors_hour: u32, now: Timestamp) -> ProfileHealth {
@@ -197,6 +220,11 @@ impl Health {
     }
 }
 
+/// Whether it was raised; lowers it.
+fn take(changed: &AtomicBool) -> bool {
+    changed.load(Ordering::Relaxed) && changed.swap(false, Ordering::AcqRel)
+}
+
 /// Whether an outcome says that something is wrong with a credential or an upstream, rather than
 /// with what a client asked for or how often.
 fn is_failure(code: &str) -> bool {
@@ -211,14 +239,25 @@ fn is_failure(code: &str) -> bool {
     !clients_own.contains(&code) && !code.starts_with("limited_") && code != "gateway_busy"
 }
 
+impl Route {
+    /// Counts a call that ended like this.
+    pub(super) fn count(&self, code: &str, status: Option<u16>, now: Timestamp) {
+        let failed = is_failure(code);
+        self.traffic.count(now, failed);
+        if failed {
+            self.health.fail(code, status, now);
+        }
+    }
+}
+
 impl Gateway {
-    /// Writes down the health of profiles that changed. What cannot be written is kept for the
-    /// next time.
-    pub async fn save_health(&self) -> Result<(), StoreError> {
-        let changed = self.health.take_changed(self.clock.now());
+    /// Writes down the health of profiles that changed; says how many there were. What cannot be written
+    /// is kept for the next time.
+    pub async fn save_health(&self, what: Told) -> Result<usize, StoreError> {
+        let changed = self.health.take_changed(self.clock.now(), what);
         let retiring = self.health.take_retiring();
         if changed.is_empty() && retiring.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let (all, rows): (Vec<_>, Vec<_>) = changed.into_iter().unzip();
         let (watches, mut logins): (Vec<_>, Vec<_>) = retiring.into_iter().unzip();
@@ -230,7 +269,7 @@ impl Gateway {
             }
             watches.iter().for_each(|watch| watch.put_back());
         }
-        written
+        written.map(|()| rows.len())
     }
 
     async fn write_health(
@@ -273,5 +312,57 @@ impl Gateway {
         write.end_profile_health().await?;
         write.set_heartbeat(None).await?;
         write.commit_unnoticed().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::organization::OrganizationSlug;
+    use crate::domain::provider::ProviderName;
+    use crate::domain::tenant::{Environment, Tenant};
+
+    fn health() -> Health {
+        let key = ProfileKey {
+            tenant: Tenant {
+                organization: OrganizationId(Uuid::from_u128(1)),
+                slug: OrganizationSlug::parse("north").unwrap(),
+                environment: Environment::parse("prod").unwrap(),
+            },
+            provider: ProviderName::parse("eka-care").unwrap(),
+        };
+        let version = CredentialVersionId(Uuid::from_u128(2));
+        Health::new(&Arc::new(key), version, Arc::default())
+    }
+
+    #[test]
+    fn numbers_wait_until_they_are_asked_for_and_a_failure_does_not() {
+        let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+        let health = health();
+        health.traffic.count(now, false);
+        assert!(health.take_changed(now, Told::News).is_none());
+        let row = health.take_changed(now, Told::Numbers).unwrap();
+        assert_eq!((row.calls_hour, row.errors_hour), (1, 0));
+        assert!(health.take_changed(now, Told::Numbers).is_none());
+        health.traffic.count(now, true);
+        health.fail("upstream_error", Some(500), now);
+        let row = health.take_changed(now, Told::News).unwrap();
+        assert_eq!((row.calls_hour, row.errors_hour), (2, 1));
+        let failure = row.last_failure.unwrap();
+        assert_eq!(failure.cause, "upstream_error: HTTP 500");
+        assert!(health.take_changed(now, Told::Numbers).is_none());
+        health.traffic.count(now, false);
+        let row = health.take_changed(now, Told::News).unwrap();
+        assert_eq!((row.calls_hour, row.errors_hour), (3, 1), "it does better");
+        let later = now + jiff::SignedDuration::from_hours(1);
+        let row = health.take_changed(later, Told::News).unwrap();
+        assert_eq!((row.calls_hour, row.errors_hour), (0, 0));
+        health.changed.store(true, Ordering::Release);
+        assert!(
+            health.take_changed(later, Told::News).is_some(),
+            "it was not written"
+        );
     }
 }

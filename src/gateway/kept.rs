@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use serde_json::Value;
+use smol_str::SmolStr;
 use tokio::sync::{Mutex, oneshot};
 
 use super::CallOutcome;
@@ -43,7 +44,7 @@ struct Key {
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Whose {
     /// By the id of the key that the call was made with.
-    Principal(Arc<str>),
+    Principal(SmolStr),
     /// All of the tenant's, for as long as it has this version and these settings, and profiles say
     /// the same (by the number of the edition): with others it may see something else.
     Tenant(CredentialVersionId, u64, Option<Arc<TenantSettings>>),

@@ -58,6 +58,7 @@ use directory::Directory;
 use edition::Edition;
 pub use error::{NotCalled, Refusal};
 use health::HealthBook;
+pub use health::Told;
 use kept::KeptAnswers;
 use meters::RecordMeters;
 pub use outcome::CallOutcome;

@@ -1,9 +1,11 @@
 //! What is recorded of a call: who, what, for whom, with which credential version, how it ended.
-//! Never its arguments or its result. Made and passed on without an allocation.
+//! Never its arguments or its result. Made and passed on without an allocation. What it says of
+//! a tenant it has itself: by the time it is written, the tenant has left the processor's caches.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use smol_str::SmolStr;
 
 use super::Visit;
 use crate::catalog::Entry;
@@ -11,7 +13,7 @@ use crate::domain::audit::CALL;
 use crate::domain::audit::canonical::Fields;
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::origin::{Origin, RequestId};
-use crate::domain::principal::Principal;
+use crate::domain::principal::PrincipalKind;
 use crate::domain::tenant::Tenant;
 use crate::domain::tool::ToolName;
 
@@ -22,7 +24,8 @@ const BEGUN: &str = "begun";
 pub(super) struct CallRecord {
     /// When it began; when it ended, once it has.
     at: Timestamp,
-    principal: Arc<Principal>,
+    kind: PrincipalKind,
+    principal: SmolStr,
     tenant: Tenant,
     entry: Arc<Entry>,
     pub version: Option<CredentialVersionId>,
@@ -40,7 +43,8 @@ impl CallRecord {
     ) -> Self {
         Self {
             at: started,
-            principal: visit.principal.clone(),
+            kind: visit.principal.kind,
+            principal: visit.principal.id.clone(),
             tenant: visit.tenant().clone(),
             entry: entry.clone(),
             version: None,
@@ -59,7 +63,7 @@ impl CallRecord {
 
     pub(super) fn fields<'r>(&'r self, words: &'r mut Words) -> Fields<'r> {
         let tool = &self.entry.tool;
-        words.set(&self.principal, &tool.name);
+        words.set((self.kind, &self.principal), &tool.name);
         Fields {
             at: self.at.as_millisecond(),
             actor: &words.actor,
@@ -85,9 +89,9 @@ pub(super) struct Words {
 }
 
 impl Words {
-    fn set(&mut self, principal: &Principal, tool: &ToolName) {
+    fn set(&mut self, (kind, id): (PrincipalKind, &str), tool: &ToolName) {
         self.actor.clear();
-        principal.write_actor(&mut self.actor);
+        kind.write_actor(id, &mut self.actor);
         self.action.clear();
         self.action.push_str(CALL);
         self.action.push_str(tool.as_str());

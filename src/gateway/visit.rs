@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::directory::{Directory, Place};
 use super::edition::Edition;
 use super::error::Refusal;
@@ -94,7 +96,7 @@ impl Gateway {
             kind: PrincipalKind::Local,
             id: user.into(),
             name: user.into(),
-            grants: [grant].into(),
+            grants: smallvec![grant],
             expires_at: None,
         });
         Ok(Arrival {

@@ -25,6 +25,7 @@ mod meters;
 mod shortcut;
 mod watch;
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -105,6 +106,19 @@ impl Account {
             meters,
             shortcut: Shortcut::default(),
             watch,
+        }
+    }
+
+    /// Looks at what a call is going to need of it, and at the token if there is one. Nothing of it is
+    /// handed out: that takes an authorized call.
+    pub fn fetch(&self, now: Timestamp) {
+        black_box((self.credential.id, Arc::as_ptr(&self.site.base_url)));
+        let Some(slot) = self.shortcut.slot(now) else {
+            return;
+        };
+        if let Some(token) = &*slot.current.load() {
+            black_box(token.expires_at);
+            token.headers.fetch();
         }
     }
 }

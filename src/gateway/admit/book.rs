@@ -16,19 +16,33 @@ const MINUTE: i64 = 60_000;
 /// An upstream that asks for more is asked again after this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 
+/// Small: each call of the tenant opens it, and with thousands of tenants it is in no cache by then.
 #[derive(Default)]
 pub(super) struct Book {
     pub(super) limits: TenantLimits,
+    today: Usage,
+    /// As much of today's calls and requests as was not handed out for writing yet: those of seconds.
+    unsaved: (u32, u32),
+    /// Most tenants need no more.
+    pages: Option<Box<Pages>>,
+}
+
+/// What grows.
+#[derive(Default)]
+struct Pages {
     /// When the requests of the last minute were made (milliseconds since 1970), oldest first; kept
     /// only while there is a limit per minute.
     minute: VecDeque<i64>,
-    today: Usage,
-    /// As much of today as was handed out for writing.
-    saved: Usage,
     /// What was counted on other days and not handed out for writing.
     unsaved: Vec<Usage>,
     /// Credentials that an upstream asked to wait with: from when, until when.
     pauses: Vec<(CredentialVersionId, Timestamp, Timestamp)>,
+}
+
+impl Pages {
+    fn are_blank(&self) -> bool {
+        self.minute.is_empty() && self.unsaved.is_empty() && self.pauses.is_empty()
+    }
 }
 
 impl Book {
@@ -37,7 +51,6 @@ impl Book {
         Self {
             limits,
             today,
-            saved: today,
             ..Self::default()
         }
     }
@@ -61,22 +74,25 @@ impl Book {
             return Err(Limited::Day { limit, wait });
         }
         let Some(limit) = self.limits.per_minute else {
-            self.minute.clear();
+            if let Some(pages) = &mut self.pages {
+                pages.minute.clear();
+            }
             return Ok(());
         };
+        let minute = &mut self.pages.get_or_insert_default().minute;
         let now = now.as_millisecond();
-        while self.minute.front().is_some_and(|at| *at <= now - MINUTE) {
-            self.minute.pop_front();
+        while minute.front().is_some_and(|at| *at <= now - MINUTE) {
+            minute.pop_front();
         }
-        while self.minute.back().is_some_and(|at| *at > now) {
-            self.minute.pop_back();
+        while minute.back().is_some_and(|at| *at > now) {
+            minute.pop_back();
         }
-        let over = (self.minute.len() + requests).saturating_sub(limit as usize);
+        let over = (minute.len() + requests).saturating_sub(limit as usize);
         if over == 0 {
             return Ok(());
         }
         // So many of the last minute's have to be over a minute old first.
-        let last = self.minute.get(over - 1).copied().unwrap_or(now);
+        let last = minute.get(over - 1).copied().unwrap_or(now);
         let wait = Duration::from_millis((last + MINUTE - now).unsigned_abs());
         Err(Limited::Minute { limit, wait })
     }
@@ -85,7 +101,8 @@ impl Book {
     pub(super) fn request(&mut self, now: Timestamp) -> Result<(), Limited> {
         self.allows(now)?;
         if self.limits.per_minute.is_some() {
-            self.minute.push_back(now.as_millisecond());
+            let pages = self.pages.get_or_insert_default();
+            pages.minute.push_back(now.as_millisecond());
         }
         self.count(now, 0, 1);
         Ok(())
@@ -94,8 +111,9 @@ impl Book {
     /// An upstream asked to wait with this credential.
     pub(super) fn pause(&mut self, id: CredentialVersionId, wait: Duration, now: Timestamp) {
         let until = now.checked_add(wait.min(LONGEST_PAUSE));
-        self.pauses.retain(|(paused, _, _)| *paused != id);
-        self.pauses.push((id, now, until.unwrap_or(Timestamp::MAX)));
+        let pauses = &mut self.pages.get_or_insert_default().pauses;
+        pauses.retain(|(paused, _, _)| *paused != id);
+        pauses.push((id, now, until.unwrap_or(Timestamp::MAX)));
     }
 
     /// Whether an upstream asked to wait with this credential still.
@@ -104,12 +122,11 @@ impl Book {
         id: CredentialVersionId,
         now: Timestamp,
     ) -> Result<(), Limited> {
-        if self.pauses.is_empty() {
+        let Some(Pages { pauses, .. }) = self.pages.as_deref_mut() else {
             return Ok(());
-        }
-        self.pauses
-            .retain(|(_, from, until)| (*from..*until).contains(&now));
-        match self.pauses.iter().find(|(paused, _, _)| *paused == id) {
+        };
+        pauses.retain(|(_, from, until)| (*from..*until).contains(&now));
+        match pauses.iter().find(|(paused, _, _)| *paused == id) {
             None => Ok(()),
             Some((_, _, until)) => {
                 let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
@@ -120,30 +137,34 @@ impl Book {
 
     /// Takes what is to be written down.
     pub(super) fn take_unsaved(&mut self) -> Vec<Usage> {
-        self.close_day();
-        std::mem::take(&mut self.unsaved)
+        let counted = self.take_counted();
+        let mut unsaved = match &mut self.pages {
+            Some(pages) => std::mem::take(&mut pages.unsaved),
+            None => Vec::new(),
+        };
+        if self.pages.as_deref().is_some_and(Pages::are_blank) {
+            self.pages = None;
+        }
+        counted
+            .into_iter()
+            .for_each(|usage| add(&mut unsaved, usage));
+        unsaved
     }
 
     /// Takes back what could not be written down.
     pub(super) fn put_back(&mut self, unsaved: Vec<Usage>) {
-        self.unsaved.extend(unsaved);
+        let kept = &mut self.pages.get_or_insert_default().unsaved;
+        unsaved.into_iter().for_each(|usage| add(kept, usage));
     }
 
-    /// Puts what was counted today with what is to be written down.
-    fn close_day(&mut self) {
-        let counted = Usage {
+    /// Takes what was counted today and not handed out yet, if that is something.
+    fn take_counted(&mut self) -> Option<Usage> {
+        let (calls, requests) = std::mem::take(&mut self.unsaved);
+        (calls > 0 || requests > 0).then(|| Usage {
             day: self.today.day,
-            calls: self.today.calls - self.saved.calls,
-            requests: self.today.requests - self.saved.requests,
-        };
-        self.saved = self.today;
-        if counted.calls + counted.requests == 0 {
-            return;
-        }
-        match self.unsaved.iter_mut().find(|kept| kept.day == counted.day) {
-            Some(kept) => kept.add(&counted),
-            None => self.unsaved.push(counted),
-        }
+            calls: calls.into(),
+            requests: requests.into(),
+        })
     }
 
     fn requests_on(&self, day: Day) -> u64 {
@@ -153,23 +174,33 @@ impl Book {
         }
     }
 
-    fn count(&mut self, now: Timestamp, calls: u64, requests: u64) {
+    fn count(&mut self, now: Timestamp, calls: u32, requests: u32) {
         let day = Day::of(now);
-        let usage = Usage {
-            day,
-            calls,
-            requests,
-        };
-        if self.today.day == day {
-            self.today.add(&usage);
-            return;
+        if self.today.day != day {
+            if let Some(counted) = self.take_counted() {
+                add(&mut self.pages.get_or_insert_default().unsaved, counted);
+            }
+            self.today = Usage {
+                day,
+                ..Usage::default()
+            };
         }
-        self.close_day();
-        self.today = usage;
-        self.saved = Usage {
+        self.today.add(&Usage {
             day,
-            ..Usage::default()
-        };
+            calls: calls.into(),
+            requests: requests.into(),
+        });
+        let (unsaved_calls, unsaved_requests) = &mut self.unsaved;
+        *unsaved_calls = unsaved_calls.saturating_add(calls);
+        *unsaved_requests = unsaved_requests.saturating_add(requests);
+    }
+}
+
+/// Adds to what there is of that day.
+fn add(usages: &mut Vec<Usage>, usage: Usage) {
+    match usages.iter_mut().find(|kept| kept.day == usage.day) {
+        Some(kept) => kept.add(&usage),
+        None => usages.push(usage),
     }
 }
 
@@ -268,7 +299,59 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_is_rare_is_gone_when_it_is_over() {
+        let now = at("2026-11-23T12:00:00Z");
+        let mut book = limits(None, None);
+        book.call(now);
+        let taken = book.take_unsaved();
+        book.put_back(taken);
+        book.call(now);
+        let taken = book.take_unsaved();
+        assert_eq!(taken.iter().map(|day| day.calls).collect::<Vec<_>>(), [2]);
+        assert!(book.pages.is_none());
+        book.pause(CredentialVersionId(Uuid::from_u128(1)), MINUTE_LONG, now);
+        book.take_unsaved();
+        assert!(book.pages.is_some(), "somebody waits");
+    }
+
+    const MINUTE_LONG: Duration = Duration::from_secs(60);
+
     proptest! {
+        /// What is handed out is what was counted, day by day, whatever could not be written at first.
+        #[test]
+        fn nothing_is_written_twice_or_lost(
+            steps in proptest::collection::vec((0i64..40_000, any::<bool>(), 0u8..4), 1..100),
+        ) {
+            let mut book = limits(None, None);
+            let mut now = at("2026-11-23T00:00:00Z");
+            let mut counted: Vec<Usage> = Vec::new();
+            let mut written: Vec<Usage> = Vec::new();
+            for (seconds, is_call, then) in steps {
+                now += seconds.seconds();
+                match is_call {
+                    true => book.call(now),
+                    false => prop_assert_eq!(book.request(now), Ok(())),
+                }
+                add(&mut counted, Usage {
+                    day: Day::of(now),
+                    calls: u64::from(is_call),
+                    requests: u64::from(!is_call),
+                });
+                match then {
+                    0 => {
+                        let failed = book.take_unsaved();
+                        book.put_back(failed);
+                    }
+                    1 => book.take_unsaved().into_iter().for_each(|day| add(&mut written, day)),
+                    _ => {}
+                }
+            }
+            book.take_unsaved().into_iter().for_each(|day| add(&mut written, day));
+            written.sort_by_key(|usage| usage.day);
+            prop_assert_eq!(written, counted);
+        }
+
         /// However requests come, no minute has more of them than the limit; and who waits as long
         /// as was said is let in.
         #[test]
@@ -286,7 +369,7 @@ mod tests {
                     Err(Limited::Minute { wait, .. }) => {
                         let then = now + jiff::SignedDuration::try_from(wait).unwrap();
                         prop_assert_eq!(book.allows(then), Ok(()));
-                        book.minute = made.iter().copied()
+                        book.pages.get_or_insert_default().minute = made.iter().copied()
                             .filter(|at| *at > now.as_millisecond() - MINUTE).collect();
                     }
                     Err(other) => prop_assert!(false, "{:?}", other),

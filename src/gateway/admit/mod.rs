@@ -229,6 +229,11 @@ impl Gate {
         }
     }
 
+    /// What a call is going to need of it.
+    pub(super) fn peek(&self) -> impl Sized {
+        (self.slots.peek(), self.book.is_poisoned())
+    }
+
     fn set_limits(&self, limits: TenantLimits) {
         let former = std::mem::replace(&mut self.book().limits, limits);
         if former.concurrency != limits.concurrency {

@@ -12,10 +12,10 @@ const MOST: u64 = (1 << 24) - 1;
 /// Each counter holds which five minutes it is of (16 bits, so they repeat after 227 days), its
 /// calls and its errors.
 #[derive(Default)]
-pub(super) struct Traffic([AtomicU64; COUNTERS]);
+pub struct Traffic([AtomicU64; COUNTERS]);
 
 impl Traffic {
-    pub(super) fn count(&self, now: Timestamp, failed: bool) {
+    pub(in crate::gateway) fn count(&self, now: Timestamp, failed: bool) {
         let (period, counter) = place(now);
         let counted = |value: u64| {
             let (calls, errors) = match value >> 48 == period {
@@ -28,6 +28,12 @@ impl Traffic {
         };
         // It never refuses.
         let _ = self.0[counter].fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted);
+    }
+
+    /// What a call is going to count in.
+    pub(in crate::gateway) fn peek(&self, now: Timestamp) -> u64 {
+        let (_, counter) = place(now);
+        self.0[counter].load(Ordering::Relaxed)
     }
 
     /// Of the five minutes that are under way, and of the 55 before.
