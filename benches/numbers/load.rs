@@ -36,7 +36,7 @@ pub struct Run {
 
 /// Connections that calls are made over.
 pub struct Lines {
-    turn: Arc<AtomicUsize>,
+    load: Load,
     lines: Vec<Line>,
 }
 
@@ -80,10 +80,8 @@ impl Load {
         for _ in 0..connections {
             lines.push(Line::new(self, self.connect().await?));
         }
-        Ok(Lines {
-            turn: self.turn.clone(),
-            lines,
-        })
+        let load = self.clone();
+        Ok(Lines { load, lines })
     }
 
     /// Makes so many calls over `connections` connections of their own.
@@ -114,11 +112,12 @@ impl Load {
 impl Lines {
     /// Makes so many calls, whose answers are `length` bytes long each.
     pub async fn run(&mut self, calls: usize, length: usize) -> Result<Run> {
-        let first = self.turn.load(Ordering::Relaxed);
+        let turn = &self.load.turn;
+        let end = turn.load(Ordering::Relaxed) + calls;
         let started = Instant::now();
         let mut tasks = JoinSet::new();
         for line in self.lines.drain(..) {
-            tasks.spawn(line.calls((self.turn.clone(), first + calls), length));
+            tasks.spawn(line.calls(end, length));
         }
         let mut waits = Vec::with_capacity(calls);
         while let Some(ended) = tasks.join_next().await {
@@ -127,7 +126,7 @@ impl Lines {
             waits.extend(own);
         }
         // Each connection has looked for one more.
-        self.turn.store(first + calls, Ordering::Relaxed);
+        turn.store(end, Ordering::Relaxed);
         Ok(Run {
             took: started.elapsed(),
             waits,
@@ -164,14 +163,11 @@ impl Line {
         }
     }
 
-    async fn calls(
-        mut self,
-        (turn, end): (Arc<AtomicUsize>, usize),
-        length: usize,
-    ) -> Result<(Self, Vec<Duration>)> {
+    /// Calls until it would be the turn of `end`.
+    async fn calls(mut self, end: usize, length: usize) -> Result<(Self, Vec<Duration>)> {
         let mut waits = Vec::new();
         loop {
-            let tenant = turn.fetch_add(1, Ordering::Relaxed);
+            let tenant = self.load.turn.fetch_add(1, Ordering::Relaxed);
             if tenant >= end {
                 return Ok((self, waits));
             }

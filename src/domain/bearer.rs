@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use smallvec::SmallVec;
 
 use super::call::AuthorizedCall;
 use super::credential::CredentialVersionId;
@@ -30,7 +31,8 @@ pub struct TokenHeaders {
     pub version: CredentialVersionId,
     /// Which of the version's tokens this is.
     pub generation: u64,
-    pub headers: Box<[AppliedHeader]>,
+    /// Few, which then lie here.
+    pub headers: SmallVec<[AppliedHeader; 3]>,
 }
 
 /// What a processor's cache fetches at once, in bytes.

@@ -2,82 +2,41 @@
 //!
 //! An immutable snapshot. A change in the store makes a new one; nothing here is ever locked.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
-use std::hint::black_box;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use smallvec::{SmallVec, smallvec};
-use smol_str::SmolStr;
 
 use super::admit::{Admission, Gate};
+use super::authenticate::Holder;
 use super::census::Issued;
 use super::edition::Edition;
-use super::health::{Health, HealthBook, Traffic};
-use super::turn_back::WayBack;
-use crate::domain::bearer_secret::SecretHash;
+use super::health::HealthBook;
+use super::home::{Here, Home, Route};
 use crate::domain::credential::{CredentialRef, CredentialState, CredentialVersionId, ProfileKey};
 use crate::domain::limits::LimitSettings;
-use crate::domain::organization::{
-    Organization, OrganizationId, OrganizationSlug, OrganizationState,
-};
+use crate::domain::organization::{OrganizationId, OrganizationSlug};
 use crate::domain::principal::{Principal, PrincipalKind};
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::{Environment, Tenant};
-use crate::domain::tenant_settings::TenantSettings;
 use crate::store::{GatewayKeyRow, Store, StoreError, StoredCredential};
 use crate::token::{Account, LoginSite};
-use crate::upstream::RequestMeters;
 
-/// How a tenant's calls reach a provider.
-pub struct Route {
-    provider: ProviderName,
-    pub account: Arc<Account>,
-    pub requests: Arc<RequestMeters>,
-    /// The version before this one, while it retires.
-    pub(super) way_back: Option<Box<WayBack>>,
-    pub(super) health: Arc<Health>,
-    /// The health's own.
-    pub(super) traffic: Arc<Traffic>,
-}
+/// In a table without its name, which it has itself: a table of thousands is dense.
+struct ById(Arc<Holder>);
 
-/// A tenant as calls find it: a way to each provider that it has an active credential for, and the
-/// gate before them.
-pub(super) struct Place {
-    /// Of the directory that it is in.
-    pub revision: i64,
-    pub tenant: Tenant,
-    /// Where it has some.
-    pub settings: Option<Arc<TenantSettings>>,
-    /// Most have one.
-    pub routes: SmallVec<[Route; 1]>,
-    /// None without a credential: nobody would pass it.
-    pub gate: Option<Arc<Gate>>,
-}
-
-/// An organization, and its places by environment: those with an active credential.
-pub(super) struct Home {
-    pub id: OrganizationId,
-    pub slug: OrganizationSlug,
-    pub state: OrganizationState,
-    /// By environment, whether there is a credential or not.
-    settings: Vec<(Environment, Arc<TenantSettings>)>,
-    /// Likewise.
-    places: SmallVec<[Arc<Place>; 1]>,
-}
-
-pub(super) struct KeyEntry {
-    pub hash: SecretHash,
-    pub principal: Arc<Principal>,
-}
+/// Likewise.
+struct BySlug(Arc<Home>);
 
 /// Everything that decides about a request, in memory.
 pub struct Directory {
     revision: i64,
     edition: Arc<Edition>,
-    by_slug: HashMap<OrganizationSlug, Arc<Home>>,
+    by_slug: HashSet<BySlug>,
     by_id: HashMap<OrganizationId, Arc<Home>>,
-    keys: HashMap<SmolStr, KeyEntry>,
+    keys: HashSet<ById>,
     versions: HashSet<CredentialVersionId>,
     issued: Issued,
 }
@@ -93,9 +52,9 @@ impl Directory {
         let mut directory = Self {
             revision: store.revision().await?,
             edition,
-            by_slug: HashMap::new(),
+            by_slug: HashSet::new(),
             by_id: HashMap::new(),
-            keys: HashMap::new(),
+            keys: HashSet::new(),
             versions: HashSet::new(),
             issued: Issued::default(),
         };
@@ -105,8 +64,7 @@ impl Directory {
             .collect();
         for stored in store.tenant_settings().await? {
             if let Some(home) = homes.get_mut(&stored.organization) {
-                let settings = (stored.environment, Arc::new(stored.settings));
-                home.settings.push(settings);
+                home.set(stored.environment, stored.settings);
             }
         }
         let limits = limits(store).await?;
@@ -123,7 +81,7 @@ impl Directory {
         credentials.await?;
         for (id, home) in homes {
             let home = Arc::new(home);
-            directory.by_slug.insert(home.slug.clone(), home.clone());
+            directory.by_slug.insert(BySlug(home.clone()));
             directory.by_id.insert(id, home);
         }
         store.each_gateway_key(|key| directory.add_key(key)).await?;
@@ -134,15 +92,15 @@ impl Directory {
         if row.revoked_at.is_some() {
             return;
         }
-        let principal = Arc::new(Principal {
+        let principal = Principal {
             kind: PrincipalKind::Key,
             id: row.id.into(),
             name: row.name.into(),
             grants: row.grants.into(),
             expires_at: row.expires_at,
-        });
-        let (id, hash) = (principal.id.clone(), row.hash);
-        self.keys.insert(id, KeyEntry { hash, principal });
+        };
+        let holder = Holder::of_key(principal, row.hash);
+        self.keys.insert(ById(Arc::new(holder)));
     }
 
     fn add_issued(
@@ -176,12 +134,7 @@ impl Directory {
                 home.add(self.revision, route, gate);
             }
             // A retiring one without a successor is no way.
-            Some(end) => {
-                let mut routes = home.new_places().flat_map(|place| &mut place.routes);
-                if let Some(active) = routes.find(|other| other.account.credential.key == *key) {
-                    active.way_back = Some(Box::new(WayBack::new(route.account, end)));
-                }
-            }
+            Some(end) => home.add_way_back(route.account, end),
         }
     }
 
@@ -193,7 +146,7 @@ impl Directory {
     pub(super) fn warn_of_unknown_tools(&self) {
         let catalog = &self.edition.catalog;
         for home in self.homes() {
-            for (environment, settings) in &home.settings {
+            for (environment, settings) in home.all_settings() {
                 let allowed = settings.allow_tools.iter().flatten();
                 let named = allowed.chain(&settings.deny_tools);
                 for tool in named.filter(|name| catalog.tool(name.as_str()).is_none()) {
@@ -216,9 +169,9 @@ impl Directory {
         self.by_id.values()
     }
 
-    pub(super) fn usable_keys(&self, now: Timestamp) -> impl Iterator<Item = &KeyEntry> {
-        let keys = self.keys.values();
-        keys.filter(move |key| !key.principal.is_expired(now))
+    pub(super) fn usable_keys(&self, now: Timestamp) -> impl Iterator<Item = &Principal> {
+        let principals = self.keys.iter().map(|ById(holder)| &***holder);
+        principals.filter(move |principal| !principal.is_expired(now))
     }
 
     /// When the credentials in use were issued.
@@ -230,116 +183,64 @@ impl Directory {
         self.versions.contains(&version)
     }
 
-    pub(super) fn key(&self, id: &str) -> Option<&KeyEntry> {
-        self.keys.get(id)
+    /// Who has the key with that id.
+    pub(super) fn holder(&self, id: &str) -> Option<&Arc<Holder>> {
+        self.keys.get(id).map(|ById(holder)| holder)
     }
 
     pub(super) fn home(&self, slug: &OrganizationSlug) -> Option<&Arc<Home>> {
-        self.by_slug.get(slug)
+        self.by_slug.get(slug).map(|BySlug(home)| home)
     }
 
     pub(super) fn home_by_id(&self, id: OrganizationId) -> Option<&Arc<Home>> {
         self.by_id.get(&id)
     }
 
-    pub(super) fn place(&self, tenant: &Tenant) -> Option<&Arc<Place>> {
+    pub(super) fn place(&self, tenant: &Tenant) -> Option<Here> {
         self.home_by_id(tenant.organization)?
             .place(&tenant.environment)
     }
 }
 
-impl Home {
-    fn of(organization: Organization) -> Self {
-        Self {
-            id: organization.id,
-            slug: organization.slug,
-            state: organization.state,
-            settings: Vec::new(),
-            places: SmallVec::new(),
-        }
-    }
-
-    /// Adds a way to the place that it starts from.
-    fn add(&mut self, revision: i64, route: Route, gate: impl Fn(&Tenant) -> Arc<Gate>) {
-        let tenant = route.tenant();
-        if let Some(place) = self.new_places().find(|place| place.tenant == *tenant) {
-            return place.routes.push(route);
-        }
-        let place = Place {
-            revision,
-            tenant: tenant.clone(),
-            settings: self.settings(&tenant.environment),
-            gate: Some(gate(tenant)),
-            routes: smallvec![route],
-        };
-        self.places.push(Arc::new(place));
-    }
-
-    /// Its places, as long as nobody else has them.
-    fn new_places(&mut self) -> impl Iterator<Item = &mut Place> {
-        self.places.iter_mut().filter_map(Arc::get_mut)
-    }
-
-    pub(super) fn settings(&self, environment: &Environment) -> Option<Arc<TenantSettings>> {
-        let mut settings = self.settings.iter();
-        let found = settings.find(|(name, _)| name == environment)?;
-        Some(found.1.clone())
-    }
-
-    /// The environments in which the organization has an active credential.
-    pub(super) fn environments(&self) -> impl Iterator<Item = &Environment> {
-        self.places.iter().map(|place| &place.tenant.environment)
-    }
-
-    pub(super) fn place(&self, environment: &Environment) -> Option<&Arc<Place>> {
-        let mut places = self.places.iter();
-        places.find(|place| place.tenant.environment == *environment)
+impl Borrow<str> for ById {
+    fn borrow(&self) -> &str {
+        &self.0.id
     }
 }
 
-impl Place {
-    /// Where a tenant has no credential.
-    pub(super) fn bare(
-        revision: i64,
-        tenant: Tenant,
-        settings: Option<Arc<TenantSettings>>,
-    ) -> Self {
-        Self {
-            revision,
-            tenant,
-            settings,
-            routes: SmallVec::new(),
-            gate: None,
-        }
-    }
-
-    /// Looks at what a call on this route is going to need. Of a tenant among thousands it is in no cache of
-    /// the processor's any more: asked for together, it comes side by side; asked for as the
-    /// call goes on, one piece after the other.
-    pub(super) fn fetch(&self, route: Option<&Route>, now: Timestamp) {
-        let gate = self.gate.as_ref().map(|gate| gate.peek());
-        let traffic = route.map(|route| route.traffic.peek(now));
-        black_box((gate, traffic));
-        if let Some(route) = route {
-            route.account.fetch(now);
-        }
-    }
-
-    pub(super) fn providers(&self) -> impl Iterator<Item = &ProviderName> {
-        self.routes.iter().map(|route| &route.provider)
-    }
-
-    pub(super) fn route(&self, provider: &ProviderName) -> Option<&Route> {
-        let mut routes = self.routes.iter();
-        routes.find(|route| route.provider == *provider)
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        str::hash(self.borrow(), state);
     }
 }
 
-impl Route {
-    fn tenant(&self) -> &Tenant {
-        &self.account.credential.key.tenant
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
     }
 }
+
+impl Eq for ById {}
+
+impl Borrow<OrganizationSlug> for BySlug {
+    fn borrow(&self) -> &OrganizationSlug {
+        &self.0.slug
+    }
+}
+
+impl Hash for BySlug {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.slug.hash(state);
+    }
+}
+
+impl PartialEq for BySlug {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.slug == other.0.slug
+    }
+}
+
+impl Eq for BySlug {}
 
 /// The way that a credential opens. Long names are the profile's own, which all tenants share.
 fn route(
@@ -388,7 +289,7 @@ fn route(
     };
     Some(Route {
         provider: provider.name.clone(),
-        account: Arc::new(Account::new(credential, site, logins, watch)),
+        account: Account::new(credential, site, logins, watch),
         requests: meters.requests.clone(),
         way_back: None,
         traffic: health.traffic().clone(),

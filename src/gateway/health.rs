@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::directory::Route;
+use super::home::Route;
 use super::{Gateway, outcome};
 use crate::domain::credential::{CredentialVersionId, ProfileKey};
 use crate::domain::health::{Heartbeat, LastFailure, ProfileHealth, VersionLogin};
@@ -179,7 +179,7 @@ impl Health {
 
     fn take_changed(&self, now: Timestamp, what: Told) -> Option<ProfileHealth> {
         // Both are asked, so that neither is left over.
-        let changed = take(&self.changed) | self.logins.take_changed();
+        let changed = self.changed.swap(false, Ordering::AcqRel) | self.logins.take_changed();
         if !changed && what == Told::News && !self.seemed_to_fail() {
             return None;
         }
@@ -218,11 +218,6 @@ impl Health {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether it was raised; lowers it.
-fn take(changed: &AtomicBool) -> bool {
-    changed.load(Ordering::Relaxed) && changed.swap(false, Ordering::AcqRel)
 }
 
 /// Whether an outcome says that something is wrong with a credential or an upstream, rather than

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Refusal;
-use super::directory::{Directory, Home, Place};
+use super::directory::Directory;
+use super::home::{Here, Home};
 use crate::catalog::Catalog;
 use crate::domain::organization::{OrganizationSlug, OrganizationState};
 use crate::domain::principal::{Grant, Principal, Scope};
-use crate::domain::tenant::{Environment, Tenant};
+use crate::domain::tenant::Environment;
 
 /// What a request names, checked for form only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub(super) fn place(
     principal: &Principal,
     selection: &Selection,
     now: Timestamp,
-) -> Result<Arc<Place>, Refusal> {
+) -> Result<Here, Refusal> {
     let catalog = &directory.edition().catalog;
     let named = match &selection.organization {
         Some(slug) => Some(directory.home(slug).ok_or(Refusal::TenantForbidden)?),
@@ -126,22 +127,14 @@ fn two<'a>(
 
 fn active(
     directory: &Directory,
-    home: &Home,
+    home: &Arc<Home>,
     environment: &Environment,
-) -> Result<Arc<Place>, Refusal> {
+) -> Result<Here, Refusal> {
     match home.state {
         OrganizationState::Suspended => Err(Refusal::OrganizationSuspended),
-        OrganizationState::Active => Ok(match home.place(environment) {
-            Some(place) => place.clone(),
-            None => {
-                let tenant = Tenant {
-                    organization: home.id,
-                    slug: home.slug.clone(),
-                    environment: environment.clone(),
-                };
-                let settings = home.settings(environment);
-                Arc::new(Place::bare(directory.revision(), tenant, settings))
-            }
-        }),
+        OrganizationState::Active => {
+            let place = home.place(environment);
+            Ok(place.unwrap_or_else(|| home.bare_place(environment, directory.revision())))
+        }
     }
 }

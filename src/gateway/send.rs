@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use super::admit::Permit;
 use super::call::CallFailure;
-use super::directory::{Place, Route};
+use super::home::{Place, Route};
 use super::recorder::Recording;
 use super::{Gateway, Visit};
 use crate::domain::bearer::Bearer;
@@ -116,7 +116,7 @@ impl Gateway {
             }
             let directory = self.directory.load();
             let present = directory.place(call.tenant());
-            place = present.ok_or(CallFailure::NoCredential)?.clone();
+            place = present.ok_or(CallFailure::NoCredential)?;
         }
         Err(CallFailure::Login(failure))
     }

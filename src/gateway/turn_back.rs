@@ -5,13 +5,11 @@
 //! active any more, so a return happens once per version; where nothing came of it, the next attempt
 //! waits. Who meets a return that is under way waits for it, and for nobody else's.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
 use super::Gateway;
-use super::directory::Route;
+use super::home::Route;
 use crate::credentials::Lives;
 use crate::domain::actor::Actor;
 use crate::domain::audit::AuditEvent;
@@ -25,14 +23,14 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// The retiring version behind an active one.
 pub(super) struct WayBack {
-    account: Arc<Account>,
+    account: Account,
     grace_ends: Timestamp,
     /// One attempt at a time; when the last one came to nothing.
     failed_at: Mutex<Option<Timestamp>>,
 }
 
 impl WayBack {
-    pub(super) fn new(account: Arc<Account>, grace_ends: Timestamp) -> Self {
+    pub(super) fn new(account: Account, grace_ends: Timestamp) -> Self {
         Self {
             account,
             grace_ends,
@@ -84,9 +82,10 @@ impl Gateway {
     /// Whether another version is active by now than the one of a route.
     fn was_replaced(&self, call: &AuthorizedCall<'_>, route: &Route) -> bool {
         let directory = self.directory.load();
-        let place = directory.place(call.tenant());
-        let active = place.and_then(|place| place.route(&call.tool().provider));
-        active.is_some_and(|active| active.account.credential.id != route.account.credential.id)
+        directory.place(call.tenant()).is_some_and(|place| {
+            let active = place.route(&call.tool().provider);
+            active.is_some_and(|active| active.account.credential.id != route.account.credential.id)
+        })
     }
 
     /// Makes the change and its record durable together, unless things have changed otherwise.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::directory::{Directory, Place};
+use super::authenticate::{self, Holder};
+use super::directory::Directory;
 use super::edition::Edition;
 use super::error::Refusal;
+use super::home::Here;
 use super::resolve::Selection;
-use super::{Gateway, authenticate, resolve};
+use super::{Gateway, resolve};
 use crate::catalog::Entry;
 use crate::domain::bearer_secret::PresentedKey;
 use crate::domain::organization::OrganizationSlug;
@@ -22,15 +24,15 @@ use crate::domain::tool::Tool;
 /// An authenticated principal, and the directory that knew it.
 pub struct Arrival {
     directory: Arc<Directory>,
-    principal: Arc<Principal>,
+    principal: Arc<Holder>,
 }
 
 /// An authenticated principal at one tenant. Cheap to clone.
 #[derive(Clone)]
 pub struct Visit {
-    pub(super) principal: Arc<Principal>,
+    pub(super) principal: Arc<Holder>,
     pub(super) filter: Arc<ToolFilter>,
-    pub(super) place: Arc<Place>,
+    pub(super) place: Here,
     pub(super) edition: Arc<Edition>,
 }
 
@@ -48,7 +50,7 @@ impl Gateway {
     /// Whose key this is.
     pub fn authenticate(&self, presented: Option<&PresentedKey>) -> Result<Arrival, Refusal> {
         let directory = self.directory.load_full();
-        let principal = authenticate::principal(&directory, presented, self.clock.now())?;
+        let principal = authenticate::holder(&directory, presented, self.clock.now())?;
         Ok(Arrival {
             directory,
             principal,
@@ -58,9 +60,9 @@ impl Gateway {
     /// The same visit by what holds now, if its key still opens the tenant.
     pub fn revisit(&self, visit: &Visit) -> Result<Visit, Refusal> {
         let directory = self.directory.load_full();
-        let key = directory.key(&visit.principal.id);
-        let key = key.filter(|key| !key.principal.is_expired(self.clock.now()));
-        let principal = key.ok_or(Refusal::Unauthenticated)?.principal.clone();
+        let holder = directory.holder(&visit.principal.id);
+        let holder = holder.filter(|holder| !holder.is_expired(self.clock.now()));
+        let principal = holder.ok_or(Refusal::Unauthenticated)?.clone();
         let tenant = visit.tenant();
         let selection = Selection {
             organization: Some(tenant.slug.clone()),
@@ -92,16 +94,16 @@ impl Gateway {
             ends_at: None,
             revoked: false,
         };
-        let principal = Arc::new(Principal {
+        let principal = Principal {
             kind: PrincipalKind::Local,
             id: user.into(),
             name: user.into(),
             grants: smallvec![grant],
             expires_at: None,
-        });
+        };
         Ok(Arrival {
             directory,
-            principal,
+            principal: Arc::new(Holder::without_key(principal)),
         })
     }
 

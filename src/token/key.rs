@@ -1,8 +1,6 @@
 //! Keys: credentials that requests carry as they are. Nobody logs in with one, so the answers to
 //! requests, and a probe where the flow has one, are all that tells whether it is good.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 
 use super::error::Asked;
@@ -63,7 +61,7 @@ impl Tokens {
     pub async fn is_way_back(
         &self,
         call: &AuthorizedCall<'_>,
-        former: &Arc<Account>,
+        former: &Account,
         present: &Account,
     ) -> bool {
         let refused = |error: LoginError| error.refusal().is_some();

@@ -5,6 +5,7 @@ mod answer;
 pub(super) mod request;
 mod values;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +13,9 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use smallvec::SmallVec;
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::error::{Asked, LoginError};
 use super::kept::KeptToken;
@@ -31,6 +34,7 @@ const MAX_ANSWER: usize = 64 * 1024;
 const SKEW: SignedDuration = SignedDuration::from_secs(30);
 
 /// Where a tenant logs in.
+#[derive(Clone)]
 pub struct LoginSite {
     pub provider: Arc<Provider>,
     pub base_url: Arc<Url>,
@@ -278,32 +282,45 @@ fn check_fields(
 fn headers(
     provider: &Provider,
     values: &LoginValues<'_>,
-) -> Result<Box<[AppliedHeader]>, LoginError> {
-    let mut texts: Vec<Bytes> = Vec::new();
-    let applied = provider.headers.iter().filter_map(|rule| {
+) -> Result<SmallVec<[AppliedHeader; 3]>, LoginError> {
+    let rendered = provider.headers.iter().filter_map(|rule| {
         let text = request::rendered(&rule.value, values).transpose()?;
-        Some(text.and_then(|text| {
-            let text = kept_once(text.as_bytes(), &texts);
-            texts.push(text.clone());
-            Ok(AppliedHeader {
-                place: rule.place.clone(),
-                value: request::sensitive(text)?,
-            })
-        }))
+        Some(text.map(|text| (&rule.place, text)))
+    });
+    let rendered = rendered.collect::<Result<Vec<_>, _>>()?;
+    let most = rendered.iter().map(|(_, text)| text.len()).sum();
+    let mut texts = HeaderTexts(Zeroizing::new(Vec::with_capacity(most)));
+    let parts: Vec<_> = rendered
+        .iter()
+        .map(|(place, text)| (*place, texts.add(text.as_bytes())))
+        .collect();
+    let texts = Bytes::copy_from_slice(&texts.0);
+    let applied = parts.into_iter().map(|(place, part)| {
+        Ok(AppliedHeader {
+            place: place.clone(),
+            value: request::sensitive(texts.slice(part))?,
+        })
     });
     applied.collect()
 }
 
-/// A header's text, as a part of an earlier one that has it: tokens are long, and profiles may send
-/// one in several headers.
-fn kept_once(text: &[u8], earlier: &[Bytes]) -> Bytes {
-    let part = |kept: &Bytes| {
-        let mut parts = kept.windows(text.len().max(1));
-        let start = parts.position(|part| part == text)?;
-        Some(kept.slice(start..start + text.len()))
-    };
-    let found = earlier.iter().find_map(part);
-    found.unwrap_or_else(|| Bytes::copy_from_slice(text))
+/// The texts of a token's headers, one after the other; what one of them has is no other's again: tokens are
+/// long, and profiles may send one in several headers.
+struct HeaderTexts(Zeroizing<Vec<u8>>);
+
+impl HeaderTexts {
+    /// Where the text is.
+    fn add(&mut self, text: &[u8]) -> Range<usize> {
+        let mut parts = self.0.windows(text.len().max(1));
+        let start = match parts.position(|part| part == text) {
+            Some(start) => start,
+            None => {
+                self.0.extend_from_slice(text);
+                self.0.len() - text.len()
+            }
+        };
+        start..start + text.len()
+    }
 }
 
 fn refresh(

@@ -13,6 +13,7 @@
 //! and a 401 ends it as ever. The gate is per credential version, so
 //! one tenant's failing login never makes another's calls wait.
 
+mod account;
 mod backoff;
 mod error;
 #[cfg(fuzzing)]
@@ -25,7 +26,6 @@ mod meters;
 mod shortcut;
 mod watch;
 
-use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,11 +35,11 @@ use jiff::Timestamp;
 use moka::future::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+pub use account::Account;
 use backoff::Backoff;
 pub use error::LoginError;
 pub use login::{Login, LoginOutcome, LoginSite};
 pub use meters::LoginMeters;
-use shortcut::Shortcut;
 pub use watch::{LoginWatch, SeenLogins};
 
 use crate::domain::bearer::Bearer;
@@ -56,18 +56,9 @@ const MAX_SLOTS: u64 = 100_000;
 /// A slot that nobody used for this long is dropped, and its token with it.
 const IDLE_SLOT: Duration = Duration::from_secs(3600);
 
-/// A tenant's credential at a provider, and where it logs in.
-pub struct Account {
-    pub credential: CredentialRef,
-    pub site: LoginSite,
-    pub meters: Arc<LoginMeters>,
-    shortcut: Shortcut,
-    pub watch: Arc<LoginWatch>,
-}
-
 /// A login to be made, and the request that it is made for.
 struct Errand {
-    account: Arc<Account>,
+    account: Account,
     origin: Origin,
 }
 
@@ -93,36 +84,6 @@ struct Work {
     clock: SharedClock,
 }
 
-impl Account {
-    pub fn new(
-        credential: CredentialRef,
-        site: LoginSite,
-        meters: Arc<LoginMeters>,
-        watch: Arc<LoginWatch>,
-    ) -> Self {
-        Self {
-            credential,
-            site,
-            meters,
-            shortcut: Shortcut::default(),
-            watch,
-        }
-    }
-
-    /// Looks at what a call is going to need of it, and at the token if there is one. Nothing of it is
-    /// handed out: that takes an authorized call.
-    pub fn fetch(&self, now: Timestamp) {
-        black_box((self.credential.id, Arc::as_ptr(&self.site.base_url)));
-        let Some(slot) = self.shortcut.slot(now) else {
-            return;
-        };
-        if let Some(token) = &*slot.current.load() {
-            black_box(token.expires_at);
-            token.headers.fetch();
-        }
-    }
-}
-
 impl Tokens {
     pub fn new(login: Login, source: Arc<dyn CredentialSource>, clock: SharedClock) -> Self {
         let slots = Cache::builder()
@@ -143,7 +104,7 @@ impl Tokens {
     pub async fn bearer(
         &self,
         call: &AuthorizedCall<'_>,
-        account: &Arc<Account>,
+        account: &Account,
     ) -> Result<Bearer, LoginError> {
         let now = self.work.clock.now();
         let slot = match account.shortcut.slot(now) {
@@ -158,7 +119,7 @@ impl Tokens {
             Some(token) => {
                 account.meters.hit();
                 if token.is_due(now) {
-                    self.renew_in_background(&slot, &token, Errand::new(account, call));
+                    self.renew_in_background((&slot, &token), account, call);
                 }
                 token
             }
@@ -223,11 +184,17 @@ impl Tokens {
         }
     }
 
-    fn renew_in_background(&self, slot: &Arc<Slot>, token: &Arc<LoginOutcome>, errand: Errand) {
+    fn renew_in_background(
+        &self,
+        (slot, token): (&Arc<Slot>, &Arc<LoginOutcome>),
+        account: &Account,
+        call: &AuthorizedCall<'_>,
+    ) {
         if slot.renewing.swap(true, Ordering::AcqRel) {
             return;
         }
-        errand.account.meters.renewal();
+        account.meters.renewal();
+        let errand = Errand::new(account, call);
         let (work, slot, token) = (self.work.clone(), slot.clone(), token.clone());
         tokio::spawn(async move {
             let _renewing = Renewing(&slot);
@@ -237,7 +204,7 @@ impl Tokens {
 }
 
 impl Errand {
-    fn new(account: &Arc<Account>, call: &AuthorizedCall<'_>) -> Self {
+    fn new(account: &Account, call: &AuthorizedCall<'_>) -> Self {
         Self {
             account: account.clone(),
             origin: call.origin().clone(),
