@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! open:   configuration → profiles → lock → key ring → the database's key check → database → App
-//! start:  exposure, certificates → listeners → directory → tokens, upstream → gateway → Running
+//! start:  exposure, certificates → listeners → directory → tokens, upstream → gateway → Running;
+//!         calls on the process's threads, all else on those of housekeeping
 //! reload: profiles, [providers] and [limits] → gateway, listeners
 //! stop:   listeners finish what is in flight → watcher, bookkeeper, graces, reminders, recorder →
 //!         traces → database
@@ -17,6 +18,7 @@ mod complaint;
 mod edge;
 mod graces;
 mod hardening;
+mod housekeeping;
 mod install;
 mod limits;
 mod listeners;
@@ -122,6 +124,8 @@ pub enum AppError {
     Admin(#[from] AdminError),
     #[error(transparent)]
     Backup(#[from] BackupError),
+    #[error("no thread for what goes on beside the calls: {0}")]
+    Housekeeping(std::io::Error),
     #[error("HTTP client: {0}")]
     Net(#[from] reqwest::Error),
     #[error(

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
+use super::housekeeping::Housekeeping;
 use super::limits::{self, EdgeLimits};
 use super::reload::Reloader;
 use super::reminders::{self, ReminderMeters};
@@ -42,6 +43,7 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
     /// Calls are recorded until the last one has ended.
     records: (watch::Sender<bool>, JoinHandle<()>),
+    _housekeeping: Housekeeping,
     _serving: DatabaseLock,
 }
 
@@ -61,12 +63,16 @@ impl App {
             edge::routes(&self, (&gateway, &limits), &meters, (tracer, &signal));
         let (mcp_settings, admin_settings) = edge::settings(&self.loaded, &limits, &meters);
         let reloader = Arc::new(Reloader::new(&self, gateway.clone(), limits));
+        let housekeeping = Housekeeping::start().map_err(AppError::Housekeeping)?;
         let mut tasks = listeners.mcp.serve(mcp_routes, mcp_settings, &signal);
-        tasks.extend(listeners.admin.serve(admin_routes, admin_settings, &signal));
-        tasks.extend(self.background(&gateway, &meters, &signal));
         let (records, recorded) = watch::channel(false);
-        let recorder = tokio::spawn(recorder::keep(gateway.clone(), recorded));
-        tasks.push(tokio::spawn(reloader.clone().keep(signal)));
+        let recorder = {
+            let _beside_calls = housekeeping.enter();
+            tasks.extend(listeners.admin.serve(admin_routes, admin_settings, &signal));
+            tasks.extend(self.background(&gateway, &meters, &signal));
+            tasks.push(tokio::spawn(reloader.clone().keep(signal)));
+            tokio::spawn(recorder::keep(gateway.clone(), recorded))
+        };
         tracing::info!(%mcp, %admin, "serving");
         Ok(Running {
             mcp,
@@ -78,6 +84,7 @@ impl App {
             traces,
             tasks,
             records: (records, recorder),
+            _housekeeping: housekeeping,
             _serving: serving,
         })
     }
@@ -94,7 +101,7 @@ impl App {
         Ok(DatabaseLock::serving(&database)?)
     }
 
-    /// What goes on beside the serving.
+    /// What goes on beside the serving, in the runtime that is entered.
     fn background(
         &self,
         gateway: &Arc<Gateway>,
