@@ -1,5 +1,5 @@
-//! Writes down what tenants used and how their credentials do: every five seconds, where that takes
-//! long less often, and when the gateway stops. How many calls credentials had, and nothing else that is
+//! Writes down what tenants used and how their credentials do: every five seconds, where there are many
+//! less often, and when the gateway stops. How many calls credentials had, and nothing else that is
 //! new, is written less often where there are many. A crash loses no more than that from the day's count.
 
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::gateway::{Gateway, Told};
 use crate::store::StoreError;
 
 const PERIOD: Duration = Duration::from_secs(5);
-/// Of thousands of tenants writing takes long: it has a hundredth of the time.
-const SHARE: u32 = 100;
+/// After each row that was written: some 30 µs of work have a hundredth of the time.
+const PER_ROW: Duration = Duration::from_millis(3);
 const LONGEST_PERIOD: Duration = Duration::from_secs(30);
 /// How many calls a profile had, and nothing else that is new of it, waits so long for each profile that was
 /// written down.
@@ -47,12 +47,12 @@ pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
         let saved = save(&gateway, what, beat).await;
         gateway.note_writes(saved.is_ok());
         match saved {
-            Ok(profiles) => {
+            Ok(Saved { used, profiles }) => {
                 complaint.end();
                 if what == Told::Numbers {
                     numbers = begun + wait_for_numbers(profiles);
                 }
-                period = (begun.elapsed() * SHARE).clamp(PERIOD, LONGEST_PERIOD);
+                period = period_after(used + profiles);
                 beaten = if beat { begun } else { beaten };
             }
             Err(error) => {
@@ -65,20 +65,36 @@ pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
     }
 }
 
-/// Until mere numbers are written again, after those of so many profiles.
-fn wait_for_numbers(profiles: usize) -> Duration {
-    let profiles = u32::try_from(profiles).unwrap_or(u32::MAX);
-    PER_PROFILE.saturating_mul(profiles).min(LONGEST_WAIT)
+/// Until the next save, after one of so many rows. What it took says nothing: on a busy machine a single
+/// row takes long.
+fn period_after(rows: usize) -> Duration {
+    times(PER_ROW, rows).clamp(PERIOD, LONGEST_PERIOD)
 }
 
-/// Says how many profiles there was something to tell of.
-async fn save(gateway: &Gateway, what: Told, beat: bool) -> Result<usize, StoreError> {
-    gateway.save_usage().await?;
+/// Until mere numbers are written again, after those of so many profiles.
+fn wait_for_numbers(profiles: usize) -> Duration {
+    times(PER_PROFILE, profiles).min(LONGEST_WAIT)
+}
+
+fn times(each: Duration, count: usize) -> Duration {
+    each.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// Rows that a save wrote.
+struct Saved {
+    /// Of what tenants used.
+    used: usize,
+    /// Of how profiles do.
+    profiles: usize,
+}
+
+async fn save(gateway: &Gateway, what: Told, beat: bool) -> Result<Saved, StoreError> {
+    let used = gateway.save_usage().await?;
     let profiles = gateway.save_health(what).await?;
     if beat {
         gateway.beat().await?;
     }
-    Ok(profiles)
+    Ok(Saved { used, profiles })
 }
 
 /// What was used since it was last written, for the last time.
@@ -103,6 +119,14 @@ pub(super) async fn close(gateway: &Gateway) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_save_of_many_is_rarer() {
+        assert_eq!(period_after(0), PERIOD);
+        assert_eq!(period_after(1_000), PERIOD);
+        assert_eq!(period_after(4_000), Duration::from_secs(12));
+        assert_eq!(period_after(usize::MAX), LONGEST_PERIOD);
+    }
 
     #[test]
     fn numbers_of_many_are_written_less_often_but_every_five_minutes() {

@@ -29,18 +29,19 @@ pub(super) async fn of_today(
 }
 
 impl Gateway {
-    /// Writes down what was used since the last time. What cannot be written now is kept for the
-    /// next time.
-    pub async fn save_usage(&self) -> Result<(), StoreError> {
+    /// Writes down what was used since the last time; says how many rows that took. What cannot be
+    /// written now is kept for the next time.
+    pub async fn save_usage(&self) -> Result<usize, StoreError> {
         let unsaved = self.admission.take_unsaved();
         if unsaved.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
+        let rows = unsaved.len();
         let written = self.write_usage(&unsaved).await;
         if written.is_err() {
             self.admission.put_back(unsaved);
         }
-        written
+        written.map(|()| rows)
     }
 
     async fn write_usage(&self, unsaved: &[(Tenant, Usage)]) -> Result<(), StoreError> {
