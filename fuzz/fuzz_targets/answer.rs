@@ -92,7 +92,7 @@ fn outcome(entry: &Entry, rule: &ResponseRule, reply: UpstreamReply) -> CallOutc
         tenant: tenant.clone(),
         version: CredentialVersionId(Uuid::from_u128(2)),
         generation: 1,
-        headers: headers.into(),
+        headers: headers.into_iter().collect(),
     };
     let bearer = Bearer::for_call(&call, token.into());
     let provider = CATALOG.provider("acme").expect("the provider");
