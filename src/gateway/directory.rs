@@ -264,13 +264,8 @@ fn route(
         );
         return None;
     };
-    let tenant = Tenant {
-        organization: home.id,
-        slug: home.slug.clone(),
-        environment: environment.clone(),
-    };
     let key = Arc::new(ProfileKey {
-        tenant,
+        tenant: home.tenant(environment),
         provider: provider.name.clone(),
     });
     let health = match stored.state {

@@ -84,6 +84,15 @@ impl Home {
         }
     }
 
+    /// The organization in one of its environments.
+    pub(super) fn tenant(&self, environment: &Environment) -> Tenant {
+        Tenant {
+            organization: self.id,
+            slug: self.slug.clone(),
+            environment: environment.clone(),
+        }
+    }
+
     /// Adds the settings of an environment, before its place.
     pub(super) fn set(&mut self, environment: Environment, settings: TenantSettings) {
         self.settings.push((environment, Arc::new(settings)));
@@ -146,11 +155,7 @@ impl Home {
     pub(super) fn bare_place(&self, environment: &Environment, revision: i64) -> Here {
         let place = Place {
             revision,
-            tenant: Tenant {
-                organization: self.id,
-                slug: self.slug.clone(),
-                environment: environment.clone(),
-            },
+            tenant: self.tenant(environment),
             settings: self.settings(environment),
             routes: SmallVec::new(),
             gate: None,
