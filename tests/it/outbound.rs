@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use locum::net::{Lookup, Resolver};
+use rustix::process::Signal;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::TestApp;
 use crate::support::client::{McpClient, Reply};
-use crate::support::process::serve_logged;
+use crate::support::process::{end, serve_logged};
 use crate::support::program::{Program, write_private};
 use crate::support::raw::{Kind, Play, RawUpstream};
 use crate::support::upstream_tls::{self as tls, Authority};
@@ -267,9 +268,11 @@ async fn the_log_tells_operators_which_host_and_why() {
     program.configure_upstream(&format!("https://{address}"));
     program.organization("north", &["dev"]).await;
     let key = program.key(&["north"]).await;
-    let (server, log) = serve_logged(&program, &[]).await;
+    let (mut server, log) = serve_logged(&program, &[]).await;
     let reply = read(&McpClient::new(&server.url, &key)).await;
     assert_eq!(reply.failure()["error_code"], "login_unavailable");
+    // The log has a thread of its own, which may be behind until the end.
+    assert!(end(&mut server.child, Signal::TERM).await.success());
     let log = std::fs::read_to_string(log).unwrap();
     let line = log.lines().find(|line| line.contains("cannot be reached"));
     let line: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
