@@ -28,7 +28,8 @@
 //!
 //! [`domain::call::AuthorizedCall`] is the only key to a bearer and to the upstream, and its only
 //! constructor checks the principal's grants: the compiler keeps the order of steps 6 to 9. A call
-//! with a cached token takes no lock that tenants share, reads no database and opens no secret. What
+//! with a cached token takes no lock that tenants share, reads no database and opens no secret; and
+//! of a tenant among thousands it asks for memory before it needs it ([`domain::ahead`]). What
 //! profiles and limits say can change while the gateway serves: the directory that a request arrives at
 //! is of one edition of them, and the request keeps it to its end.
 //!

@@ -88,7 +88,7 @@ fn check_key(request: &http::request::Parts) {
     let header = header
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let is_issued = presented.is_some_and(|key| key.matches(&ISSUED.hash));
+    let is_issued = presented.is_some_and(|key| key.hash().matches(&ISSUED.hash));
     if is_issued {
         let (scheme, key) = header.split_once(' ').expect("a scheme");
         assert!(scheme.eq_ignore_ascii_case("bearer") && key.trim_start_matches(' ') == issued);

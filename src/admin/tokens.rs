@@ -147,10 +147,11 @@ impl Admin {
     /// Whose token this is: an actor, if it still works.
     pub async fn authenticate(
         &self,
-        presented: &PresentedKey,
+        presented: &PresentedKey<'_>,
     ) -> Result<Option<Actor>, AdminError> {
         let row = self.store.admin_token(presented.id()).await?;
-        let row = row.filter(|row| presented.matches(&row.hash) && self.state_of(row) == "active");
+        let hash = presented.hash();
+        let row = row.filter(|row| hash.matches(&row.hash) && self.state_of(row) == "active");
         Ok(row.map(|row| Actor::Token {
             id: row.id,
             name: row.name,

@@ -1,11 +1,11 @@
 //! [`Bearer`]: what a token becomes on the way upstream: headers, bound to a tenant.
 
-use std::hint::black_box;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use smallvec::SmallVec;
 
+use super::ahead;
 use super::call::AuthorizedCall;
 use super::credential::CredentialVersionId;
 use super::header::secrets_in;
@@ -35,17 +35,18 @@ pub struct TokenHeaders {
     pub headers: SmallVec<[AppliedHeader; 3]>,
 }
 
-/// What a processor's cache fetches at once, in bytes.
-const LINE: usize = 64;
-
 impl TokenHeaders {
-    /// Looks at all that a request is going to need of it.
-    pub fn fetch(&self) {
-        black_box((self.tenant.organization, self.generation));
+    /// Asks for it, but for its texts.
+    pub fn ahead(&self) {
+        ahead::piece(&self.tenant);
+        ahead::piece(&self.generation);
+        ahead::piece(&self.headers);
+    }
+
+    /// Asks for the texts of its headers.
+    pub fn texts_ahead(&self) {
         for header in &self.headers {
-            let text = header.value.as_bytes();
-            let lines = text.iter().step_by(LINE).chain(text.last());
-            black_box(lines.fold(0, |all, byte| all ^ byte));
+            ahead::text(header.value.as_bytes());
         }
     }
 

@@ -14,7 +14,6 @@ use std::fmt::Write;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
-use smol_str::SmolStr;
 use subtle::ConstantTimeEq;
 
 /// What a secret is for.
@@ -72,14 +71,14 @@ impl IssuedSecret {
 }
 
 /// A secret as a client presents it: well-formed, not yet known to be anyone's.
-pub struct PresentedKey {
-    id: SmolStr,
-    hash: SecretHash,
+pub struct PresentedKey<'a> {
+    id: &'a str,
+    text: &'a str,
 }
 
-impl PresentedKey {
+impl<'a> PresentedKey<'a> {
     /// Checks form and checksum of a text of that kind.
-    pub fn parse(kind: SecretKind, text: &str) -> Option<Self> {
+    pub fn parse(kind: SecretKind, text: &'a str) -> Option<Self> {
         let rest = text.strip_prefix(kind.prefix())?;
         let (id, secret) = rest.split_once('_')?;
         let hexadecimal = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
@@ -91,20 +90,27 @@ impl PresentedKey {
             return None;
         }
         let (signed, sum) = text.split_at_checked(text.len() - CHECKSUM_LENGTH)?;
-        (checksum(signed) == sum).then(|| Self {
-            id: id.into(),
-            hash: hash(text),
-        })
+        (checksum(signed) == sum).then_some(Self { id, text })
     }
 
     /// The public id, under which to look the stored hash up.
-    pub fn id(&self) -> &str {
-        &self.id
+    pub fn id(&self) -> &'a str {
+        self.id
     }
 
+    /// What to compare with the stored hash.
+    pub fn hash(&self) -> PresentedHash {
+        PresentedHash(hash(self.text))
+    }
+}
+
+/// SHA-256 of a presented secret.
+pub struct PresentedHash(SecretHash);
+
+impl PresentedHash {
     /// Whether this is the secret with that hash; takes the same time whatever the answer.
     pub fn matches(&self, stored: &SecretHash) -> bool {
-        self.hash.ct_eq(stored).into()
+        self.0.ct_eq(stored).into()
     }
 }
 
@@ -141,8 +147,8 @@ mod tests {
         let text = reveal(&issued.secret);
         let presented = PresentedKey::parse(SecretKind::GatewayKey, text).unwrap();
         assert_eq!(presented.id(), issued.id);
-        assert!(presented.matches(&issued.hash));
-        assert!(!presented.matches(&[0; 32]));
+        assert!(presented.hash().matches(&issued.hash));
+        assert!(!presented.hash().matches(&[0; 32]));
         assert!(PresentedKey::parse(SecretKind::AdminToken, text).is_none());
     }
 

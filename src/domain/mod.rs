@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod address;
+pub mod ahead;
 pub mod audit;
 pub mod bearer;
 pub mod bearer_secret;

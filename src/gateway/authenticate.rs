@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::home::Home;
 use super::{Directory, Refusal};
-use crate::domain::bearer_secret::{PresentedKey, SecretHash};
+use crate::domain::ahead;
+use crate::domain::bearer_secret::{PresentedHash, PresentedKey, SecretHash};
 use crate::domain::principal::Principal;
 
 /// A principal, and what shows that it is the one: in one piece of memory, as each call reads both.
@@ -14,25 +16,43 @@ pub(super) struct Holder {
     principal: Principal,
     /// Of its key, where it comes with one.
     hash: Option<SecretHash>,
+    /// Of the only organization that it may act for, where there is one: most come for that one.
+    home: Option<Arc<Home>>,
 }
 
 impl Holder {
-    pub(super) fn of_key(principal: Principal, hash: SecretHash) -> Self {
+    pub(super) fn of_key(principal: Principal, hash: SecretHash, home: Option<Arc<Home>>) -> Self {
         Self {
             principal,
             hash: Some(hash),
+            home,
         }
     }
 
-    /// Somebody whom no key would prove.
-    pub(super) fn without_key(principal: Principal) -> Self {
+    /// Somebody whom no key would prove, for one organization.
+    pub(super) fn without_key(principal: Principal, home: Arc<Home>) -> Self {
         Self {
             principal,
             hash: None,
+            home: Some(home),
         }
     }
 
-    fn has(&self, presented: &PresentedKey) -> bool {
+    /// The home of the only organization that it may act for, where there is one.
+    pub(super) fn home(&self) -> Option<&Arc<Home>> {
+        self.home.as_ref()
+    }
+
+    /// Asks for it ahead of the proof, and for its home.
+    fn ahead(&self) {
+        ahead::piece(&self.principal);
+        ahead::piece(&self.hash);
+        if let Some(home) = &self.home {
+            home.ahead();
+        }
+    }
+
+    fn has(&self, presented: &PresentedHash) -> bool {
         let hash = self.hash.as_ref();
         hash.is_some_and(|hash| presented.matches(hash))
     }
@@ -49,13 +69,18 @@ impl Deref for Holder {
 /// Unknown, revoked, wrong and expired keys look alike from outside.
 pub(super) fn holder(
     directory: &Directory,
-    presented: Option<&PresentedKey>,
+    presented: Option<&PresentedKey<'_>>,
     now: Timestamp,
 ) -> Result<Arc<Holder>, Refusal> {
     let presented = presented.ok_or(Refusal::Unauthenticated)?;
-    directory
-        .holder(presented.id())
-        .filter(|holder| holder.has(presented))
+    let named = directory.holder(presented.id());
+    if let Some(holder) = named {
+        holder.ahead();
+    }
+    // While this goes on, it is on its way; and it takes as long without it.
+    let hash = presented.hash();
+    named
+        .filter(|holder| holder.has(&hash))
         .filter(|holder| !holder.is_expired(now))
         .cloned()
         .ok_or(Refusal::Unauthenticated)

@@ -15,7 +15,7 @@ use crate::domain::principal::PrincipalKind;
 use crate::domain::provider::ResultShape;
 use crate::domain::span::Attribute;
 use crate::domain::tool::{ResponseRule, Run};
-use crate::token::LoginError;
+use crate::token::{Ahead, LoginError};
 use crate::upstream::{Asked, UpstreamError, UpstreamReply};
 
 /// What a call came to.
@@ -88,7 +88,10 @@ impl Gateway {
         let ongoing = edition.meters.begin(&entry.tool, environment, &self.clock);
         let (clock, started) = (&self.clock, ongoing.started());
         let route = visit.place.route(&entry.tool.provider);
-        visit.place.fetch(route, started);
+        // Where they are is known by now.
+        if let Some(route) = route {
+            route.account.ahead(started, Ahead::Headers);
+        }
         let begun = self.recorder.begin(visit, entry, origin, clock, started);
         let Ok(recording) = begun.await else {
             ongoing.end(outcome::UNRECORDED);

@@ -99,7 +99,11 @@ impl Directory {
             grants: row.grants.into(),
             expires_at: row.expires_at,
         };
-        let holder = Holder::of_key(principal, row.hash);
+        let home = match &*principal.grants {
+            [only] => self.home_by_id(only.organization).cloned(),
+            _ => None,
+        };
+        let holder = Holder::of_key(principal, row.hash, home);
         self.keys.insert(ById(Arc::new(holder)));
     }
 

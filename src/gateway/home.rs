@@ -8,9 +8,8 @@
 //!
 //! A home is one piece of memory, with its place and the place's route: of an organization among thousands
 //! each piece that a call reads is in none of the processor's caches any more. What outlives the
-//! directory is beside it: the gate, the traffic, the token.
+//! directory is beside it: the gate, the traffic, the token. All of it is asked for ahead.
 
-use std::hint::black_box;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -20,17 +19,20 @@ use smallvec::{SmallVec, smallvec};
 use super::admit::Gate;
 use super::health::{Health, Traffic};
 use super::turn_back::WayBack;
+use crate::domain::ahead::Start;
 use crate::domain::organization::{
     Organization, OrganizationId, OrganizationSlug, OrganizationState,
 };
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::{Environment, Tenant};
 use crate::domain::tenant_settings::TenantSettings;
-use crate::token::Account;
+use crate::token::{Account, Ahead};
 use crate::upstream::RequestMeters;
 
 /// An organization, and its places by environment: those with an active credential.
+#[repr(C)]
 pub(super) struct Home {
+    start: Start,
     pub id: OrganizationId,
     pub slug: OrganizationSlug,
     pub state: OrganizationState,
@@ -76,12 +78,18 @@ pub(super) struct Here {
 impl Home {
     pub(super) fn of(organization: Organization) -> Self {
         Self {
+            start: Start::default(),
             id: organization.id,
             slug: organization.slug,
             state: organization.state,
             settings: Vec::new(),
             places: SmallVec::new(),
         }
+    }
+
+    /// Asks for it ahead of a visit.
+    pub(super) fn ahead(&self) {
+        self.start.bytes(size_of::<Self>());
     }
 
     /// The organization in one of its environments.
@@ -161,6 +169,7 @@ impl Home {
             gate: None,
         };
         let home = Self {
+            start: Start::default(),
             id: self.id,
             slug: self.slug.clone(),
             state: self.state,
@@ -183,15 +192,14 @@ impl Deref for Here {
 }
 
 impl Place {
-    /// Looks at what a call on this route is going to need. Of a tenant among thousands it is in no cache of
-    /// the processor's any more: asked for together, it comes side by side; asked for as the
-    /// call goes on, one piece after the other.
-    pub(super) fn fetch(&self, route: Option<&Route>, now: Timestamp) {
-        let gate = self.gate.as_ref().map(|gate| gate.peek());
-        let traffic = route.map(|route| route.traffic.peek(now));
-        black_box((gate, traffic));
-        if let Some(route) = route {
-            route.account.fetch(now);
+    /// Asks for what its calls need, ahead of them: while a request is read and understood.
+    pub(super) fn ahead(&self, now: Timestamp) {
+        if let Some(gate) = &self.gate {
+            gate.ahead();
+        }
+        for route in &self.routes {
+            route.traffic.ahead(now);
+            route.account.ahead(now, Ahead::Token);
         }
     }
 

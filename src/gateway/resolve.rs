@@ -8,11 +8,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Refusal;
+use super::authenticate::Holder;
 use super::directory::Directory;
 use super::home::{Here, Home};
 use crate::catalog::Catalog;
 use crate::domain::organization::{OrganizationSlug, OrganizationState};
-use crate::domain::principal::{Grant, Principal, Scope};
+use crate::domain::principal::{Grant, Scope};
 use crate::domain::tenant::Environment;
 
 /// What a request names, checked for form only.
@@ -64,13 +65,13 @@ fn one<'a, T: std::str::FromStr + PartialEq>(
 /// The place of the one tenant that selection and grants leave.
 pub(super) fn place(
     directory: &Directory,
-    principal: &Principal,
+    principal: &Holder,
     selection: &Selection,
     now: Timestamp,
 ) -> Result<Here, Refusal> {
     let catalog = &directory.edition().catalog;
     let named = match &selection.organization {
-        Some(slug) => Some(directory.home(slug).ok_or(Refusal::TenantForbidden)?),
+        Some(slug) => Some(home(directory, principal, slug).ok_or(Refusal::TenantForbidden)?),
         None => None,
     };
     let grants = principal.grants.iter();
@@ -90,6 +91,16 @@ pub(super) fn place(
         (Some(_), Some(_)) => Err(Refusal::TenantRequired),
         (None, _) => Err(Refusal::TenantForbidden),
     }
+}
+
+/// The principal's own, which costs no look-up, or another organization's.
+fn home<'a>(
+    directory: &'a Directory,
+    principal: &'a Holder,
+    slug: &OrganizationSlug,
+) -> Option<&'a Arc<Home>> {
+    let own = principal.home().filter(|home| home.slug == *slug);
+    own.or_else(|| directory.home(slug))
 }
 
 /// The environments of a grant that the selection leaves, no more than two of them: they show that

@@ -8,10 +8,11 @@ use super::call::CallFailure;
 use super::home::{Place, Route};
 use super::recorder::Recording;
 use super::{Gateway, Visit};
+use crate::domain::ahead;
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::credential::CredentialVersionId;
-use crate::token::LoginError;
+use crate::token::{Ahead, LoginError};
 use crate::upstream::{Asked, UpstreamReply};
 
 /// So many versions are tried: the first, and those that took its place while the call logged in.
@@ -137,7 +138,9 @@ impl Gateway {
     ) -> Result<(Bearer, UpstreamReply), CallFailure> {
         let Errand { call, permit, .. } = errand;
         let credential = route.account.credential.id;
-        permit.check_pause(credential, self.clock.now())?;
+        let now = self.clock.now();
+        route.account.ahead(now, Ahead::Texts);
+        permit.check_pause(credential, now)?;
         let request = self
             .rest
             .form(asked, &route.account.site.base_url)
@@ -152,11 +155,17 @@ impl Gateway {
         // It may have ended while this call logged in, or waited for others that did.
         self.check_usable(place, credential)?;
         permit.request(self.clock.now())?;
-        let reply = self
+        // Of whoever waits long, what the end of the call needs is in no cache any more.
+        let sent = self
             .rest
-            .send(call, (asked, request), &bearer, &route.requests)
-            .await
-            .map_err(CallFailure::Upstream)?;
+            .send(call, (asked, request), &bearer, &route.requests);
+        let traffic = &*route.traffic;
+        let sent = ahead::before(sent, || {
+            permit.ahead();
+            traffic.ahead(now);
+            ahead::piece(&route.account);
+        });
+        let reply = sent.await.map_err(CallFailure::Upstream)?;
         let judged = self.tokens.judge(call, &route.account, reply.status);
         judged.map_err(CallFailure::Login)?;
         if let Some(wait) = reply.asks_to_wait() {

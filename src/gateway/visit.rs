@@ -48,7 +48,7 @@ pub struct ListKey {
 
 impl Gateway {
     /// Whose key this is.
-    pub fn authenticate(&self, presented: Option<&PresentedKey>) -> Result<Arrival, Refusal> {
+    pub fn authenticate(&self, presented: Option<&PresentedKey<'_>>) -> Result<Arrival, Refusal> {
         let directory = self.directory.load_full();
         let principal = authenticate::holder(&directory, presented, self.clock.now())?;
         Ok(Arrival {
@@ -83,7 +83,8 @@ impl Gateway {
     /// Somebody at the command line, for one organization.
     pub fn arrive_locally(&self, user: &str, slug: &OrganizationSlug) -> Result<Arrival, Refusal> {
         let directory = self.directory.load_full();
-        let home = directory.home(slug).ok_or(Refusal::TenantForbidden)?;
+        let home = directory.home(slug).cloned();
+        let home = home.ok_or(Refusal::TenantForbidden)?;
         let grant = Grant {
             organization: home.id,
             environments: Arc::new(Scope::All),
@@ -103,7 +104,7 @@ impl Gateway {
         };
         Ok(Arrival {
             directory,
-            principal: Arc::new(Holder::without_key(principal)),
+            principal: Arc::new(Holder::without_key(principal, home)),
         })
     }
 
@@ -113,10 +114,12 @@ impl Gateway {
             directory,
             principal,
         } = arrival;
-        let place = resolve::place(&directory, &principal, selection, self.clock.now())?;
+        let now = self.clock.now();
+        let place = resolve::place(&directory, &principal, selection, now)?;
         let grant = principal
             .grant_for(&place.tenant)
             .ok_or(Refusal::TenantForbidden)?;
+        place.ahead(now);
         let filter = grant.filter.clone();
         Ok(Visit {
             principal,

@@ -5,7 +5,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use crate::domain::bearer_secret::{PresentedKey, SecretKind};
 
 /// The secret of `Authorization: Bearer …` (RFC 6750, section 2.1), if it is formed like one.
-pub(super) fn presented(headers: &HeaderMap, kind: SecretKind) -> Option<PresentedKey> {
+pub(super) fn presented(headers: &HeaderMap, kind: SecretKind) -> Option<PresentedKey<'_>> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("bearer") {

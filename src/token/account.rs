@@ -1,6 +1,5 @@
 //! Whose tokens they are: a credential, and where it logs in.
 
-use std::hint::black_box;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -19,6 +18,14 @@ pub struct Account {
     pub watch: Arc<LoginWatch>,
 }
 
+/// Parts of a token in the order in which they can be asked for: where the next one is, is in the one before it.
+#[derive(Clone, Copy)]
+pub enum Ahead {
+    Token,
+    Headers,
+    Texts,
+}
+
 impl Account {
     pub fn new(
         credential: CredentialRef,
@@ -35,16 +42,18 @@ impl Account {
         }
     }
 
-    /// Looks at what a call is going to need of it, and at the token if there is one. Nothing of it is
-    /// handed out: that takes an authorized call.
-    pub fn fetch(&self, now: Timestamp) {
-        black_box((self.credential.id, Arc::as_ptr(&self.site.base_url)));
+    /// Asks for a part of the token, if there is one. Nothing of it is handed out: that takes an authorized
+    /// call.
+    pub fn ahead(&self, now: Timestamp, part: Ahead) {
         let Some(slot) = self.shortcut.slot(now) else {
             return;
         };
         if let Some(token) = &*slot.current.load() {
-            black_box(token.expires_at);
-            token.headers.fetch();
+            match part {
+                Ahead::Token => token.ahead(),
+                Ahead::Headers => token.headers.ahead(),
+                Ahead::Texts => token.headers.texts_ahead(),
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use super::error::{Asked, LoginError};
 use super::kept::KeptToken;
 use super::life;
+use crate::domain::ahead;
 use crate::domain::bearer::{AppliedHeader, TokenHeaders};
 use crate::domain::clock::SharedClock;
 use crate::domain::credential::{OpenedCredential, SecretFields};
@@ -69,6 +70,13 @@ impl LoginOutcome {
             renew_at: Timestamp::MAX,
             refresh: None,
         }
+    }
+
+    /// Asks for what a call needs of it.
+    pub(super) fn ahead(&self) {
+        ahead::piece(&self.headers);
+        ahead::piece(&self.expires_at);
+        ahead::piece(&self.renew_at);
     }
 
     pub(super) fn generation(&self) -> u64 {

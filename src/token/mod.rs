@@ -35,7 +35,7 @@ use jiff::Timestamp;
 use moka::future::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-pub use account::Account;
+pub use account::{Account, Ahead};
 use backoff::Backoff;
 pub use error::LoginError;
 pub use login::{Login, LoginOutcome, LoginSite};

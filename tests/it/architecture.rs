@@ -103,6 +103,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ),
     ("lettre", &["notify/smtp"]),
     ("maud", &["notify/mail.rs"]),
+    ("prefetch_index", &["domain/ahead.rs"]),
     ("jaq_core", &["domain/jq"]),
     ("jaq_json", &["domain/jq"]),
     ("jaq_std", &["domain/jq"]),

@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use book::Book;
 use slots::{Crowded, Slot, Slots};
 
+use crate::domain::ahead;
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::limits::{LimitSettings, TenantLimits};
 use crate::domain::live::Live;
@@ -229,9 +230,10 @@ impl Gate {
         }
     }
 
-    /// What a call is going to need of it.
-    pub(super) fn peek(&self) -> impl Sized {
-        (self.slots.peek(), self.book.is_poisoned())
+    /// Asks for what a call is going to need of it.
+    pub(super) fn ahead(&self) {
+        ahead::piece(&self.slots);
+        ahead::piece(&self.book);
     }
 
     fn set_limits(&self, limits: TenantLimits) {
@@ -257,6 +259,11 @@ impl Gate {
 }
 
 impl Permit<'_> {
+    /// Asks for what the end of its call needs.
+    pub(super) fn ahead(&self) {
+        self.gate.ahead();
+    }
+
     /// Whether the upstream lets this credential's requests in.
     pub(super) fn check_pause(
         &self,

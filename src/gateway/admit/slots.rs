@@ -76,11 +76,6 @@ impl<K: Clone + Eq + Hash> Slots<K> {
         self.serve(&mut lines);
     }
 
-    /// How many are free, as far as one look tells.
-    pub(super) fn peek(&self) -> i64 {
-        self.free.load(Ordering::Relaxed)
-    }
-
     /// A slot that is free now, if nobody waits for one.
     pub(super) fn try_take(&self) -> Option<Slot<'_, K>> {
         let free = self.waiting.load(Ordering::SeqCst) == 0 && self.decrement();

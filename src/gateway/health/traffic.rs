@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use crate::domain::ahead;
+
 const COUNTERS: usize = 12;
 const SECONDS: i64 = 300;
 /// Calls and errors have 24 bits each, and stay at their largest number.
@@ -30,10 +32,10 @@ impl Traffic {
         let _ = self.0[counter].fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted);
     }
 
-    /// What a call is going to count in.
-    pub(in crate::gateway) fn peek(&self, now: Timestamp) -> u64 {
+    /// Asks for what a call is going to count in.
+    pub(in crate::gateway) fn ahead(&self, now: Timestamp) {
         let (_, counter) = place(now);
-        self.0[counter].load(Ordering::Relaxed)
+        ahead::one_of(&self.0, counter);
     }
 
     /// Of the five minutes that are under way, and of the 55 before.

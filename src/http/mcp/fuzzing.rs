@@ -49,7 +49,7 @@ pub fn selection(parts: &Parts, settings: &McpSettings) -> Option<Selection> {
     headers::selection(parts, settings).ok()
 }
 
-pub fn presented_key(headers: &HeaderMap) -> Option<PresentedKey> {
+pub fn presented_key(headers: &HeaderMap) -> Option<PresentedKey<'_>> {
     bearer::presented(headers, SecretKind::GatewayKey)
 }
 

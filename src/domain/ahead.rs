@@ -1,0 +1,111 @@
+//! Memory asked for ahead of its use.
+//!
+//! Of a tenant among thousands nothing is in the processor's caches any more, and a call that comes to a piece
+//! of it waits for main memory. A prefetch waits for nothing: what was asked for early is there when
+//! the call comes to it. It reads nothing either, so nothing but time depends on it.
+
+use std::future::poll_fn;
+use std::pin::pin;
+
+use prefetch_index::prefetch_index;
+
+/// What a processor's cache fetches at once, in bytes.
+const LINE: usize = 64;
+
+/// Asks for the beginning and the end of a small piece: two lines at most are all of it.
+pub fn piece<T>(piece: &T) {
+    let piece = std::slice::from_ref(piece);
+    prefetch_index(piece, 0);
+    prefetch_index(piece, 1);
+}
+
+/// Asks for one of several.
+pub fn one_of<T>(pieces: &[T], index: usize) {
+    prefetch_index(pieces, index);
+}
+
+/// Asks for a text.
+pub fn text(text: &[u8]) {
+    lines(text, text.len());
+}
+
+/// Where a large piece begins: the first field of a struct whose fields lie in the order in which they are
+/// written (`repr(C)`).
+#[derive(Default)]
+pub struct Start([u8; 0]);
+
+impl Start {
+    /// Asks for so many bytes from here.
+    pub fn bytes(&self, length: usize) {
+        lines(&self.0, length);
+    }
+}
+
+/// Waits for what has to be waited for, and asks for memory whenever there is news of it: what was in the
+/// caches when the waiting began is there no more.
+pub async fn before<F: Future>(awaited: F, ask: impl Fn()) -> F::Output {
+    let mut awaited = pin!(awaited);
+    poll_fn(|context| {
+        ask();
+        awaited.as_mut().poll(context)
+    })
+    .await
+}
+
+/// `length` may be more than `from` has: a prefetch of what is not there does nothing.
+fn lines(from: &[u8], length: usize) {
+    for at in (0..length).step_by(LINE) {
+        prefetch_index(from, at);
+    }
+    prefetch_index(from, length.saturating_sub(1));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    #[test]
+    fn whoever_waits_asks_before_each_look() {
+        let (asked, looks) = (Cell::new(0), Cell::new(0));
+        let answer = poll_fn(|_| {
+            looks.set(looks.get() + 1);
+            assert_eq!(asked.get(), looks.get());
+            match looks.get() {
+                3 => Poll::Ready("answer"),
+                _ => Poll::Pending,
+            }
+        });
+        let mut waiting = pin!(before(answer, || asked.set(asked.get() + 1)));
+        let mut context = Context::from_waker(Waker::noop());
+        let came = loop {
+            if let Poll::Ready(came) = waiting.as_mut().poll(&mut context) {
+                break came;
+            }
+        };
+        assert_eq!((came, asked.get()), ("answer", 3));
+    }
+
+    #[test]
+    fn nothing_is_read_of_what_is_asked_for() {
+        #[repr(C)]
+        struct Large {
+            start: Start,
+            last: [u8; 100],
+        }
+        let large = Large {
+            start: Start::default(),
+            last: [7; 100],
+        };
+        assert!(std::ptr::addr_eq(&raw const large.start, &raw const large));
+        for length in [0, 1, size_of::<Large>(), 1 << 20] {
+            large.start.bytes(length);
+        }
+        text(&[]);
+        piece(&large);
+        one_of(&large.last, usize::MAX);
+        assert_eq!(large.last, [7; 100]);
+    }
+}
