@@ -12,7 +12,7 @@ use prefetch_index::prefetch_index;
 /// What a processor's cache fetches at once, in bytes.
 const LINE: usize = 64;
 
-/// Asks for the beginning and the end of a small piece: two lines at most are all of it.
+/// Asks for the beginning and the end of a piece; of a small one, two lines at most, that is all of it.
 pub fn piece<T>(piece: &T) {
     let piece = std::slice::from_ref(piece);
     prefetch_index(piece, 0);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_read_of_what_is_asked_for() {
+    fn whatever_is_asked_for_does_no_harm() {
         #[repr(C)]
         struct Large {
             start: Start,

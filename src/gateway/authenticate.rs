@@ -77,7 +77,7 @@ pub(super) fn holder(
     if let Some(holder) = named {
         holder.ahead();
     }
-    // While this goes on, it is on its way; and it takes as long without it.
+    // While this goes on, it is on its way. It is done for an id that nobody has, too.
     let hash = presented.hash();
     named
         .filter(|holder| holder.has(&hash))

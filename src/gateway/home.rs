@@ -42,6 +42,8 @@ pub(super) struct Home {
     places: SmallVec<[Place; 1]>,
 }
 
+const _: () = assert!(std::mem::offset_of!(Home, start) == 0);
+
 /// A tenant as calls find it: a way to each provider that it has an active credential for, and the
 /// gate before them.
 pub(super) struct Place {

@@ -128,7 +128,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "app/mod.rs",
         ],
     ),
-    // Nothing in the domain waits or talks.
+    // Nothing in the domain needs a runtime or talks.
     (
         "tokio",
         &[
