@@ -1,7 +1,6 @@
 //! What a running server writes down of profiles, and the sign that it runs.
 
 use jiff::Timestamp;
-use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 
 use super::rows::{
@@ -84,15 +83,13 @@ impl Write {
     /// Writes the health of profiles. Times that this process does not know stay as they were, unless
     /// they are of another version. An organization that was deleted meanwhile has no health.
     pub async fn put_profile_health(&mut self, all: &[ProfileHealth]) -> Result<(), StoreError> {
-        let question = "INSERT INTO profile_health
+        let statement = (
+            "INSERT INTO profile_health
                  (organization_id, environment, provider, version_id, last_login_at,
                   last_failure_at, last_failure, token, token_expires_at, calls_hour, errors_hour,
                   written_at)
-             SELECT unhex(value ->> 0), value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4,
-                  value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10,
-                  value ->> 11
-             FROM json_each(?)
-             WHERE unhex(value ->> 0) IN (SELECT id FROM organizations)
+             SELECT * FROM (",
+            ") WHERE column1 IN (SELECT id FROM organizations)
              ON CONFLICT DO UPDATE SET
                  last_login_at = COALESCE(excluded.last_login_at,
                      iif(version_id = excluded.version_id, last_login_at, NULL)),
@@ -105,40 +102,52 @@ impl Write {
                  token_expires_at = excluded.token_expires_at,
                  calls_hour = excluded.calls_hour,
                  errors_hour = excluded.errors_hour,
-                 written_at = excluded.written_at";
-        put_many(&mut self.transaction, question, all, |health| {
-            let failure = health.last_failure.as_ref();
-            json!([
-                health.organization.0.simple(),
-                health.environment.as_str(),
-                health.provider.as_str(),
-                health.version.0.simple(),
-                health.last_login_at.map(Timestamp::as_millisecond),
-                failure.map(|failure| failure.at.as_millisecond()),
-                failure.map(|failure| failure.cause.as_str()),
-                health.token.as_str(),
-                health.token_until.map(Timestamp::as_millisecond),
-                health.calls_hour,
-                health.errors_hour,
-                health.written_at.as_millisecond(),
-            ])
-        })
+                 written_at = excluded.written_at",
+        );
+        let order = |health: &ProfileHealth| health.organization;
+        put_many(
+            &mut self.transaction,
+            statement,
+            all,
+            order,
+            |health, row| {
+                let failure = health.last_failure.as_ref();
+                row.push_bind(health.organization.0)
+                    .push_bind(health.environment.as_str())
+                    .push_bind(health.provider.as_str())
+                    .push_bind(health.version.0)
+                    .push_bind(health.last_login_at.map(Timestamp::as_millisecond))
+                    .push_bind(failure.map(|failure| failure.at.as_millisecond()))
+                    .push_bind(failure.map(|failure| failure.cause.as_str()))
+                    .push_bind(health.token.as_str())
+                    .push_bind(health.token_until.map(Timestamp::as_millisecond))
+                    .push_bind(health.calls_hour)
+                    .push_bind(health.errors_hour)
+                    .push_bind(health.written_at.as_millisecond());
+            },
+        )
         .await
     }
 
     /// A login for a call verifies a version as one by a command does, and stays with the version.
     pub async fn put_logins(&mut self, all: &[VersionLogin]) -> Result<(), StoreError> {
-        let question = "UPDATE credential_versions SET verified_at = login.value ->> 2
-             FROM json_each(?) AS login
-             WHERE credential_versions.id = unhex(login.value ->> 0) AND organization_id = unhex(login.value ->> 1)
-               AND COALESCE(verified_at, 0) < login.value ->> 2";
-        put_many(&mut self.transaction, question, all, |login| {
-            json!([
-                login.version.0.simple(),
-                login.organization.0.simple(),
-                login.at.as_millisecond(),
-            ])
-        })
+        let statement = (
+            "UPDATE credential_versions SET verified_at = column3 FROM (",
+            ") WHERE id = column1 AND organization_id = column2
+                 AND COALESCE(verified_at, 0) < column3",
+        );
+        let order = |login: &VersionLogin| login.version;
+        put_many(
+            &mut self.transaction,
+            statement,
+            all,
+            order,
+            |login, row| {
+                row.push_bind(login.version.0)
+                    .push_bind(login.organization.0)
+                    .push_bind(login.at.as_millisecond());
+            },
+        )
         .await
     }
 

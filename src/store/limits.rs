@@ -1,6 +1,5 @@
 //! Limits of tenants, and what they used by day.
 
-use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 
 use super::rows::{at_most, get, get_name, get_organization_id, hex_list, organization, put_many};
@@ -141,30 +140,35 @@ impl Write {
 
     /// Adds to what tenants used, each on a day. One that was deleted meanwhile has no use any more.
     pub async fn add_usage(&mut self, used: &[StoredUsage]) -> Result<(), StoreError> {
-        let question = "INSERT INTO tenant_usage
-                 (organization_id, environment, day, calls, requests)
-             SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4
-             FROM json_each(?)
-             WHERE unhex(value ->> 0) IN (SELECT id FROM organizations)
+        let statement = (
+            "INSERT INTO tenant_usage (organization_id, environment, day, calls, requests)
+             SELECT * FROM (",
+            ") WHERE column1 IN (SELECT id FROM organizations)
              ON CONFLICT DO UPDATE SET
-                 calls = calls + excluded.calls, requests = requests + excluded.requests";
-        put_many(&mut self.transaction, question, used, |used| {
-            let StoredUsage {
-                organization,
-                environment,
-                usage,
-            } = used;
-            let id = organization.0.simple();
-            json!([
-                id,
-                environment.as_str(),
-                usage.day,
-                usage.calls,
-                usage.requests
-            ])
-        })
+                 calls = calls + excluded.calls, requests = requests + excluded.requests",
+        );
+        let order = |used: &StoredUsage| (used.organization, used.usage.day);
+        put_many(
+            &mut self.transaction,
+            statement,
+            used,
+            order,
+            |used, row| {
+                let usage = used.usage;
+                row.push_bind(used.organization.0)
+                    .push_bind(used.environment.as_str())
+                    .push_bind(usage.day.0)
+                    .push_bind(count(usage.calls))
+                    .push_bind(count(usage.requests));
+            },
+        )
         .await
     }
+}
+
+/// SQLite has no larger one.
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn column(setting: LimitSetting) -> Option<i64> {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use sqlx::query_builder::Separated;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -45,20 +46,32 @@ pub(super) async fn take_each(
 }
 
 /// Rows that one statement takes.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 64;
 
-/// Writes rows by a statement that reads them out of one JSON list (`json_each(?)`): a statement for
-/// each would cost several times as much.
-pub(super) async fn put_many<T>(
+/// A row of values that a statement takes.
+pub(super) type Values<'a> = Separated<'a, Sqlite, &'static str>;
+
+/// Writes rows by statements that have many of them as a `VALUES` list between their two halves: a
+/// statement for each would cost several times as much. `order` is that of the table's key, in which
+/// neighbours lie on one page.
+pub(super) async fn put_many<T, K: Ord>(
     connection: &mut SqliteConnection,
-    question: &'static str,
+    (before, after): (&str, &str),
     rows: &[T],
-    row: impl Fn(&T) -> serde_json::Value,
+    order: impl Fn(&T) -> K,
+    bind: impl Fn(&T, &mut Values<'_>),
 ) -> Result<(), StoreError> {
+    let mut rows: Vec<&T> = rows.iter().collect();
+    rows.sort_by_cached_key(|row| order(row));
     for rows in rows.chunks(AT_ONCE) {
-        let list: serde_json::Value = rows.iter().map(&row).collect();
-        sqlx::query(question)
-            .bind(list.to_string())
+        let mut statement = QueryBuilder::new(before);
+        statement
+            .push_values(rows, |mut values, row| bind(row, &mut values))
+            .push(after);
+        statement
+            .build()
+            // The last few are of a number that seldom comes again.
+            .persistent(rows.len() == AT_ONCE)
             .execute(&mut *connection)
             .await?;
     }
@@ -153,4 +166,68 @@ pub(super) fn organization(row: &SqliteRow) -> Result<Organization, StoreError> 
         created_at: get_time(row, "created_at")?,
         revision: get(row, "revision")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::domain::usage::{Day, Usage};
+    use crate::store::{Store, StoredUsage};
+
+    #[tokio::test]
+    async fn however_many_rows_there_are_each_is_written_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("locum.db"), true)
+            .await
+            .unwrap();
+        let used = |organization, calls| StoredUsage {
+            organization,
+            environment: "prod".parse().unwrap(),
+            usage: Usage {
+                day: Day(20_000),
+                calls,
+                requests: 2 * calls,
+            },
+        };
+        let mut sum = BTreeMap::new();
+        let sizes = [0, 1, AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE + 7];
+        for (round, size) in sizes.into_iter().enumerate() {
+            let mut write = store.write().await.unwrap();
+            // The first ones again, and new ones.
+            while sum.len() < size {
+                let id = OrganizationId(Uuid::new_v4());
+                write.insert_organization(&named(id)).await.unwrap();
+                sum.insert(id, 0);
+            }
+            let mut rows = Vec::new();
+            for (calls, (id, sum)) in (1 + round as u64..).zip(sum.iter_mut().take(size)) {
+                *sum += calls;
+                rows.push(used(*id, calls));
+            }
+            // Of what was deleted meanwhile, nothing.
+            rows.push(used(OrganizationId(Uuid::new_v4()), 1));
+            rows.reverse();
+            write.add_usage(&rows).await.unwrap();
+            write.commit_unnoticed().await.unwrap();
+        }
+        let written = store.usage_on(Day(20_000)).await.unwrap().into_iter();
+        let written: BTreeMap<_, _> = written
+            .map(|row| (row.organization, (row.usage.calls, row.usage.requests)))
+            .collect();
+        let sum = sum.into_iter().map(|(id, calls)| (id, (calls, 2 * calls)));
+        assert_eq!(written, sum.collect());
+    }
+
+    fn named(id: OrganizationId) -> Organization {
+        Organization {
+            id,
+            slug: format!("clinic-{}", id.0.simple()).parse().unwrap(),
+            name: "Clinic".to_owned(),
+            state: OrganizationState::Active,
+            created_at: Timestamp::UNIX_EPOCH,
+            revision: 1,
+        }
+    }
 }
