@@ -1,6 +1,7 @@
 //! Writes down what tenants used and how their credentials do: every five seconds, where there are many
-//! less often, and when the gateway stops. How many calls credentials had, and nothing else that is
-//! new, is written less often where there are many. A crash loses no more than that from the day's count.
+//! a part of them at a time, and when the gateway stops. How many calls credentials had, and nothing else
+//! that is new, is written less often where there are many. A crash loses no more than that from the
+//! day's count.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +10,20 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::complaint::Complaint;
-use crate::gateway::{Gateway, Told};
+use crate::gateway::{Gateway, Told, Turn};
 use crate::store::StoreError;
 
 const PERIOD: Duration = Duration::from_secs(5);
-/// After each row that was written: some 14 µs of work have a two-hundredth of the time.
-const PER_ROW: Duration = Duration::from_millis(3);
-const LONGEST_PERIOD: Duration = Duration::from_secs(30);
+/// Of all tenants at the latest after so long: a save is of one of the parts at least.
+const LONGEST: Duration = PERIOD.saturating_mul(Turn::PARTS as u32);
+/// So many rows are a save of few: some 15 ms of work every five seconds. Whoever is called meanwhile waits
+/// for no longer than that.
+const FEW: usize = 1_700;
 /// How many calls a profile had, and nothing else that is new of it, waits so long for each profile that was
 /// written down.
 const PER_PROFILE: Duration = Duration::from_millis(30);
-/// With a period it is five minutes, which is what such numbers are good to.
-const LONGEST_WAIT: Duration = Duration::from_secs(300).saturating_sub(LONGEST_PERIOD);
+/// Until all have had their turn it is five minutes, which is what such numbers are good to.
+const LONGEST_WAIT: Duration = Duration::from_secs(300).saturating_sub(LONGEST);
 /// Between two signs that the server runs.
 const BEAT: Duration = Duration::from_secs(30);
 
@@ -30,54 +33,88 @@ pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
         tracing::error!(%error, "`locum status` cannot be told that the server runs");
     }
     let mut beaten = Instant::now();
-    let mut numbers = beaten;
-    let (mut period, mut complaint) = (PERIOD, Complaint::default());
+    let (mut rota, mut complaint) = (Rota::new(beaten), Complaint::default());
     loop {
         tokio::select! {
-            () = tokio::time::sleep(period) => {}
+            () = tokio::time::sleep(PERIOD) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
         let begun = Instant::now();
         // After a failure there has to be something to write, or nobody knows when it works again.
         let beat = gateway.is_unwritable() || beaten.elapsed() >= BEAT;
-        let what = match begun >= numbers {
-            true => Told::Numbers,
-            false => Told::News,
-        };
-        let saved = save(&gateway, what, beat).await;
+        let saved = save(&gateway, &rota.turn(begun), beat).await;
         gateway.note_writes(saved.is_ok());
         match saved {
-            Ok(Saved { used, profiles }) => {
+            Ok(saved) => {
                 complaint.end();
-                if what == Told::Numbers {
-                    numbers = begun + wait_for_numbers(profiles);
-                }
-                period = period_after(used + profiles);
+                rota.advance(begun, &saved);
                 beaten = if beat { begun } else { beaten };
             }
-            Err(error) => {
-                period = PERIOD;
-                if complaint.is_due(begun) {
-                    tracing::error!(%error, "usage cannot be written; it is kept in memory");
-                }
+            Err(error) if complaint.is_due(begun) => {
+                tracing::error!(%error, "usage cannot be written; it is kept in memory");
             }
+            Err(_) => {}
         }
     }
 }
 
-/// Until the next save, after one of so many rows. What it took says nothing: on a busy machine a single
-/// row takes long.
-fn period_after(rows: usize) -> Duration {
-    times(PER_ROW, rows).clamp(PERIOD, LONGEST_PERIOD)
+/// Whose turn it is to be written down.
+struct Rota {
+    /// The first part of the next save, and how many there are in it.
+    next: usize,
+    width: usize,
+    /// When mere numbers of each part are written again.
+    numbers: [Instant; Turn::PARTS],
+}
+
+impl Rota {
+    fn new(now: Instant) -> Self {
+        Self {
+            next: 0,
+            width: Turn::PARTS,
+            numbers: [now; Turn::PARTS],
+        }
+    }
+
+    fn turn(&self, now: Instant) -> Turn {
+        let mut turn = Turn::default();
+        for part in self.parts() {
+            let what = match self.are_numbers_due(part, now) {
+                true => Told::Numbers,
+                false => Told::News,
+            };
+            turn.tell(part, what);
+        }
+        turn
+    }
+
+    /// The next turn is of the parts that follow, of fewer where there was much to write.
+    fn advance(&mut self, now: Instant, saved: &Saved) {
+        let due = self.parts().filter(|part| self.are_numbers_due(*part, now));
+        let due: Vec<usize> = due.collect();
+        let wait = wait_for_numbers(saved.profiles * Turn::PARTS / due.len().max(1));
+        for part in due {
+            self.numbers[part] = now + wait;
+        }
+        self.next = (self.next + self.width) % Turn::PARTS;
+        let of_part = (saved.used + saved.profiles).div_ceil(self.width);
+        self.width = (FEW / of_part.max(1)).clamp(1, Turn::PARTS);
+    }
+
+    fn parts(&self) -> impl Iterator<Item = usize> + use<> {
+        let next = self.next;
+        (0..self.width).map(move |further| (next + further) % Turn::PARTS)
+    }
+
+    fn are_numbers_due(&self, part: usize, now: Instant) -> bool {
+        now >= self.numbers[part]
+    }
 }
 
 /// Until mere numbers are written again, after those of so many profiles.
 fn wait_for_numbers(profiles: usize) -> Duration {
-    times(PER_PROFILE, profiles).min(LONGEST_WAIT)
-}
-
-fn times(each: Duration, count: usize) -> Duration {
-    each.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
+    let profiles = u32::try_from(profiles).unwrap_or(u32::MAX);
+    PER_PROFILE.saturating_mul(profiles).min(LONGEST_WAIT)
 }
 
 /// Rows that a save wrote.
@@ -88,9 +125,9 @@ struct Saved {
     profiles: usize,
 }
 
-async fn save(gateway: &Gateway, what: Told, beat: bool) -> Result<Saved, StoreError> {
-    let used = gateway.save_usage().await?;
-    let profiles = gateway.save_health(what).await?;
+async fn save(gateway: &Gateway, turn: &Turn, beat: bool) -> Result<Saved, StoreError> {
+    let used = gateway.save_usage(turn).await?;
+    let profiles = gateway.save_health(turn).await?;
     if beat {
         gateway.beat().await?;
     }
@@ -99,7 +136,7 @@ async fn save(gateway: &Gateway, what: Told, beat: bool) -> Result<Saved, StoreE
 
 /// What was used since it was last written, for the last time.
 pub(super) async fn save_usage(gateway: &Gateway) {
-    if let Err(error) = gateway.save_usage().await {
+    if let Err(error) = gateway.save_usage(&Turn::of_all()).await {
         tracing::error!(%error, "the last usage could not be written; it is lost");
     }
 }
@@ -108,7 +145,7 @@ pub(super) async fn save_usage(gateway: &Gateway) {
 pub(super) async fn close(gateway: &Gateway) {
     save_usage(gateway).await;
     let health = async {
-        gateway.save_health(Told::Numbers).await?;
+        gateway.save_health(&Turn::of_all()).await?;
         gateway.end_health().await
     };
     if let Err(error) = health.await {
@@ -118,14 +155,31 @@ pub(super) async fn close(gateway: &Gateway) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
+    /// So many rows of each part, save after save: how many parts each save has.
+    fn widths(rota: &mut Rota, rows: usize) -> Vec<usize> {
+        let mut saves = Vec::new();
+        for _ in 0..3 {
+            let width = rota.width;
+            let used = rows * width;
+            rota.advance(Instant::now(), &Saved { used, profiles: 0 });
+            saves.push(width);
+        }
+        saves
+    }
+
     #[test]
-    fn a_save_of_many_is_rarer() {
-        assert_eq!(period_after(0), PERIOD);
-        assert_eq!(period_after(1_000), PERIOD);
-        assert_eq!(period_after(4_000), Duration::from_secs(12));
-        assert_eq!(period_after(usize::MAX), LONGEST_PERIOD);
+    fn of_many_a_part_is_written_at_a_time() {
+        let mut rota = Rota::new(Instant::now());
+        assert_eq!(widths(&mut rota, 0), [6, 6, 6]);
+        assert_eq!(widths(&mut rota, 280), [6, 6, 6], "1,680 of all");
+        assert_eq!(widths(&mut rota, 700), [6, 2, 2], "4,200 of all");
+        assert_eq!(widths(&mut rota, 1_700), [2, 1, 1]);
+        assert_eq!(widths(&mut rota, 100_000), [1, 1, 1]);
+        assert_eq!(widths(&mut rota, 7), [1, 6, 6]);
     }
 
     #[test]
@@ -134,8 +188,36 @@ mod tests {
         assert!(wait_for_numbers(160) < PERIOD, "as often as everything");
         assert_eq!(wait_for_numbers(1_000), Duration::from_secs(30));
         for many in [10_000, usize::MAX] {
-            let oldest = wait_for_numbers(many) + LONGEST_PERIOD;
+            let oldest = wait_for_numbers(many) + LONGEST;
             assert_eq!(oldest, Duration::from_secs(300));
+        }
+    }
+
+    proptest! {
+        /// However much there is to write, and however that changes.
+        #[test]
+        fn everyone_has_a_turn_within_half_a_minute_and_numbers_within_five(
+            saves in prop::collection::vec((0_usize..20_000, 0_usize..20_000), 200..400),
+        ) {
+            let begun = Instant::now();
+            let mut rota = Rota::new(begun);
+            let (mut told, mut numbers) = ([begun; Turn::PARTS], [begun; Turn::PARTS]);
+            for (save, (used, profiles)) in (1_u32..).zip(saves) {
+                let now = begun + PERIOD * save;
+                let turn = rota.turn(now);
+                for part in 0..Turn::PARTS {
+                    let what = turn.of_part(part);
+                    if what.is_some() {
+                        told[part] = now;
+                    }
+                    if what == Some(Told::Numbers) {
+                        numbers[part] = now;
+                    }
+                    prop_assert!(now - told[part] < LONGEST);
+                    prop_assert!(now - numbers[part] <= Duration::from_secs(300));
+                }
+                rota.advance(now, &Saved { used, profiles });
+            }
         }
     }
 }

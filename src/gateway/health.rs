@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::home::Route;
+use super::turn::{Told, Turn};
 use super::{Gateway, outcome};
 use crate::domain::credential::{CredentialVersionId, ProfileKey};
 use crate::domain::health::{Heartbeat, LastFailure, ProfileHealth, VersionLogin};
@@ -32,15 +33,6 @@ pub struct Health {
     changed: AtomicBool,
     /// The numbers of the last hour that were written down: calls and errors, 32 bits each.
     written: AtomicU64,
-}
-
-/// What is written down of profiles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
-    /// A login, a token, a failure.
-    News,
-    /// How many calls there were, too.
-    Numbers,
 }
 
 /// All of them; asked when the directory is read and when they are written down.
@@ -93,13 +85,14 @@ impl HealthBook {
         Arc::new(Health::new(key, version, logins))
     }
 
-    fn take_changed(&self, now: Timestamp, what: Told) -> Vec<(Arc<Health>, ProfileHealth)> {
+    fn take_changed(&self, now: Timestamp, turn: &Turn) -> Vec<(Arc<Health>, ProfileHealth)> {
         let book = self.book();
-        let taken = |health: &Arc<Health>| {
+        let taken = |(key, health): (&Arc<ProfileKey>, &Arc<Health>)| {
+            let what = turn.of(key.tenant.organization)?;
             let row = health.take_changed(now, what)?;
             Some((health.clone(), row))
         };
-        book.profiles.values().filter_map(taken).collect()
+        book.profiles.iter().filter_map(taken).collect()
     }
 
     /// The logins of retiring versions.
@@ -246,10 +239,10 @@ impl Route {
 }
 
 impl Gateway {
-    /// Writes down the health of profiles that changed; says how many there were. What cannot be written
-    /// is kept for the next time.
-    pub async fn save_health(&self, what: Told) -> Result<usize, StoreError> {
-        let changed = self.health.take_changed(self.clock.now(), what);
+    /// Writes down the health of profiles that changed and whose turn it is; says how many there were. What
+    /// cannot be written is kept for the next time.
+    pub async fn save_health(&self, turn: &Turn) -> Result<usize, StoreError> {
+        let changed = self.health.take_changed(self.clock.now(), turn);
         let retiring = self.health.take_retiring();
         if changed.is_empty() && retiring.is_empty() {
             return Ok(0);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::Gateway;
+use super::turn::Turn;
 use crate::domain::tenant::Tenant;
 use crate::domain::usage::{Day, Usage};
 use crate::store::{Store, StoreError, StoredUsage};
@@ -29,10 +30,10 @@ pub(super) async fn of_today(
 }
 
 impl Gateway {
-    /// Writes down what was used since the last time; says how many rows that took. What cannot be
-    /// written now is kept for the next time.
-    pub async fn save_usage(&self) -> Result<usize, StoreError> {
-        let unsaved = self.admission.take_unsaved();
+    /// Writes down what those whose turn it is used since the last time; says how many rows that took. What
+    /// cannot be written now is kept for the next time.
+    pub async fn save_usage(&self, turn: &Turn) -> Result<usize, StoreError> {
+        let unsaved = self.admission.take_unsaved(turn);
         if unsaved.is_empty() {
             return Ok(0);
         }

@@ -112,18 +112,18 @@ impl Write {
             order,
             |health, row| {
                 let failure = health.last_failure.as_ref();
-                row.push_bind(health.organization.0)
-                    .push_bind(health.environment.as_str())
-                    .push_bind(health.provider.as_str())
-                    .push_bind(health.version.0)
-                    .push_bind(health.last_login_at.map(Timestamp::as_millisecond))
-                    .push_bind(failure.map(|failure| failure.at.as_millisecond()))
-                    .push_bind(failure.map(|failure| failure.cause.as_str()))
-                    .push_bind(health.token.as_str())
-                    .push_bind(health.token_until.map(Timestamp::as_millisecond))
-                    .push_bind(health.calls_hour)
-                    .push_bind(health.errors_hour)
-                    .push_bind(health.written_at.as_millisecond());
+                row.bind(health.organization.0)
+                    .bind(health.environment.as_str())
+                    .bind(health.provider.as_str())
+                    .bind(health.version.0)
+                    .bind(health.last_login_at.map(Timestamp::as_millisecond))
+                    .bind(failure.map(|failure| failure.at.as_millisecond()))
+                    .bind(failure.map(|failure| failure.cause.as_str()))
+                    .bind(health.token.as_str())
+                    .bind(health.token_until.map(Timestamp::as_millisecond))
+                    .bind(health.calls_hour)
+                    .bind(health.errors_hour)
+                    .bind(health.written_at.as_millisecond());
             },
         )
         .await
@@ -133,19 +133,21 @@ impl Write {
     pub async fn put_logins(&mut self, all: &[VersionLogin]) -> Result<(), StoreError> {
         let statement = (
             "UPDATE credential_versions SET verified_at = column3 FROM (",
-            ") WHERE id = column1 AND organization_id = column2
+            ") WHERE credential_versions.id = column1
+                 AND credential_versions.organization_id = column2
                  AND COALESCE(verified_at, 0) < column3",
         );
-        let order = |login: &VersionLogin| login.version;
+        // Of one that is there twice the last one counts.
+        let order = |login: &VersionLogin| (login.version, login.at);
         put_many(
             &mut self.transaction,
             statement,
             all,
             order,
             |login, row| {
-                row.push_bind(login.version.0)
-                    .push_bind(login.organization.0)
-                    .push_bind(login.at.as_millisecond());
+                row.bind(login.version.0)
+                    .bind(login.organization.0)
+                    .bind(login.at.as_millisecond());
             },
         )
         .await

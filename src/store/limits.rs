@@ -147,7 +147,7 @@ impl Write {
              ON CONFLICT DO UPDATE SET
                  calls = calls + excluded.calls, requests = requests + excluded.requests",
         );
-        let order = |used: &StoredUsage| (used.organization, used.usage.day);
+        let order = |used: &StoredUsage| used.organization;
         put_many(
             &mut self.transaction,
             statement,
@@ -155,19 +155,19 @@ impl Write {
             order,
             |used, row| {
                 let usage = used.usage;
-                row.push_bind(used.organization.0)
-                    .push_bind(used.environment.as_str())
-                    .push_bind(usage.day.0)
-                    .push_bind(count(usage.calls))
-                    .push_bind(count(usage.requests));
+                row.bind(used.organization.0)
+                    .bind(used.environment.as_str())
+                    .bind(usage.day.0)
+                    .bind(number(usage.calls))
+                    .bind(number(usage.requests));
             },
         )
         .await
     }
 }
 
-/// SQLite has no larger one.
-fn count(count: u64) -> i64 {
+/// SQLite's largest for what is beyond.
+fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

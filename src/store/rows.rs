@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::query_builder::Separated;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Encode, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, Type};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -48,29 +48,40 @@ pub(super) async fn take_each(
 /// Rows that one statement takes.
 const AT_ONCE: usize = 64;
 
-/// A row of values that a statement takes.
-pub(super) type Values<'a> = Separated<'a, Sqlite, &'static str>;
+/// The values of a row, bound one after the other.
+pub(super) struct Values<'a>(Separated<'a, Sqlite, &'static str>);
+
+impl Values<'_> {
+    pub(super) fn bind<'v, T>(&mut self, value: T) -> &mut Self
+    where
+        T: Encode<'v, Sqlite> + Type<Sqlite>,
+    {
+        self.0.push_bind(value);
+        self
+    }
+}
 
 /// Writes rows by statements that have many of them as a `VALUES` list between their two halves: a
-/// statement for each would cost several times as much. `order` is that of the table's key, in which
+/// statement for each would cost several times as much. The second half knows their columns as
+/// `column1` and so on. `order` begins as the table's key, or the index that the rows are found by, does:
 /// neighbours lie on one page.
 pub(super) async fn put_many<T, K: Ord>(
     connection: &mut SqliteConnection,
-    (before, after): (&str, &str),
+    (before, after): (&'static str, &'static str),
     rows: &[T],
     order: impl Fn(&T) -> K,
     bind: impl Fn(&T, &mut Values<'_>),
 ) -> Result<(), StoreError> {
     let mut rows: Vec<&T> = rows.iter().collect();
-    rows.sort_by_cached_key(|row| order(row));
+    rows.sort_by_key(|row| order(row));
     for rows in rows.chunks(AT_ONCE) {
         let mut statement = QueryBuilder::new(before);
         statement
-            .push_values(rows, |mut values, row| bind(row, &mut values))
+            .push_values(rows, |values, row| bind(row, &mut Values(values)))
             .push(after);
         statement
             .build()
-            // The last few are of a number that seldom comes again.
+            // There are many numbers of rows that fewer can be: none is kept ready.
             .persistent(rows.len() == AT_ONCE)
             .execute(&mut *connection)
             .await?;
@@ -173,51 +184,103 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::domain::credential::CredentialVersionId;
+    use crate::domain::health::{LastFailure, ProfileHealth, TokenState};
     use crate::domain::usage::{Day, Usage};
     use crate::store::{Store, StoredUsage};
 
     #[tokio::test]
     async fn however_many_rows_there_are_each_is_written_once() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("locum.db"), true)
-            .await
-            .unwrap();
-        let used = |organization, calls| StoredUsage {
+        let path = folder.path().join("locum.db");
+        let store = Store::open(&path, true).await.unwrap();
+        let used = |organization, environment: &str, day, calls| StoredUsage {
             organization,
-            environment: "prod".parse().unwrap(),
+            environment: environment.parse().unwrap(),
             usage: Usage {
-                day: Day(20_000),
+                day: Day(day),
                 calls,
                 requests: 2 * calls,
             },
         };
+        let mut write = store.write().await.unwrap();
+        let mut ids = Vec::new();
+        for _ in 0..50 {
+            let id = OrganizationId(Uuid::new_v4());
+            write.insert_organization(&named(id)).await.unwrap();
+            ids.push(id);
+        }
+        write.commit_unnoticed().await.unwrap();
+        let deleted = OrganizationId(Uuid::new_v4());
         let mut sum = BTreeMap::new();
         let sizes = [0, 1, AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE + 7];
-        for (round, size) in sizes.into_iter().enumerate() {
-            let mut write = store.write().await.unwrap();
-            // The first ones again, and new ones.
-            while sum.len() < size {
-                let id = OrganizationId(Uuid::new_v4());
-                write.insert_organization(&named(id)).await.unwrap();
-                sum.insert(id, 0);
-            }
+        for (round, size) in (1..).zip(sizes) {
             let mut rows = Vec::new();
-            for (calls, (id, sum)) in (1 + round as u64..).zip(sum.iter_mut().take(size)) {
-                *sum += calls;
-                rows.push(used(*id, calls));
+            for at in 0..size {
+                // Of more than 51 some come twice, and one is of what was deleted.
+                let id = *ids.get(at % 51).unwrap_or(&deleted);
+                let (environment, day) = [("dev", 1), ("prod", 1), ("prod", 2)][at % 3];
+                let calls = round * 1_000 + at as u64;
+                rows.push(used(id, environment, day, calls));
+                if id != deleted {
+                    *sum.entry((day, id, environment)).or_insert(0) += calls;
+                }
             }
-            // Of what was deleted meanwhile, nothing.
-            rows.push(used(OrganizationId(Uuid::new_v4()), 1));
             rows.reverse();
+            let mut write = store.write().await.unwrap();
             write.add_usage(&rows).await.unwrap();
             write.commit_unnoticed().await.unwrap();
         }
-        let written = store.usage_on(Day(20_000)).await.unwrap().into_iter();
-        let written: BTreeMap<_, _> = written
-            .map(|row| (row.organization, (row.usage.calls, row.usage.requests)))
-            .collect();
-        let sum = sum.into_iter().map(|(id, calls)| (id, (calls, 2 * calls)));
-        assert_eq!(written, sum.collect());
+        let mut written = BTreeMap::new();
+        for day in [1, 2] {
+            for row in store.usage_on(Day(day)).await.unwrap() {
+                assert_eq!(row.usage.requests, 2 * row.usage.calls);
+                let environment = match row.environment.as_str() {
+                    "dev" => "dev",
+                    _ => "prod",
+                };
+                written.insert((day, row.organization, environment), row.usage.calls);
+            }
+        }
+        assert_eq!(written, sum);
+    }
+
+    #[tokio::test]
+    async fn the_health_of_many_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("locum.db");
+        let store = Store::open(&path, true).await.unwrap();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut write = store.write().await.unwrap();
+        let mut all = Vec::new();
+        for number in 0..AT_ONCE as u32 + 1 {
+            let id = OrganizationId(Uuid::new_v4());
+            write.insert_organization(&named(id)).await.unwrap();
+            let time = at(1_000 + i64::from(number));
+            let failed = (number % 2 == 0).then(|| LastFailure {
+                at: time,
+                cause: format!("upstream_failed: HTTP {number}"),
+            });
+            all.push(ProfileHealth {
+                organization: id,
+                environment: "prod".parse().unwrap(),
+                provider: "eka-care".parse().unwrap(),
+                version: CredentialVersionId(Uuid::new_v4()),
+                last_login_at: (number % 3 == 0).then_some(time),
+                last_failure: failed,
+                token: TokenState::Cached,
+                token_until: (number % 5 == 0).then_some(time),
+                calls_hour: number,
+                errors_hour: number / 2,
+                written_at: time,
+            });
+        }
+        write.put_profile_health(&all).await.unwrap();
+        write.commit_unnoticed().await.unwrap();
+        let mut written = store.profile_health().await.unwrap();
+        written.sort_by_key(|health| health.written_at);
+        assert_eq!(written, all);
+        store.close().await;
     }
 
     fn named(id: OrganizationId) -> Organization {

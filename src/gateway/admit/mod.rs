@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use book::Book;
 use slots::{Crowded, Slot, Slots};
 
+use super::turn::Turn;
 use crate::domain::ahead;
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::limits::{LimitSettings, TenantLimits};
@@ -169,8 +170,8 @@ impl Admission {
         }
     }
 
-    /// What every tenant used since the last time.
-    pub(super) fn take_unsaved(&self) -> Vec<(Tenant, Usage)> {
+    /// What tenants whose turn it is used since the last time.
+    pub(super) fn take_unsaved(&self, turn: &Turn) -> Vec<(Tenant, Usage)> {
         let of = |(tenant, gate): (&Tenant, &Arc<Gate>)| {
             let unsaved = gate.book().take_unsaved();
             unsaved
@@ -178,7 +179,14 @@ impl Admission {
                 .map(|usage| (tenant.clone(), usage))
                 .collect::<Vec<_>>()
         };
-        let mut unsaved: Vec<_> = self.gates().by_tenant.iter().flat_map(of).collect();
+        let gates = self.gates();
+        let mut unsaved: Vec<_> = gates
+            .by_tenant
+            .iter()
+            .filter(|(tenant, _)| turn.of(tenant.organization).is_some())
+            .flat_map(of)
+            .collect();
+        drop(gates);
         let ungated = std::mem::take(&mut *self.ungated());
         unsaved.extend(ungated.into_iter().map(|((tenant, day), calls)| {
             let usage = Usage {
