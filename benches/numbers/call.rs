@@ -2,7 +2,7 @@
 //! handlers in the same rounds.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::time::Duration;
 
 use crate::gateway::Kind;
 use crate::report::{Goal, Section};
@@ -20,6 +20,10 @@ const ONE: usize = 2;
 const MANY: usize = 3;
 const FURTHER: usize = 4;
 
+/// By then a gateway has written down what the first calls of thousands of tenants left: a part of it every five
+/// seconds, all of it within half a minute. Logins are no part of the calls that are measured.
+const WRITTEN: Duration = Duration::from_secs(35);
+
 pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     let mut names = Vec::new();
     let mut samples: Vec<Vec<Vec<Sample>>> = cli.connections.iter().map(|_| Vec::new()).collect();
@@ -27,19 +31,18 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
         progress(&format!("round {} of {}", round + 1, cli.rounds));
         // Each round has processes of its own: where the memory of one comes to lie can be worth a
         // tenth of its CPU, for as long as it lives.
-        let targets = targets(stage, cli).await?;
-        let length = same_answer(&targets).await?;
+        let (targets, length) = targets(stage, cli, round).await?;
         names = targets.iter().map(|target| target.name.clone()).collect();
         let targets: Vec<&Target> = targets.iter().collect();
-        for (connections, samples) in cli.connections.iter().zip(&mut samples) {
+        for at in turned(cli.connections.len(), round) {
             let plan = Plan {
-                connections: *connections,
+                connections: cli.connections[at],
                 calls: cli.calls,
                 lengths: vec![length],
             };
-            samples.resize_with(targets.len(), Vec::new);
+            samples[at].resize_with(targets.len(), Vec::new);
             plan.warm_up(&targets).await?;
-            plan.round(round, &targets, samples).await?;
+            plan.round(round, &targets, &mut samples[at]).await?;
         }
     }
     let mut text = String::from(
@@ -57,35 +60,47 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
     Ok(Section::new("call", text, goals))
 }
 
-/// In the order of the constants above; then those of further builds.
-async fn targets(stage: &mut Stage, cli: &Cli) -> Result<Vec<Target>, Failure> {
+/// Each in turn, beginning with another one each time.
+fn turned(count: usize, turn: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |further| (turn + further) % count)
+}
+
+/// In the order of the constants above; then those of further builds. All tenants have a token, and all
+/// answers are the same. Who is started first, and so has run longer, turns with the rounds.
+async fn targets(
+    stage: &mut Stage,
+    cli: &Cli,
+    round: usize,
+) -> Result<(Vec<Target>, usize), Failure> {
     let mut targets = vec![stage.bare(false).await?, stage.bare(true).await?];
-    targets.extend(gateways(stage, &cli.program, cli.tenants).await?);
-    for build in &cli.also {
-        targets.extend(gateways(stage, build, cli.tenants).await?);
-    }
-    Ok(targets)
-}
-
-/// The gateway with one tenant and with many.
-async fn gateways(stage: &mut Stage, build: &Path, tenants: usize) -> Result<[Target; 2], Failure> {
-    let one = stage.locum(build, 1, Kind::Plain).await?;
-    let many = stage.locum(build, tenants, Kind::Plain).await?;
-    Ok([one, many])
-}
-
-/// All targets answer every tenant the same bytes; their number is what the load checks. From then
-/// on all tenants have a token.
-async fn same_answer(targets: &[Target]) -> Result<usize, Failure> {
     let wanted = targets[BARE].load.body(0).await?;
-    for target in targets {
-        for tenant in 0..target.load.tenants() {
-            if target.load.body(tenant).await? != wanted {
-                return Err(format!("{} answers something else", target.name).into());
-            }
+    check(&targets[RAW], &wanted).await?;
+    let mut gateways = Vec::new();
+    for (build, tenants) in cli.builds() {
+        // Before any is started: it takes long, and once.
+        stage.installation(build, tenants, Kind::Plain).await?;
+        gateways.push((build, tenants, None));
+    }
+    // Counts of connections turn with each round, so these turn when all counts had their turn.
+    for at in turned(gateways.len(), round / cli.connections.len()) {
+        let (build, tenants, started) = &mut gateways[at];
+        let gateway = stage.locum(build, *tenants, Kind::Plain).await?;
+        check(&gateway, &wanted).await?;
+        *started = Some(gateway);
+    }
+    tokio::time::sleep(WRITTEN).await;
+    targets.extend(gateways.into_iter().filter_map(|(_, _, started)| started));
+    Ok((targets, wanted.len()))
+}
+
+/// A target answers every tenant the same bytes as all others do; their number is what the load checks.
+async fn check(target: &Target, wanted: &[u8]) -> Result<(), Failure> {
+    for tenant in 0..target.load.tenants() {
+        if target.load.body(tenant).await? != wanted {
+            return Err(format!("{} answers something else", target.name).into());
         }
     }
-    Ok(wanted.len())
+    Ok(())
 }
 
 fn row(text: &mut String, connections: usize, name: &str, samples: &[Vec<Sample>], at: usize) {

@@ -1,6 +1,7 @@
 //! The gateway as an operator has it: an installation in a folder, served by the real binary with
 //! the log at its default level in a file.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::net::SocketAddr;
@@ -29,6 +30,8 @@ use crate::{Failure, progress, tools};
 
 const PROVIDER: &str = "eka-care";
 const ENVIRONMENT: &str = "prod";
+/// Freed memory is given back after so many milliseconds: one, as the image and the systemd unit have it.
+const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
 
 /// What is special about an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,6 +183,7 @@ impl Installation {
             .current_dir(self.folder.path())
             .env_remove("LOCUM_CONFIG")
             .env_remove("LOCUM_MASTER_KEY")
+            .env(PURGE_DELAY, env::var_os(PURGE_DELAY).unwrap_or("1".into()))
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         command

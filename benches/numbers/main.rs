@@ -58,7 +58,7 @@ mod upstream;
 mod wire;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -80,8 +80,9 @@ struct Cli {
     /// call, idle, tools: calls to each target in a round; audit: half as many
     #[arg(long, default_value_t = 20_000)]
     calls: usize,
-    /// call, idle, start, tools: rounds; medians are reported; audit: six times as many
-    #[arg(long, default_value_t = 7)]
+    /// call, idle, start, tools: rounds; medians are reported; audit: six times as many. For `call`, as often
+    /// as there are numbers of connections, or a multiple: each is the first one then in as many of them
+    #[arg(long, default_value_t = 6)]
     rounds: usize,
     /// call, memory, lives: how many organizations are many; each has its own credential and key
     #[arg(long, default_value_t = 10_000)]
@@ -112,6 +113,14 @@ struct Cli {
     bench: bool,
     #[command(subcommand)]
     role: Option<Role>,
+}
+
+impl Cli {
+    /// Each build with one tenant and with many.
+    fn builds(&self) -> impl Iterator<Item = (&Path, usize)> {
+        let builds = std::iter::once(&self.program).chain(&self.also);
+        builds.flat_map(|build| [1, self.tenants].map(|tenants| (build.as_path(), tenants)))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
