@@ -24,7 +24,8 @@ ENV LOCUM_CONFIG=/var/lib/locum/locum.toml \
     LOCUM__ADMIN__LISTEN=0.0.0.0:8081 \
     MIMALLOC_PURGE_DELAY=1
 EXPOSE 8080 8081
-# Requests in flight have 30 s to end: give `docker stop` more than its default of 10.
+# Requests in flight have limits.call_timeout and 5 s more to end, 65 s: `docker stop -t 90` instead
+# of its default of 10.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
     CMD ["/usr/local/bin/locum", "health"]
