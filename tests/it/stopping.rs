@@ -1,4 +1,5 @@
-//! SIGTERM under load: whatever could send a request gets its answer.
+//! SIGTERM, under load and before an upstream has answered: whatever could send a request gets its
+//! answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,13 +8,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::support::app::reqwest_client;
 use crate::support::commands::clinic;
 use crate::support::load::spread;
-use crate::support::process::serve_logged;
+use crate::support::process::{serve_logged, soon};
 use crate::support::program::{Program, Server};
 use crate::support::wire::{Draft, Wire};
 
@@ -185,6 +188,47 @@ async fn requests_that_have_begun_are_finished() {
     let end = timeout(Duration::from_secs(5), server.child.wait()).await;
     assert!(
         end.expect("an end, now that all are answered")
+            .unwrap()
+            .success()
+    );
+}
+
+/// The upstream answers seconds after the stop, and so does the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_at_its_upstream_is_answered_after_the_stop() {
+    let (program, sandbox) = clinic().await;
+    let key = program.key(&["north"]).await;
+    let (mut server, _) = serve_logged(&program, &[]).await;
+    let http = reqwest_client();
+    let slow = json!({"kind": "slow", "delay_ms": 5_000}).to_string();
+    let added = http.post(format!("{}/_sandbox/faults", sandbox.url));
+    let added = added.body(slow).send().await.unwrap();
+    assert_eq!(added.status(), 201);
+    let mut wire = Wire::connect(&server.url).await;
+    let request =
+        Draft::post("/t/north/dev/mcp", CALL).with(format!("Authorization: Bearer {key}"));
+    wire.send(&request.bytes()).await;
+    soon("a call that is at its upstream", async || {
+        let seen = http.get(format!("{}/_sandbox/requests", sandbox.url));
+        let seen: Value = seen.send().await.unwrap().json().await.unwrap();
+        let seen = seen["requests"].as_array().unwrap();
+        seen.iter()
+            .any(|seen| seen["endpoint"] == "clinic" && seen["status"].is_null())
+    })
+    .await;
+    terminate(&server);
+    let early = timeout(Duration::from_secs(2), server.child.wait()).await;
+    assert!(early.is_err(), "it did not wait for the call: {early:?}");
+    let address = server.url.trim_start_matches("http://");
+    let other = TcpStream::connect(address).await;
+    assert!(other.is_err(), "it lets others in");
+    let answer = wire.receive().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["result"]["isError"], false, "{answer:?}");
+    assert_eq!(answer.header("connection"), Some("close"));
+    let end = timeout(Duration::from_secs(5), server.child.wait()).await;
+    assert!(
+        end.expect("an end, now that the call is answered")
             .unwrap()
             .success()
     );
