@@ -29,6 +29,7 @@ mod cors;
 mod crash;
 mod describe_your_api;
 mod disk;
+mod docs;
 mod exposure;
 mod floods;
 mod headers;

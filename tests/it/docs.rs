@@ -1,0 +1,46 @@
+//! The pages of `docs/`, and the README: their tables are shown as they were meant.
+
+use std::fs;
+use std::path::Path;
+
+/// Names and texts of all pages.
+fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = fs::read_dir(root.join("docs")).unwrap();
+    let files = files.map(|entry| entry.unwrap().path());
+    let pages = files.filter(|path| path.extension().is_some_and(|kind| kind == "md"));
+    let pages = pages.chain([root.join("README.md")]);
+    pages
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            (path.display().to_string(), text)
+        })
+        .collect()
+}
+
+/// The cells of a table's row. Within one, in code too, a `|` is written `\|`.
+fn cells(row: &str) -> usize {
+    row.replace(r"\|", "").matches('|').count() - 1
+}
+
+#[test]
+fn every_row_of_a_table_has_as_many_cells_as_its_head() {
+    let (mut rows, mut broken) = (0, Vec::new());
+    for (page, text) in pages() {
+        let (mut in_code, mut head) = (false, None);
+        for (line, number) in text.lines().map(str::trim).zip(1..) {
+            in_code ^= line.starts_with("```");
+            if in_code || !line.starts_with('|') {
+                head = None;
+                continue;
+            }
+            let wanted = *head.get_or_insert(cells(line));
+            if cells(line) != wanted || !line.ends_with('|') {
+                broken.push(format!("{page}:{number}: {line}"));
+            }
+            rows += 1;
+        }
+    }
+    assert!(rows > 300, "{rows} rows");
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
