@@ -1,5 +1,6 @@
 //! Seeing from outside: one request followed by its id, what is counted, and what is traced.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::app::{TestApp, enter_credential, reqwest_client, set_credential};
 use crate::support::commands::clinic;
 use crate::support::load::eventually;
+use crate::support::otlp::Collector;
 use crate::support::process::{end, serve_logged, soon};
 use crate::support::program::Program;
 use crate::support::scrape::Scrape;
@@ -229,6 +231,9 @@ async fn every_end_of_a_call_moves_its_counters_and_no_others() {
     ];
     let durations = before.value("locum_call_duration_seconds_count", &labels);
     assert_eq!(durations, 5.0, "of every call of a known tool");
+    let site = [("provider", "eka-care"), ("environment", "dev")];
+    let durations = before.value("locum_upstream_request_duration_seconds_count", &site);
+    assert_eq!(durations, 2.0, "of every request that was answered");
     assert_eq!(before.value("locum_calls_in_flight", &[]), 0.0);
 }
 
@@ -317,6 +322,33 @@ async fn labels_are_what_profiles_and_the_code_name() {
     assert_eq!(foreign, Vec::<&str>::new());
     let lines = scrape.text.lines().count();
     assert!(lines < 3_100, "{lines} lines");
+}
+
+/// The families in the table of `docs/observability.md`: the kind of each, and its labels.
+fn documented() -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let page = include_str!("../../docs/observability.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `locum_"));
+    let families = rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let labels = cells[3].split_whitespace();
+        let labels = labels.map(|label| label.trim_matches('`').to_owned());
+        let name = cells[1].trim_matches('`').to_owned();
+        (name, (cells[2].to_owned(), labels.collect()))
+    });
+    families.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documentation_lists_the_metrics_that_are_served() {
+    let collector = Collector::start().await;
+    let config = format!("[traces]\nendpoint = \"{}\"\n", collector.url);
+    let app = TestApp::builder().org("north", &["dev"]).config(&config);
+    let app = app.start().await;
+    soon("what is due is counted", async || {
+        scrape(&app).await.text.contains("locum_credentials_due{")
+    })
+    .await;
+    assert_eq!(scrape(&app).await.families(), documented());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,6 +101,20 @@ impl Scrape {
         *value.unwrap_or_else(|| panic!("no {key:?} in {}", self.text))
     }
 
+    /// The kind of each family, and the names of its series' labels.
+    pub fn families(&self) -> BTreeMap<String, (String, BTreeSet<String>)> {
+        let families = self.kinds.iter().map(|(name, kind)| {
+            let sample = match kind.as_str() {
+                "histogram" => format!("{name}_count"),
+                _ => name.clone(),
+            };
+            let series = self.samples.keys().filter(|(of, _)| *of == sample);
+            let labels = series.flat_map(|(_, labels)| labels.keys().cloned());
+            (name.clone(), (kind.clone(), labels.collect()))
+        });
+        families.collect()
+    }
+
     /// The series that stand elsewhere than in an earlier scrape, and by how much, written as
     /// `name{value of each label by name}`; gauges and histograms aside.
     pub fn counted_since(&self, before: &Self) -> BTreeMap<String, f64> {
