@@ -314,3 +314,31 @@ async fn an_upstream_that_asks_to_wait_is_not_asked_until_then() {
         "another credential was not asked to wait"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_503_with_a_time_asks_to_wait_and_one_without_does_not() {
+    let app = TestApp::builder().org("north", &["dev"]).start().await;
+    let north = app.client(&["north"], &[]).await;
+    let unavailable = |retry_after_s| FaultRule {
+        count: Some(1),
+        ..FaultRule::every(Fault::ServerError {
+            status: 503,
+            retry_after_s,
+        })
+    };
+    let status = |reply: &Reply| reply.failure()["status_code"].clone();
+    assert!(app.sandbox.add_fault(unavailable(None)));
+    assert_eq!(status(&ask(&north).await), 503);
+    assert!(ask(&north).await.is_ok(), "it was not asked to wait");
+
+    assert!(app.sandbox.add_fault(unavailable(Some(30))));
+    let first = ask(&north).await;
+    assert_eq!(status(&first), 503, "{first:?}");
+    let second = ask(&north).await;
+    assert_eq!(status(&second), Value::Null, "{second:?}");
+    assert_eq!(code(&second), "upstream_rate_limited");
+    assert_eq!(second.failure()["retry_after"], 30);
+    assert_eq!(requests(&app.sandbox), 3);
+    app.clock.advance(Duration::from_secs(30));
+    assert!(ask(&north).await.is_ok());
+}
