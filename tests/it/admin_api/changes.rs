@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::app::reqwest_client;
+use crate::support::wire::{self, Draft};
 use crate::support::{McpClient, TestApp};
 
 #[tokio::test]
@@ -384,4 +385,35 @@ async fn a_refusal_is_on_record_without_what_was_sent() {
     let organization = (Some("DELETE /admin/v1/orgs/{org}"), Some("north"));
     assert_eq!(shown.collect::<Vec<_>>(), [token, organization, token]);
     assert_eq!(revision().await, before, "nobody has to read anything");
+}
+
+/// A page in the operator's browser may know the token and still be no page of ours.
+#[tokio::test]
+async fn a_foreign_host_or_origin_changes_nothing_with_a_valid_token() {
+    let app = TestApp::builder().start().await;
+    let owner = app.api(Role::Owner, None).await;
+    let admin = format!("http://{}", app.running.admin);
+    let body = json!({"id": "north", "name": "North Clinic"}).to_string();
+    let create =
+        Draft::post("/admin/v1/orgs", &body).with(format!("Authorization: Bearer {}", owner.token));
+    let host = |name: &str| {
+        let nameless = create.clone().without("Host");
+        nameless.with(format!("Host: {name}"))
+    };
+    let origin = |origin: &str| create.clone().with(format!("Origin: {origin}"));
+    for (case, draft) in [
+        ("foreign Host", host("evil.example")),
+        ("Host that begins well", host("127.0.0.1.evil.example")),
+        ("Host in a private range", host("10.0.0.1")),
+        ("foreign Origin", origin("https://evil.example")),
+        ("opaque Origin", origin("null")),
+    ] {
+        let answer = wire::exchange(&admin, &draft.bytes()).await;
+        assert_eq!(answer.status, 403, "{case}: {answer:?}");
+        assert_eq!(answer.json()["code"], "host_forbidden", "{case}");
+    }
+    assert_eq!(owner.get("/orgs").await.ok()["items"], json!([]));
+    let own = origin("http://localhost:8081");
+    let answer = wire::exchange(&admin, &own.bytes()).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
 }
