@@ -105,6 +105,29 @@ async fn a_new_pair_is_taken_over_while_connections_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_admin_listener_takes_a_new_pair_over_too() {
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    let files = authority.issue().write(folder.path(), "admin");
+    let app = TestApp::builder().variable("LOCUM__ADMIN__TLS", &section(&files));
+    let app = app.start().await;
+    let admin = format!("https://{}", app.running.admin);
+    let old = authority.connect(&admin, &[]).await;
+    let former = presented(&old);
+    let mut old = Wire::over(old);
+    let health = Draft::request("GET", "/healthz", "").bytes();
+    assert_eq!(old.exchange(&health).await.status, 200);
+
+    authority.issue().write(folder.path(), "admin");
+    soon("the new pair", async || {
+        presented(&authority.connect(&admin, &[]).await) != former
+    })
+    .await;
+    let new = authority.connect(&admin, &[]).await;
+    assert_eq!(Wire::over(new).exchange(&health).await.status, 200);
+    assert_eq!(old.exchange(&health).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failure_to_take_over_is_logged_once() {
     let (authority, program) = (Authority::new(), Program::init().await);
     let files = authority.issue().write(program.folder.path(), "server");
