@@ -28,8 +28,12 @@ const JUMPS: [i64; 8] = [
 ];
 
 async fn north() -> (TestApp, McpClient) {
+    configured("").await
+}
+
+async fn configured(config: &str) -> (TestApp, McpClient) {
     let builder = TestApp::builder().org("north", &["dev"]).two_clocks();
-    let app = builder.start().await;
+    let app = builder.config(config).start().await;
     let client = app.client(&["north"], &["dev"]).await;
     (app, client)
 }
@@ -42,6 +46,13 @@ async fn read(client: &McpClient) -> Reply {
 async fn ok(client: &McpClient) {
     let reply = read(client).await;
     assert!(reply.is_ok(), "{}", reply.body);
+}
+
+/// A call that a limit refuses; in how many seconds it may be made again.
+async fn limited(client: &McpClient, code: &str) -> u64 {
+    let reply = read(client).await;
+    assert_eq!(reply.failure()["error_code"], code, "{}", reply.body);
+    reply.failure()["retry_after"].as_u64().unwrap()
 }
 
 /// Tokens that upstream gave, by login or refresh.
@@ -169,4 +180,22 @@ async fn what_is_entered_after_the_clock_went_back_is_noticed() {
     crate::support::app::set_credential(&app.admin(), "north", "dev", "another").await;
     app.settle().await;
     ok(&client).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_leaves_the_day_and_comes_back_does_not_free_its_limit() {
+    let (app, client) = configured("[limits]\ntenant_per_day = 2\n").await;
+    for _ in 0..2 {
+        ok(&client).await;
+    }
+    limited(&client, "limited_per_day").await;
+    for _ in 0..2 {
+        jump(&app, 24 * HOUR);
+        ok(&client).await;
+        jump(&app, -24 * HOUR);
+        let wait = limited(&client, "limited_per_day").await;
+        assert_eq!(wait, 18 * HOUR as u64, "until midnight");
+    }
+    jump(&app, 24 * HOUR);
+    limited(&client, "limited_per_day").await;
 }

@@ -1,6 +1,6 @@
 //! One tenant's book: which requests were made when, what is left of a limit, and what has to be
-//! written down. Knows its clock's readings only; when the clock goes back, what it said of the
-//! future is forgotten.
+//! written down. Knows its clock's readings only. When the clock goes to another day and comes back,
+//! what was counted on the day is there still; a pause that it said of the future is forgotten.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,6 +13,9 @@ use crate::domain::limits::TenantLimits;
 use crate::domain::usage::{Day, Usage};
 
 const MINUTE: i64 = 60_000;
+/// Days whose counts are remembered: the right one, the one that a clock was set to by mistake, and
+/// the one after, which it may have come to before it was set right.
+const DAYS: usize = 3;
 /// An upstream that asks for more is asked again after this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 
@@ -20,11 +23,33 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 #[derive(Default)]
 pub(super) struct Book {
     pub(super) limits: TenantLimits,
-    today: Usage,
+    /// What was counted lately, the day of the last count first.
+    days: [Counted; DAYS],
     /// As much of today's calls and requests as was not handed out for writing yet: those of seconds.
     unsaved: (u32, u32),
     /// Most tenants need no more.
     pages: Option<Box<Pages>>,
+}
+
+/// A day's requests. No limit is as large as the number can be.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    /// Counted from 1970; a time is never so far from it that its day would not fit.
+    day: i32,
+    requests: u32,
+}
+
+impl Counted {
+    fn new(day: Day, requests: u64) -> Self {
+        Self {
+            day: day.0 as i32,
+            requests: u32::try_from(requests).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn day(self) -> Day {
+        Day(self.day.into())
+    }
 }
 
 /// What grows.
@@ -48,11 +73,12 @@ impl Pages {
 impl Book {
     /// A book that goes on from what was written down today.
     pub(super) fn new(limits: TenantLimits, today: Usage) -> Self {
-        Self {
+        let mut book = Self {
             limits,
-            today,
             ..Self::default()
-        }
+        };
+        book.days[0] = Counted::new(today.day, today.requests);
+        book
     }
 
     /// Counts a call.
@@ -161,35 +187,36 @@ impl Book {
     fn take_counted(&mut self) -> Option<Usage> {
         let (calls, requests) = std::mem::take(&mut self.unsaved);
         (calls > 0 || requests > 0).then(|| Usage {
-            day: self.today.day,
+            day: self.days[0].day(),
             calls: calls.into(),
             requests: requests.into(),
         })
     }
 
     fn requests_on(&self, day: Day) -> u64 {
-        match self.today.day == day {
-            true => self.today.requests,
-            false => 0,
+        let counted = self.days.iter().find(|counted| counted.day() == day);
+        counted.map_or(0, |counted| counted.requests.into())
+    }
+
+    /// Goes on from what was counted on another day, if that is remembered.
+    fn turn_to(&mut self, day: Day) {
+        if let Some(counted) = self.take_counted() {
+            add(&mut self.pages.get_or_insert_default().unsaved, counted);
+        }
+        let place = self.days.iter().position(|counted| counted.day() == day);
+        self.days[..=place.unwrap_or(DAYS - 1)].rotate_right(1);
+        if place.is_none() {
+            self.days[0] = Counted::new(day, 0);
         }
     }
 
     fn count(&mut self, now: Timestamp, calls: u32, requests: u32) {
         let day = Day::of(now);
-        if self.today.day != day {
-            if let Some(counted) = self.take_counted() {
-                add(&mut self.pages.get_or_insert_default().unsaved, counted);
-            }
-            self.today = Usage {
-                day,
-                ..Usage::default()
-            };
+        if self.days[0].day() != day {
+            self.turn_to(day);
         }
-        self.today.add(&Usage {
-            day,
-            calls: calls.into(),
-            requests: requests.into(),
-        });
+        let today = &mut self.days[0];
+        today.requests = today.requests.saturating_add(requests);
         let (unsaved_calls, unsaved_requests) = &mut self.unsaved;
         *unsaved_calls = unsaved_calls.saturating_add(calls);
         *unsaved_requests = unsaved_requests.saturating_add(requests);
@@ -281,6 +308,33 @@ mod tests {
     }
 
     #[test]
+    fn a_day_that_the_clock_comes_back_to_is_as_full_as_it_was() {
+        let noon = at("2026-11-23T12:00:00Z");
+        let mut book = limits(None, Some(2));
+        assert_eq!(book.request(noon), Ok(()));
+        assert_eq!(book.request(noon), Ok(()));
+        for hours in [24i64, 48] {
+            assert_eq!(book.request(noon + hours.hours()), Ok(()));
+            let taken = book.take_unsaved();
+            book.put_back(taken);
+            book.take_unsaved();
+            assert!(matches!(book.request(noon), Err(Limited::Day { .. })));
+        }
+        for hours in [24i64, 48] {
+            assert_eq!(book.request(noon + hours.hours()), Ok(()), "it had one");
+            let limited = book.request(noon + hours.hours());
+            assert!(matches!(limited, Err(Limited::Day { .. })));
+        }
+        assert!(matches!(book.request(noon), Err(Limited::Day { .. })));
+    }
+
+    /// With its lock and the tenant's slots it is two lines of cache.
+    #[test]
+    fn a_book_is_small() {
+        assert!(size_of::<Book>() <= 64);
+    }
+
+    #[test]
     fn a_pause_is_one_credentials_and_is_never_longer_than_an_hour() {
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let (one, other) = (CredentialVersionId(one), CredentialVersionId(other));
@@ -318,10 +372,11 @@ mod tests {
     const MINUTE_LONG: Duration = Duration::from_secs(60);
 
     proptest! {
-        /// What is handed out is what was counted, day by day, whatever could not be written at first.
+        /// What is handed out is what was counted, day by day, wherever the clock goes and whatever
+        /// could not be written at first.
         #[test]
         fn nothing_is_written_twice_or_lost(
-            steps in proptest::collection::vec((0i64..40_000, any::<bool>(), 0u8..4), 1..100),
+            steps in proptest::collection::vec((-60_000i64..90_000, any::<bool>(), 0u8..4), 1..100),
         ) {
             let mut book = limits(None, None);
             let mut now = at("2026-11-23T00:00:00Z");
@@ -348,8 +403,35 @@ mod tests {
                 }
             }
             book.take_unsaved().into_iter().for_each(|day| add(&mut written, day));
+            counted.sort_by_key(|usage| usage.day);
             written.sort_by_key(|usage| usage.day);
             prop_assert_eq!(written, counted);
+        }
+
+        /// In whatever order the clock shows the times of three days, each has as many requests as
+        /// the limit.
+        #[test]
+        fn no_day_has_more_requests_than_the_limit(
+            limit in 1u32..6,
+            steps in proptest::collection::vec((0usize..3, 0i64..86_400, any::<bool>()), 1..100),
+        ) {
+            let start = at("2026-11-23T00:00:00Z");
+            let mut book = limits(None, Some(limit));
+            let mut made = [0u32; 3];
+            for (day, second, taken) in steps {
+                let now = start + (day as i64 * 86_400 + second).seconds();
+                match book.request(now) {
+                    Ok(()) => made[day] += 1,
+                    Err(refused) => {
+                        prop_assert_eq!(made[day], limit);
+                        prop_assert!(refused.wait() <= Duration::from_secs(86_400));
+                    }
+                }
+                prop_assert!(made[day] <= limit);
+                if taken {
+                    book.take_unsaved();
+                }
+            }
         }
 
         /// However requests come, no minute has more of them than the limit; and who waits as long
