@@ -199,3 +199,20 @@ async fn a_clock_that_leaves_the_day_and_comes_back_does_not_free_its_limit() {
     jump(&app, 24 * HOUR);
     limited(&client, "limited_per_day").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_goes_back_neither_frees_a_minutes_limit_nor_makes_it_longer() {
+    let (app, client) = configured("[limits]\ntenant_per_minute = 2\n").await;
+    for seconds in [-1, -HOUR, -24 * HOUR, -YEAR] {
+        for _ in 0..2 {
+            ok(&client).await;
+        }
+        jump(&app, seconds);
+        for wait in [60, 1] {
+            let told = limited(&client, "limited_per_minute").await;
+            assert_eq!(told, wait, "{seconds}");
+            jump(&app, 59);
+        }
+    }
+    ok(&client).await;
+}

@@ -1,6 +1,7 @@
 //! One tenant's book: which requests were made when, what is left of a limit, and what has to be
 //! written down. Knows its clock's readings only. When the clock goes to another day and comes back,
-//! what was counted on the day is there still; a pause that it said of the future is forgotten.
+//! what was counted on the day is there still. When it goes back, what was counted later is as if it
+//! were counted now, for a minute's limit; a pause that was asked for later is forgotten.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -110,9 +111,10 @@ impl Book {
         while minute.front().is_some_and(|at| *at <= now - MINUTE) {
             minute.pop_front();
         }
-        while minute.back().is_some_and(|at| *at > now) {
-            minute.pop_back();
-        }
+        // The clock went back, or a call that read it a moment later was quicker. They count, as if
+        // made now: nobody has to wait for more than a minute.
+        let later = minute.iter_mut().rev().take_while(|at| **at > now);
+        later.for_each(|at| *at = now);
         let over = (minute.len() + requests).saturating_sub(limit as usize);
         if over == 0 {
             return Ok(());
@@ -328,6 +330,24 @@ mod tests {
         assert!(matches!(book.request(noon), Err(Limited::Day { .. })));
     }
 
+    #[test]
+    fn a_minute_lasts_no_longer_when_the_clock_goes_back() {
+        let now = at("2026-11-23T12:00:00Z");
+        let mut book = limits(Some(1), None);
+        let mut wait = |now| match book.request(now) {
+            Ok(()) => Duration::ZERO,
+            Err(limited) => limited.wait(),
+        };
+        assert_eq!(wait(now), Duration::ZERO);
+        assert_eq!(wait(now - 1.second()), MINUTE_LONG);
+        assert_eq!(wait(now - 24.hours()), MINUTE_LONG);
+        let now = now - 24.hours() + 59.seconds();
+        assert_eq!(wait(now), Duration::from_secs(1));
+        assert_eq!(wait(now + 1.second()), Duration::ZERO);
+        assert_eq!(wait(now + 48.hours()), Duration::ZERO);
+        assert_eq!(wait(now), MINUTE_LONG);
+    }
+
     /// With its lock and the tenant's slots it is two lines of cache.
     #[test]
     fn a_book_is_small() {
@@ -460,6 +480,35 @@ mod tests {
             for window in made.windows(limit as usize + 1) {
                 prop_assert!(window[limit as usize] - window[0] >= MINUTE);
             }
+        }
+
+        /// However often the clock goes back, no minute by a clock that never does has more requests
+        /// than the limit, and nobody waits for longer than a minute.
+        #[test]
+        fn a_clock_that_goes_back_neither_frees_a_minute_nor_makes_it_longer(
+            limit in 1u32..6,
+            steps in proptest::collection::vec(
+                (0i64..20_000, proptest::option::weighted(0.2, 0i64..100_000_000)),
+                1..200,
+            ),
+        ) {
+            let start = at("2026-11-23T00:00:00Z");
+            let mut book = limits(Some(limit), None);
+            let (mut passed, mut behind) = (0i64, 0i64);
+            let mut made: Vec<i64> = Vec::new();
+            for (step, back) in steps {
+                passed += step;
+                behind += back.unwrap_or(0);
+                match book.request(start + (passed - behind).milliseconds()) {
+                    Ok(()) => made.push(passed),
+                    Err(refused) => prop_assert!(refused.wait() <= MINUTE_LONG, "{:?}", refused),
+                }
+            }
+            for window in made.windows(limit as usize + 1) {
+                prop_assert!(window[limit as usize] - window[0] >= MINUTE);
+            }
+            let then = start + (passed - behind + MINUTE).milliseconds();
+            prop_assert_eq!(book.allows(then), Ok(()));
         }
     }
 }
