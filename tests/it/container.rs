@@ -254,6 +254,40 @@ async fn ok(mut command: Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Not how large the program is: here it is as tests are built.
+#[test]
+fn the_image_holds_the_program_and_little_else() {
+    let engine = Engine::new();
+    let found = std::process::Command::new("find")
+        .arg(engine.path("root"))
+        .args(["-type", "f", "-printf", "%f %s\n"])
+        .output()
+        .unwrap();
+    assert!(found.status.success(), "{found:?}");
+    let found = String::from_utf8(found.stdout).unwrap();
+    let files: Vec<(&str, u64)> = found
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(name, size)| (name, size.parse().unwrap()))
+        .collect();
+    let expected = [
+        "locum",
+        "ca-certificates.crt",
+        "nsswitch.conf",
+        "passwd",
+        "group",
+    ];
+    let libraries = ["ld-linux", "libc.so", "libm.so", "libgcc_s.so"];
+    for (name, _) in &files {
+        let is_library = libraries.iter().any(|library| name.starts_with(library));
+        assert!(expected.contains(name) || is_library, "{name}: {found}");
+    }
+    assert_eq!(files.len(), expected.len() + libraries.len(), "{found}");
+    let beside = files.iter().filter(|(name, _)| *name != "locum");
+    let beside: u64 = beside.map(|(_, size)| size).sum();
+    assert!(beside < 6 << 20, "{found}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_image_serves_from_a_read_only_root_as_nobody_in_particular() {
     let engine = Engine::new();
