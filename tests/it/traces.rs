@@ -31,7 +31,7 @@ async fn traced(collector: &Collector, more: &str) -> (TestApp, McpClient) {
     (app, client)
 }
 
-/// A legacy call with this in `_meta`; both revisions keep a trace's context there.
+/// A legacy call with this in `_meta`.
 async fn call(
     client: &McpClient,
     tool: &str,
@@ -125,6 +125,28 @@ async fn a_request_its_login_and_its_upstream_request_are_one_trace_below_the_cl
         ("service.version", env!("CARGO_PKG_VERSION")),
     ]);
     assert_eq!(collector.resource(), resource);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revision_2026_07_28_keeps_a_traces_context_beside_what_it_demands() {
+    let collector = Collector::start().await;
+    let (app, client) = traced(&collector, "").await;
+    let meta = json!({"traceparent": TRACEPARENT, "tracestate": "vendor=1"});
+    let arguments = json!({"prefix": "a"});
+    let params = json!({"name": "search_patients", "arguments": arguments, "_meta": meta});
+    let reply = client.modern("tools/call", params).await;
+    assert!(reply.is_ok(), "{reply:?}");
+    let reply = client.modern("server/discover", json!({"_meta": meta}));
+    assert_eq!(reply.await.status, 200);
+    app.running.stop().await.unwrap();
+    let spans = collector.spans();
+    for name in ["tools/call", "server/discover"] {
+        let request = named(&spans, name);
+        assert_eq!(hex(&request.trace_id), TRACE, "{name}");
+        assert_eq!(hex(&request.parent_span_id), PARENT, "{name}");
+        assert_eq!(request.trace_state, "vendor=1", "{name}");
+    }
+    assert!(spans.iter().all(|span| hex(&span.trace_id) == TRACE));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,14 +83,17 @@ impl McpClient {
             .await
     }
 
-    /// A request in the modern revision (2026-07-28), with all that it demands.
+    /// A request in the modern revision (2026-07-28), with all that it demands of `_meta` added.
     pub async fn modern(&self, method: &str, params: Value) -> Reply {
         let mut params = params;
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
+        let demanded = [
+            ("protocolVersion", json!("2026-07-28")),
+            ("clientInfo", json!({"name": "test", "version": "1"})),
+            ("clientCapabilities", json!({})),
+        ];
+        for (name, value) in demanded {
+            params["_meta"][format!("io.modelcontextprotocol/{name}")] = value;
+        }
         let name = params["name"].as_str().unwrap_or("").to_owned();
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let mut headers = vec![
