@@ -8,9 +8,10 @@ use rcgen::{
 };
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
-use tokio::io::copy_bidirectional;
+use tokio::io::{copy, copy_bidirectional, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// Who signs certificates.
 pub struct Authority {
@@ -77,6 +78,21 @@ fn config(certificate: &Certificate, key: &KeyPair) -> ServerConfig {
 
 /// Serves TLS on a free port in front of `http://ADDRESS`; its own `ADDRESS`.
 pub async fn serve(config: ServerConfig, plain: &str) -> String {
+    serve_until(End::Told, config, plain).await
+}
+
+/// The same, but what ends inside is cut off: no `close_notify` says that it was the end.
+pub async fn serve_cut(config: ServerConfig, plain: &str) -> String {
+    serve_until(End::Cut, config, plain).await
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Told,
+    Cut,
+}
+
+async fn serve_until(end: End, config: ServerConfig, plain: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (acceptor, plain) = (
@@ -89,9 +105,25 @@ pub async fn serve(config: ServerConfig, plain: &str) -> String {
             tokio::spawn(async move {
                 let mut inside = acceptor.accept(socket).await?;
                 let mut upstream = TcpStream::connect(plain).await?;
-                copy_bidirectional(&mut inside, &mut upstream).await
+                match end {
+                    End::Told => copy_bidirectional(&mut inside, &mut upstream)
+                        .await
+                        .map(drop),
+                    End::Cut => until_cut(inside, upstream).await,
+                }
             });
         }
     });
     address
+}
+
+/// Until one of them has ended; then both are dropped, without a word.
+async fn until_cut(inside: TlsStream<TcpStream>, mut upstream: TcpStream) -> std::io::Result<()> {
+    let (mut requests, mut answers) = split(inside);
+    let (mut from, mut to) = upstream.split();
+    let copied = tokio::select! {
+        copied = copy(&mut requests, &mut to) => copied,
+        copied = copy(&mut from, &mut answers) => copied,
+    };
+    copied.map(drop)
 }

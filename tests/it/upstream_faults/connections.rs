@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -47,8 +48,8 @@ async fn hold(mut socket: TcpStream) {
     while socket.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {}
 }
 
-/// What the client is told of a login there, and what an administrator is.
-async fn login_at(base_url: &str, authority: &Authority) -> (serde_json::Value, String) {
+/// A gateway before that upstream, believing this authority; and the folder with its certificate.
+async fn trusting(authority: &Authority, base_url: &str) -> (TestApp, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let bundle = folder.path().join("roots.pem");
     std::fs::write(&bundle, authority.pem()).unwrap();
@@ -59,6 +60,12 @@ async fn login_at(base_url: &str, authority: &Authority) -> (serde_json::Value, 
         .org("north", &["dev"])
         .start()
         .await;
+    (app, folder)
+}
+
+/// What the client is told of a login there, and what an administrator is.
+async fn login_at(base_url: &str, authority: &Authority) -> (serde_json::Value, String) {
+    let (app, _folder) = trusting(authority, base_url).await;
     let reply = read(&app.client(&["north"], &["dev"]).await).await;
     let (admin, north) = (app.admin(), org("north"));
     let environment = Environment::parse("dev").unwrap();
@@ -169,6 +176,48 @@ async fn every_fault_of_a_connection_is_an_error_by_the_deadline() {
     let (told, report) = login_at(&format!("https://{good}"), &authority).await;
     assert_eq!(told["result"]["isError"], false, "{told}");
     assert_eq!(report, "Authentication successful");
+}
+
+/// An answer may be as long as its connection. Where TLS does not say that this was the end, anybody
+/// on the way may have cut it off.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_over_tls_is_whole_or_an_error() {
+    let authority = Authority::new();
+    let upstream = RawUpstream::start().await;
+    let config = || authority.server(&["127.0.0.1"]);
+    let play =
+        |bytes: &[u8]| upstream.play("north-dev", Kind::Api, Play::SayAndClose(bytes.into()));
+    let cut = tls::serve_cut(config(), &upstream.url).await;
+    let (app, _folder) = trusting(&authority, &format!("https://{cut}")).await;
+    let client = app.client(&["north"], &["dev"]).await;
+    assert!(read(&client).await.is_ok());
+    let unlimited = b"HTTP/1.1 200 OK\r\n\r\n{\"a\": 1}".as_slice();
+    let rows = [
+        b"".as_slice(),
+        b"HTTP/1.1 200 OK\r\ncont",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n[",
+        unlimited,
+    ];
+    for (number, bytes) in (1..).zip(rows) {
+        play(bytes);
+        let reply = read(&client).await;
+        let failure = reply.failure();
+        assert_eq!(failure["error_code"], "upstream_unavailable", "{number}");
+        let message = failure["message"].as_str().unwrap();
+        assert!(message.contains(BROKE), "{number}: {message}");
+        assert_eq!(upstream.requests("north-dev", Kind::Api), 1 + number);
+    }
+    play(&ok(b"{}"));
+    assert!(
+        read(&client).await.is_ok(),
+        "its length says that it is whole"
+    );
+
+    let told = tls::serve(config(), &upstream.url).await;
+    let (app, _folder) = trusting(&authority, &format!("https://{told}")).await;
+    play(unlimited);
+    let reply = read(&app.client(&["north"], &["dev"]).await).await;
+    assert!(reply.is_ok(), "{}", reply.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
