@@ -1,6 +1,8 @@
 //! `kill -9` during every kind of change: at every system call by which it writes (strace ends it
 //! there), and at any time. What was acknowledged stays, the rest is there wholly or not at all.
 
+mod serving;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

@@ -58,15 +58,21 @@ impl TestApp {
     }
 
     pub fn api_with(&self, token: &str) -> ApiClient {
-        ApiClient {
-            http: reqwest_client(),
-            base: format!("http://{}/admin/v1", self.running.admin),
-            token: token.to_owned(),
-        }
+        let base = format!("http://{}/admin/v1", self.running.admin);
+        ApiClient::at(&base, token)
     }
 }
 
 impl ApiClient {
+    /// Asks below this URL.
+    pub fn at(base: &str, token: &str) -> Self {
+        Self {
+            http: reqwest_client(),
+            base: base.to_owned(),
+            token: token.to_owned(),
+        }
+    }
+
     pub async fn get(&self, path: &str) -> ApiReply {
         self.send(Method::GET, path, &[], None).await
     }
@@ -94,6 +100,18 @@ impl ApiClient {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> ApiReply {
+        let reply = self.try_send(method, path, headers, body).await;
+        reply.unwrap()
+    }
+
+    /// The same, of a server that may go away before it has answered.
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> reqwest::Result<ApiReply> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         request = request.header("authorization", format!("Bearer {}", self.token));
         for (name, value) in headers {
@@ -103,14 +121,14 @@ impl ApiClient {
             request = request.header("content-type", "application/json");
             request = request.body(body.to_string());
         }
-        let response = request.send().await.unwrap();
+        let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.unwrap();
+        let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        ApiReply {
+        Ok(ApiReply {
             status,
             headers,
             body,
-        }
+        })
     }
 }

@@ -24,11 +24,7 @@ pub async fn serve_logged(program: &Program, variables: &[(&str, &str)]) -> (Ser
         .unwrap();
     for _ in 0..400 {
         let text = std::fs::read_to_string(&log).unwrap();
-        let address = text.lines().find_map(|line| {
-            let event: Value = serde_json::from_str(line).ok()?;
-            event["mcp"].as_str().map(str::to_owned)
-        });
-        if let Some(address) = address {
+        if let Some(address) = address(&text, "mcp") {
             let url = format!("http://{address}");
             return (Server { url, child }, log);
         }
@@ -36,6 +32,14 @@ pub async fn serve_logged(program: &Program, variables: &[(&str, &str)]) -> (Ser
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     panic!("locum serve did not serve within ten seconds");
+}
+
+/// Where a listener listens, by the log of its server.
+pub fn address(log: &str, listener: &str) -> Option<String> {
+    log.lines().find_map(|line| {
+        let event: Value = serde_json::from_str(line).ok()?;
+        event[listener].as_str().map(str::to_owned)
+    })
 }
 
 /// Sends a signal and waits for the end.

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
 
 use super::program::Program;
 
@@ -13,6 +13,52 @@ use super::program::Program;
 pub const WRITES: &str = "pwrite64,fsync,fdatasync,ftruncate,unlink";
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// The options that make strace kill a process as a thread of it enters its `n`th call of `calls`.
+fn kill_at(calls: &str, n: usize) -> [String; 4] {
+    [
+        "-e".to_owned(),
+        format!("trace={calls}"),
+        "-e".to_owned(),
+        format!("inject={calls}:signal=KILL:when={n}"),
+    ]
+}
+
+/// What starts a program under strace, which kills it so.
+fn starter(calls: &str, n: usize) -> Vec<String> {
+    let words = ["strace", "-f", "-qqq", "-o", "/dev/null"].map(str::to_owned);
+    words.into_iter().chain(kill_at(calls, n)).collect()
+}
+
+/// Lets strace attach to what a program starts. No process of the same user reads the program's
+/// memory, but root, also that of a user namespace of one's own.
+pub fn let_attach(program: &mut Program) {
+    if !rustix::process::geteuid().is_root() {
+        program.starter = ["unshare", "-Ur"].map(str::to_owned).into();
+    }
+}
+
+/// Attaches strace to a process, which it kills as a thread of it enters its `n`th call of `calls`
+/// from now on. strace ends with the process.
+pub async fn attach(process: u32, calls: &str, n: usize) -> Child {
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "-o", "/dev/null", "-p", &process.to_string()])
+        .args(kill_at(calls, n))
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("strace is needed");
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    // It says so when it has all threads; later it names new ones.
+    let line = tokio::time::timeout(LIMIT, lines.next_line());
+    let line = line.await.expect("a line within a minute").unwrap();
+    let line = line.unwrap_or_default();
+    assert!(line.contains(" attached with "), "strace: {line}");
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    child
+}
 
 /// Runs a command under strace, which kills it as a thread of it enters its `n`th call of `calls`.
 pub async fn killed_at(
@@ -22,17 +68,10 @@ pub async fn killed_at(
     calls: &str,
     n: usize,
 ) -> Output {
-    let mut command = Command::new("strace");
+    let words = starter(calls, n);
+    let mut command = Command::new(&words[0]);
     command
-        .args([
-            "-f",
-            "-qqq",
-            "-o",
-            "/dev/null",
-            "-e",
-            &format!("trace={calls}"),
-        ])
-        .args(["-e", &format!("inject={calls}:signal=KILL:when={n}")])
+        .args(&words[1..])
         .arg(env!("CARGO_BIN_EXE_locum"))
         .args(arguments)
         .current_dir(program.folder.path())
