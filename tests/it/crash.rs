@@ -2,6 +2,7 @@
 //! there), and at any time. What was acknowledged stays, the rest is there wholly or not at all.
 
 mod serving;
+mod unasked;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -15,6 +15,7 @@ use crate::support::McpClient;
 use crate::support::commands::clinic;
 use crate::support::process::{end, serve_logged};
 use crate::support::program::Program;
+use crate::support::strace::end_started;
 
 fn unit() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/locum.service");
@@ -150,18 +151,7 @@ async fn the_program_makes_no_call_that_the_unit_forbids() {
     let arguments = json!({"clinic_id": "C2001"});
     let reply = client.call("get_clinic_details_basic", arguments).await;
     assert!(reply.is_ok(), "{}", reply.body);
-    // strace ends as the program does.
-    let process = fs::read_to_string(format!(
-        "/proc/{0}/task/{0}/children",
-        server.child.id().unwrap()
-    ));
-    let process: i32 = process.unwrap().trim().parse().unwrap();
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(process).unwrap(),
-        Signal::TERM,
-    )
-    .unwrap();
-    assert!(server.child.wait().await.unwrap().success());
+    assert!(end_started(&mut server.child).await.success());
 
     let text = fs::read_to_string(&trace).unwrap();
     let allowed = allowed();

@@ -27,8 +27,13 @@ pub struct Clinic {
 impl Clinic {
     /// With this in `locum.toml`.
     pub async fn new(config: &str) -> Self {
+        let start = "2026-01-01T06:00:00Z".parse().unwrap();
+        Self::installed_at(start, config).await
+    }
+
+    /// The same, from another time on.
+    pub async fn installed_at(start: Timestamp, config: &str) -> Self {
         app::install_crypto_provider();
-        let start: Timestamp = "2026-01-01T06:00:00Z".parse().unwrap();
         let clinic = Self {
             folder: tempfile::tempdir().unwrap(),
             clock: Arc::new(ManualClock::new(start)),

@@ -39,6 +39,7 @@ const MISTAKES: [&str; 6] = [
     "SELECT COUNT(*) FROM credential_versions v JOIN credential_fields f ON f.version_id = v.id
      WHERE state IN ('revoked', 'cancelled') AND sealed IS NOT NULL",
     "SELECT COUNT(*) FROM audit_records WHERE seq > (SELECT COUNT(*) FROM audit_records)
+     + (SELECT COALESCE(MAX(seq), 0) FROM audit_anchor)
      + (SELECT COALESCE(SUM(last - first + 1), 0) FROM audit_calls)",
     "SELECT COUNT(*) FROM gateway_keys k WHERE revoked_at IS NULL AND NOT EXISTS
      (SELECT 1 FROM gateway_key_grants g WHERE g.key_id = k.id)",

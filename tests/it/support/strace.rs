@@ -1,9 +1,10 @@
 //! Programs that strace ends with `kill -9` as they write.
 
 use std::ffi::OsStr;
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -24,8 +25,8 @@ fn kill_at(calls: &str, n: usize) -> [String; 4] {
     ]
 }
 
-/// What starts a program under strace, which kills it so.
-fn starter(calls: &str, n: usize) -> Vec<String> {
+/// What starts a program under strace, which kills it so ([`Program::starter`]).
+pub fn starter(calls: &str, n: usize) -> Vec<String> {
     let words = ["strace", "-f", "-qqq", "-o", "/dev/null"].map(str::to_owned);
     words.into_iter().chain(kill_at(calls, n)).collect()
 }
@@ -58,6 +59,18 @@ pub async fn attach(process: u32, calls: &str, n: usize) -> Child {
     assert!(line.contains(" attached with "), "strace: {line}");
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     child
+}
+
+/// Asks the program that a strace started to stop; strace ends as it does.
+pub async fn end_started(strace: &mut Child) -> ExitStatus {
+    let id = strace.id().unwrap();
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    // There is none any more where it has just been killed.
+    if let Ok(child) = children.trim().parse::<i32>() {
+        let _ = kill_process(Pid::from_raw(child).unwrap(), Signal::TERM);
+    }
+    let end = tokio::time::timeout(LIMIT, strace.wait());
+    end.await.expect("an end within a minute").unwrap()
 }
 
 /// Runs a command under strace, which kills it as a thread of it enters its `n`th call of `calls`.
