@@ -35,7 +35,7 @@ async fn neglected() -> Program {
     let admin = by(&app, "priya");
     organization(&admin, "north").await;
     for _ in 0..2 {
-        credential(&admin, "north", "dev", start).await;
+        credential(&admin, "north", "dev", clinic.clock.now()).await;
     }
     app.close().await;
     let program = Program {
