@@ -208,10 +208,11 @@ impl AdminError {
             Self::LoginFailed(error) => (ErrorKind::Upstream, error.code()),
             Self::NothingToTry(error) => (ErrorKind::Conflict, error.code()),
             Self::KeyRolled { .. } => (ErrorKind::Conflict, "key_rolled"),
-            Self::Store(StoreError::Full | StoreError::Locked) => {
-                (ErrorKind::Unavailable, "store_unavailable")
-            }
-            Self::Audit(AuditError::Store(StoreError::Full | StoreError::Locked)) => {
+            Self::Store(error)
+            | Self::Audit(AuditError::Store(error))
+            | Self::Credential(CredentialError::Store(error))
+                if error.may_pass() =>
+            {
                 (ErrorKind::Unavailable, "store_unavailable")
             }
             Self::Audit(AuditError::Checkpoint(error)) => match error {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::migrate::MigrateError;
 
-use super::{BUSY_TIMEOUT, BackupError};
+use super::{BUSY_TIMEOUT, BackupError, TURN_TIMEOUT};
 
 /// A failed query or change.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,11 @@ pub enum StoreError {
         BUSY_TIMEOUT.as_secs()
     )]
     Locked,
+    #[error(
+        "the changes ahead of this one have taken {} s; nothing was changed: try again in a moment",
+        TURN_TIMEOUT.as_secs()
+    )]
+    Busy,
     #[error("database: {0}")]
     Sqlx(sqlx::Error),
 }
@@ -94,6 +99,11 @@ impl StoreError {
             }
             _ => self,
         }
+    }
+
+    /// Whether the same change may work later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Full | Self::Locked | Self::Busy)
     }
 
     /// Whether a file is no database, or one that is damaged.

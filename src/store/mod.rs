@@ -70,6 +70,8 @@ const MINIMUM_SQLITE: (u32, u32, u32) = (3, 51, 3);
 const READERS: u32 = 4;
 /// A change waits this long for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// And this long for those of its own process that are ahead of it.
+const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An open database.
 #[derive(Clone)]
@@ -131,7 +133,8 @@ impl Store {
             // There may be nowhere to put a temporary file: a read-only root.
             .pragma("temp_store", "MEMORY")
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = pool_of(1).connect_with(options.clone()).await?;
+        let writer = pool_of(1).acquire_timeout(TURN_TIMEOUT);
+        let writer = writer.connect_with(options.clone()).await?;
         let ready = async {
             assert_version(&writer).await?;
             schema::update(path, &writer, known, former).await
@@ -155,9 +158,12 @@ impl Store {
 
     /// Starts a change; waits for the one before it.
     pub async fn write(&self) -> Result<Write, StoreError> {
-        Ok(Write {
-            transaction: self.writer.begin_with("BEGIN IMMEDIATE").await?,
-        })
+        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
+        let transaction = begun.map_err(|error| match error {
+            sqlx::Error::PoolTimedOut => StoreError::Busy,
+            error => StoreError::from(error),
+        })?;
+        Ok(Write { transaction })
     }
 
     /// A number that every committed change raises.
