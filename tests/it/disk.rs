@@ -1,6 +1,8 @@
 //! A disk that is full, a database that another process has locked, and one that cannot be read:
 //! changes end with an error that says so, and calls go on.
 
+mod api;
+
 use std::time::Duration;
 
 use rustix::process::Signal;
