@@ -1,6 +1,7 @@
 //! The master key changes while everything goes on, and comes to its end however often it is killed
 //! on the way; no key is lost and no second one is made.
 
+mod full;
 mod killed;
 mod load;
 

@@ -71,6 +71,14 @@ impl Room {
         }
     }
 
+    /// Gives so many bytes of it back.
+    pub fn spare(&self, bytes: u64) {
+        let ballast = fs::File::options().write(true).open(self.path("ballast"));
+        let ballast = ballast.unwrap();
+        let length = ballast.metadata().unwrap().len();
+        ballast.set_len(length - bytes).unwrap();
+    }
+
     /// Gives it back.
     pub fn empty(&self) {
         fs::remove_file(self.path("ballast")).unwrap();
