@@ -1,6 +1,7 @@
 //! Limits: what a tenant may ask of its upstreams, who waits for whom, and what an upstream that
 //! asks to wait gets.
 
+use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +18,10 @@ use crate::support::app::set_credential;
 use crate::support::client::{McpClient, Reply};
 use crate::support::commands::{clinic, words};
 use crate::support::load::spread;
-use crate::support::process::{end, serve_logged, soon};
+use crate::support::process::{end, serve_logged, soon, within};
+
+/// The day's count is written every five seconds, which a busy machine may be late with.
+const WRITTEN: Duration = Duration::from_secs(10);
 
 async fn ask(client: &McpClient) -> Reply {
     let arguments = json!({"clinic_id": "C2001"});
@@ -120,6 +124,32 @@ async fn a_days_count_outlives_the_process_and_limits_change_while_it_serves() {
     ]
     "#);
     assert_eq!(set("default").await["limits"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_days_count_that_was_written_down_outlives_kill_9() {
+    let (program, _sandbox) = clinic().await;
+    let key = program.key(&["north"]).await;
+    program
+        .ok(&words("org set north --env dev --per-day 3", &[]))
+        .await;
+    let (mut server, _) = serve_logged(&program, &[]).await;
+    let north = McpClient::new(&server.url, &key);
+    for _ in 0..2 {
+        assert_eq!(code(&ask(&north).await), "");
+    }
+    within(WRITTEN, "two requests that are written down", async || {
+        let usage = program.json(&["usage"]).await;
+        usage["items"][0]["requests"] == 2
+    })
+    .await;
+    let ended = end(&mut server.child, Signal::KILL).await;
+    assert_eq!(ended.signal(), Some(Signal::KILL.as_raw()));
+    let (server, _) = serve_logged(&program, &[]).await;
+    let north = McpClient::new(&server.url, &key);
+    for expected in ["", "limited_per_day"] {
+        assert_eq!(code(&ask(&north).await), expected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
