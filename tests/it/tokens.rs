@@ -1,6 +1,8 @@
 //! Access tokens: one login for any number of calls, renewal before expiry, and what happens when
 //! the token endpoint fails, lies, or knows better.
 
+mod stampede;
+
 use std::time::Duration;
 
 use locum::domain::organization::OrganizationState;
@@ -93,6 +95,8 @@ async fn nothing_logs_in_for_arguments_that_make_no_request() {
     assert!(app.sandbox.requests().is_empty());
 }
 
+/// A call in flight holds four sockets of this process: a thousand are under way at a time, some twenty
+/// of each organization. `stampede` has all of them at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_organizations_with_a_thousand_calls_each_at_expiry_log_in_once_each() {
     const ORGANIZATIONS: usize = 50;

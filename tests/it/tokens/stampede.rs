@@ -1,0 +1,193 @@
+//! Fifty thousand calls that find their tokens expired at the same instant. Over HTTP neither sockets
+//! nor the gateway's own limits (`limits.upstream_concurrency`) would let so many come so far at once:
+//! they ask the cache itself, whose logins go to a running sandbox.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use locum::catalog::Entry;
+use locum::domain::bearer::Bearer;
+use locum::domain::call::{Arguments, AuthorizedCall};
+use locum::domain::clock::SharedClock;
+use locum::domain::credential::{
+    CredentialRef, CredentialSource, CredentialVersionId, OpenedCredential, Opening, ProfileKey,
+    SecretFields,
+};
+use locum::domain::meter::Meters;
+use locum::domain::organization::OrganizationId;
+use locum::domain::origin::{Origin, RequestId};
+use locum::domain::principal::{Grant, Principal, PrincipalKind, Scope, ToolFilter};
+use locum::domain::tenant::{Environment, Tenant};
+use locum::net::{Net, NetSettings, SystemResolver};
+use locum::token::{Account, Login, LoginError, LoginMeters, LoginSite, LoginWatch, Tokens};
+use secrecy::SecretString;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{LIFE, attempts, stats};
+use crate::support::TestApp;
+use crate::support::app::{PROVIDER, org};
+use crate::support::load::{eventually, spread};
+
+const ORGANIZATIONS: usize = 50;
+const CALLS: usize = 50_000;
+
+/// Opens credentials while it may: nobody logs in before.
+struct Source(watch::Receiver<bool>);
+
+impl CredentialSource for Source {
+    fn open<'a>(&'a self, credential: &'a CredentialRef) -> Opening<'a> {
+        Box::pin(async move {
+            let mut may = self.0.clone();
+            assert!(may.wait_for(|may| *may).await.is_ok());
+            let client_id = client_id(&credential.key.tenant);
+            let fields = [
+                ("client_id", client_id.as_str()),
+                ("client_secret", "synthetic"),
+            ];
+            let fields = fields.map(|(name, value)| (name.to_owned(), SecretString::from(value)));
+            Ok(OpenedCredential {
+                id: credential.id,
+                key: credential.key.clone(),
+                flow: None,
+                fields: SecretFields::from(fields),
+            })
+        })
+    }
+}
+
+fn client_id(tenant: &Tenant) -> String {
+    format!("{}-dev", tenant.slug)
+}
+
+/// Who may call for every organization, and where their tokens are.
+struct Callers {
+    tokens: Tokens,
+    principal: Principal,
+    entry: Arc<Entry>,
+    places: Vec<(Tenant, Account)>,
+}
+
+impl Callers {
+    fn new(app: &TestApp, source: Source, meters: &Meters) -> Self {
+        let opened = app.running.app();
+        let settings = NetSettings {
+            connect_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(30),
+            destinations: opened.loaded.destinations(),
+            proxy: None,
+            extra_roots: Vec::new(),
+        };
+        let net = Net::new(settings, Arc::new(SystemResolver)).unwrap();
+        let clock: SharedClock = app.clock.clone();
+        let login = Login::new(net, clock.clone());
+        let catalog = opened.catalog.now();
+        let provider = catalog.provider(PROVIDER).unwrap();
+        let dev = Environment::parse("dev").unwrap();
+        let site = LoginSite {
+            provider: provider.clone(),
+            base_url: provider.environments.get(&dev).unwrap().base_url.clone(),
+        };
+        let meters = Arc::new(LoginMeters::new(meters, &[]));
+        let place = |number: usize| {
+            let id = Uuid::from_u128(1 + number as u128);
+            let tenant = Tenant {
+                organization: OrganizationId(id),
+                slug: org(&format!("clinic-{number:02}")),
+                environment: dev.clone(),
+            };
+            let key = ProfileKey {
+                tenant: tenant.clone(),
+                provider: provider.name.clone(),
+            };
+            let credential = CredentialRef {
+                id: CredentialVersionId(id),
+                key: Arc::new(key),
+                flow: None,
+            };
+            let watch = Arc::new(LoginWatch::default());
+            let account = Account::new(credential, site.clone(), meters.clone(), watch);
+            (tenant, account)
+        };
+        let places: Vec<_> = (0..ORGANIZATIONS).map(place).collect();
+        let filter = Arc::new(ToolFilter {
+            tools: Scope::All,
+            read_only: false,
+        });
+        let grant = |(tenant, _): &(Tenant, Account)| Grant {
+            organization: tenant.organization,
+            environments: Arc::new(Scope::All),
+            filter: filter.clone(),
+            ends_at: None,
+            revoked: false,
+        };
+        Self {
+            tokens: Tokens::new(login, Arc::new(source), clock),
+            principal: Principal {
+                kind: PrincipalKind::Key,
+                id: "everybody".into(),
+                name: "everybody".into(),
+                grants: places.iter().map(grant).collect(),
+                expires_at: None,
+            },
+            entry: catalog.tool("get_clinic_details_basic").unwrap().clone(),
+            places,
+        }
+    }
+
+    fn place(&self, number: usize) -> &(Tenant, Account) {
+        &self.places[number % ORGANIZATIONS]
+    }
+
+    async fn bearer(&self, number: usize) -> Result<Bearer, LoginError> {
+        let (tenant, account) = self.place(number);
+        let (tool, origin) = (&self.entry.tool, Origin::new(RequestId::default()));
+        let place = (tenant, None);
+        let call =
+            AuthorizedCall::authorize(&self.principal, place, tool, Arguments::new(), &origin);
+        self.tokens.bearer(&call.unwrap(), account).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_calls_of_each_of_fifty_organizations_at_once_share_one_refresh_each() {
+    let app = TestApp::builder().start().await;
+    let (door, may) = watch::channel(true);
+    let meters = Meters::default();
+    let callers = Arc::new(Callers::new(&app, Source(may), &meters));
+    for number in 0..ORGANIZATIONS {
+        callers.bearer(number).await.unwrap();
+    }
+    app.clock.advance(LIFE);
+    door.send_replace(false);
+    let calls = tokio::spawn(spread(CALLS, CALLS, {
+        let callers = callers.clone();
+        move |number| {
+            let callers = callers.clone();
+            async move { callers.bearer(number).await }
+        }
+    }));
+    let labels = [("result", "miss")];
+    let waiting = meters.counter("locum_token_lookups_total", "", &labels);
+    let all = (ORGANIZATIONS + CALLS) as u64;
+    eventually("all of them without a token", || waiting.value() == all).await;
+    assert!(!calls.is_finished());
+    door.send_replace(true);
+
+    let mut generations = BTreeSet::new();
+    for (number, bearer) in calls.await.unwrap().into_iter().enumerate() {
+        let bearer = bearer.unwrap();
+        let (tenant, account) = callers.place(number);
+        assert_eq!(bearer.tenant(), tenant);
+        assert_eq!(bearer.version(), account.credential.id);
+        generations.insert(bearer.generation());
+    }
+    assert_eq!(generations.len(), ORGANIZATIONS);
+    for (tenant, _) in &callers.places {
+        let client_id = client_id(tenant);
+        let seen = stats(&app.sandbox, &client_id);
+        assert_eq!((seen.logins, seen.refreshes), (1, 1), "{client_id}");
+        assert_eq!(attempts(&app.sandbox, &client_id), 2, "{client_id}");
+    }
+}
