@@ -1,4 +1,5 @@
-//! The pages of `docs/`, and the README: their tables are shown as they were meant.
+//! The pages of `docs/`, and the README: their tables are shown as they were meant, and the tests that
+//! they name exist.
 
 use std::fs;
 use std::path::Path;
@@ -43,4 +44,39 @@ fn every_row_of_a_table_has_as_many_cells_as_its_head() {
     }
     assert!(rows > 300, "{rows} rows");
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// What stands below a heading of the second level.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = page.split_once(&format!("\n## {heading}\n")).unwrap();
+    rest.split("\n## ").next().unwrap()
+}
+
+/// A `file::function` of the page on security. Files without a folder that the repository begins
+/// with are below `tests/it`.
+fn exists(file: &str, function: &str) -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut places = [root.join(file), root.join("tests/it").join(file)].into_iter();
+    let text = places.find_map(|path| fs::read_to_string(path).ok());
+    text.is_some_and(|text| text.contains(&format!("fn {function}(")))
+}
+
+#[test]
+fn every_test_that_is_said_to_prove_something_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/security.md")).unwrap();
+    // What is between backticks is code: every other part.
+    let code = section(&page, "Which tests prove what")
+        .split('`')
+        .skip(1)
+        .step_by(2);
+    let names = code.filter_map(|code| code.split_once("::"));
+    let names: Vec<_> = names.filter(|name| *name != ("file", "function")).collect();
+    assert!(names.len() > 100, "{} names", names.len());
+    let missing: Vec<String> = names
+        .into_iter()
+        .filter(|(file, function)| !exists(file, function))
+        .map(|(file, function)| format!("{file}::{function}"))
+        .collect();
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
