@@ -87,7 +87,7 @@ impl Callers {
         let dev = Environment::parse("dev").unwrap();
         let site = LoginSite {
             provider: provider.clone(),
-            base_url: provider.environments.get(&dev).unwrap().base_url.clone(),
+            base_url: provider.environments[&dev].base_url.clone(),
         };
         let meters = Arc::new(LoginMeters::new(meters, &[]));
         let place = |number: usize| {
