@@ -83,9 +83,14 @@ pub fn write(section: &Section) -> Result<(), Failure> {
     )?)
 }
 
-/// The middle value; of an even number the upper one.
+/// The middle value; of an even number what is between the two in the middle.
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
-    percentile(values, 0.5)
+    let values: Vec<f64> = values.collect();
+    let upper = percentile(values.iter().copied(), 0.5);
+    match values.len() % 2 {
+        0 => (upper - percentile(values.iter().map(|value| -value), 0.5)) / 2.0,
+        _ => upper,
+    }
 }
 
 /// The smallest value that this share of all does not exceed.

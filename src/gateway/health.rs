@@ -96,9 +96,10 @@ impl HealthBook {
     }
 
     /// The logins of retiring versions.
-    fn take_retiring(&self) -> Vec<(Arc<LoginWatch>, VersionLogin)> {
+    fn take_retiring(&self, turn: &Turn) -> Vec<(Arc<LoginWatch>, VersionLogin)> {
         let book = self.book();
         let taken = |(version, retiring): (&CredentialVersionId, &Retiring)| {
+            turn.of(retiring.organization)?;
             let logins = &retiring.logins;
             let at = logins.take_changed().then(|| logins.seen().last_login)??;
             let login = VersionLogin {
@@ -239,13 +240,13 @@ impl Route {
 }
 
 impl Gateway {
-    /// Writes down the health of profiles that changed and whose turn it is; says how many there were. What
-    /// cannot be written is kept for the next time.
-    pub async fn save_health(&self, turn: &Turn) -> Result<usize, StoreError> {
+    /// Writes down the health of profiles that changed and whose turn it is. What cannot be
+    /// written is kept for the next time.
+    pub async fn save_health(&self, turn: &Turn) -> Result<(), StoreError> {
         let changed = self.health.take_changed(self.clock.now(), turn);
-        let retiring = self.health.take_retiring();
+        let retiring = self.health.take_retiring(turn);
         if changed.is_empty() && retiring.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let (all, rows): (Vec<_>, Vec<_>) = changed.into_iter().unzip();
         let (watches, mut logins): (Vec<_>, Vec<_>) = retiring.into_iter().unzip();
@@ -257,7 +258,12 @@ impl Gateway {
             }
             watches.iter().for_each(|watch| watch.put_back());
         }
-        written.map(|()| rows.len())
+        written
+    }
+
+    /// How many profiles there are, of all organizations.
+    pub fn profiles(&self) -> usize {
+        self.health.book().profiles.len()
     }
 
     async fn write_health(

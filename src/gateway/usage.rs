@@ -30,19 +30,18 @@ pub(super) async fn of_today(
 }
 
 impl Gateway {
-    /// Writes down what those whose turn it is used since the last time; says how many rows that took. What
-    /// cannot be written now is kept for the next time.
-    pub async fn save_usage(&self, turn: &Turn) -> Result<usize, StoreError> {
+    /// Writes down what those whose turn it is used since the last time. What cannot be written now
+    /// is kept for the next time.
+    pub async fn save_usage(&self, turn: &Turn) -> Result<(), StoreError> {
         let unsaved = self.admission.take_unsaved(turn);
         if unsaved.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
-        let rows = unsaved.len();
         let written = self.write_usage(&unsaved).await;
         if written.is_err() {
             self.admission.put_back(unsaved);
         }
-        written.map(|()| rows)
+        written
     }
 
     async fn write_usage(&self, unsaved: &[(Tenant, Usage)]) -> Result<(), StoreError> {

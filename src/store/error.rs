@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::migrate::MigrateError;
 
-use super::{BUSY_TIMEOUT, BackupError, TURN_TIMEOUT};
+use super::{BUSY_TIMEOUT, BackupError, QUEUE_TIMEOUT};
 
 /// A failed query or change.
 #[derive(Debug, thiserror::Error)]
@@ -75,9 +75,9 @@ pub enum StoreError {
     Locked,
     #[error(
         "the changes ahead of this one have taken {} s; nothing was changed: try again in a moment",
-        TURN_TIMEOUT.as_secs()
+        QUEUE_TIMEOUT.as_secs()
     )]
-    Busy,
+    Queued,
     #[error("database: {0}")]
     Sqlx(sqlx::Error),
 }
@@ -103,7 +103,7 @@ impl StoreError {
 
     /// Whether the same change may work later.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Full | Self::Locked | Self::Busy)
+        matches!(self, Self::Full | Self::Locked | Self::Queued)
     }
 
     /// Whether a file is no database, or one that is damaged.

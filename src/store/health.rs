@@ -137,8 +137,7 @@ impl Write {
                  AND credential_versions.organization_id = column2
                  AND COALESCE(verified_at, 0) < column3",
         );
-        // Of one that is there twice the last one counts.
-        let order = |login: &VersionLogin| (login.version, login.at);
+        let order = |login: &VersionLogin| login.version;
         put_many(
             &mut self.transaction,
             statement,

@@ -71,7 +71,7 @@ const READERS: u32 = 4;
 /// A change waits this long for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// And this long for those of its own process that are ahead of it.
-const TURN_TIMEOUT: Duration = Duration::from_secs(30);
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An open database.
 #[derive(Clone)]
@@ -133,7 +133,7 @@ impl Store {
             // There may be nowhere to put a temporary file: a read-only root.
             .pragma("temp_store", "MEMORY")
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = pool_of(1).acquire_timeout(TURN_TIMEOUT);
+        let writer = pool_of(1).acquire_timeout(QUEUE_TIMEOUT);
         let writer = writer.connect_with(options.clone()).await?;
         let ready = async {
             assert_version(&writer).await?;
@@ -160,7 +160,7 @@ impl Store {
     pub async fn write(&self) -> Result<Write, StoreError> {
         let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
         let transaction = begun.map_err(|error| match error {
-            sqlx::Error::PoolTimedOut => StoreError::Busy,
+            sqlx::Error::PoolTimedOut => StoreError::Queued,
             error => StoreError::from(error),
         })?;
         Ok(Write { transaction })

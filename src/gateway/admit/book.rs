@@ -1,7 +1,7 @@
 //! One tenant's book: which requests were made when, what is left of a limit, and what has to be
 //! written down. Knows its clock's readings only. When the clock goes to another day and comes back,
 //! what was counted on the day is there still. When it goes back, what was counted later is as if it
-//! were counted now, for a minute's limit; a pause that was asked for later is forgotten.
+//! were counted now, for a minute's limit, and a pause lasts no longer than was asked for.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -153,7 +153,15 @@ impl Book {
         let Some(Pages { pauses, .. }) = self.pages.as_deref_mut() else {
             return Ok(());
         };
-        pauses.retain(|(_, from, until)| (*from..*until).contains(&now));
+        // A clock that goes back pauses nobody for longer, and a call that read it a moment before the
+        // one that was told to wait does not end its pause.
+        for (_, from, until) in pauses.iter_mut() {
+            let back = from.duration_since(now);
+            if back.is_positive() {
+                (*from, *until) = (now, until.checked_sub(back).unwrap_or(now));
+            }
+        }
+        pauses.retain(|(_, _, until)| *until > now);
         match pauses.iter().find(|(paused, _, _)| *paused == id) {
             None => Ok(()),
             Some((_, _, until)) => {
@@ -366,11 +374,13 @@ mod tests {
         assert_eq!(book.paused(other, now), Ok(()));
         assert_eq!(book.paused(one, now + 1.hour()), Ok(()));
         book.pause(one, Duration::from_secs(60), now);
-        assert_eq!(
-            book.paused(one, now - 1.hour()),
-            Ok(()),
-            "the clock went back"
-        );
+        // A call that read the clock a moment before the one that was told does not end the pause, and
+        // a clock that goes back makes it no longer.
+        let wait = Duration::from_secs(60);
+        let paused = Err(Limited::Paused { wait });
+        assert_eq!(book.paused(one, now - 1.millisecond()), paused);
+        assert_eq!(book.paused(one, now - 1.hour()), paused);
+        assert_eq!(book.paused(one, now - 1.hour() + 60.seconds()), Ok(()));
     }
 
     #[test]

@@ -187,8 +187,9 @@ impl Admission {
             .flat_map(of)
             .collect();
         drop(gates);
-        let ungated = std::mem::take(&mut *self.ungated());
-        unsaved.extend(ungated.into_iter().map(|((tenant, day), calls)| {
+        let mut ungated = self.ungated();
+        let ungated = ungated.extract_if(|(tenant, _), _| turn.of(tenant.organization).is_some());
+        unsaved.extend(ungated.map(|((tenant, day), calls)| {
             let usage = Usage {
                 day,
                 calls,

@@ -23,7 +23,7 @@ use crate::support::strace::{WRITES, end_started, starter};
 const AT_ONCE: usize = 6;
 const DISTANCE: usize = 4;
 /// A server does all of it in its first second.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// An installation that nobody has looked after for more than a year.

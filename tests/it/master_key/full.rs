@@ -16,7 +16,8 @@ async fn a_rotation_that_finds_no_room_is_finished_when_there_is_some_with_one_n
     program.ok(&["init"]).await;
     program.configure("");
     program.organization("north", &["dev", "prod"]).await;
-    // It keeps the database open, which takes room. Nobody calls it: it has nothing to write.
+    // It keeps the database open, which takes room. Nobody calls it: for its first half minute it has
+    // nothing to write.
     let (_server, _) = serve_logged(&program, &[]).await;
     let before = assert_whole(&program).await;
 
