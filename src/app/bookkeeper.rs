@@ -155,16 +155,18 @@ mod tests {
         assert_eq!(widths, [6, 6, 5, 3, 2, 1, 1]);
     }
 
+    fn parts_of(turn: &Turn) -> Vec<usize> {
+        let has_turn = |part: &usize| turn.of_part(*part).is_some();
+        (0..Turn::PARTS).filter(has_turn).collect()
+    }
+
     #[test]
     fn a_part_that_cannot_be_written_keeps_no_other_from_its_turn() {
         let begun = Instant::now();
         let mut rota = Rota::new(begun);
         for part in 0..Turn::PARTS {
             let turn = rota.turn(10_000, begun);
-            let parts: Vec<usize> = (0..Turn::PARTS)
-                .filter(|part| turn.of_part(*part).is_some())
-                .collect();
-            assert_eq!(parts, [part]);
+            assert_eq!(parts_of(&turn), [part]);
             assert_eq!(turn.of_part(part), Some(Told::Numbers));
             rota.advance(10_000, begun, part != 2);
         }
@@ -198,9 +200,7 @@ mod tests {
             for (save, profiles) in (1_u32..).zip(saves) {
                 let now = begun + PERIOD * save;
                 let turn = rota.turn(profiles, now);
-                let parts: Vec<usize> = (0..Turn::PARTS)
-                    .filter(|part| turn.of_part(*part).is_some())
-                    .collect();
+                let parts = parts_of(&turn);
                 let rows = parts.len() * profiles.div_ceil(Turn::PARTS);
                 prop_assert!(rows <= FEW + Turn::PARTS || parts.len() == 1);
                 for part in 0..Turn::PARTS {

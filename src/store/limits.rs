@@ -158,17 +158,12 @@ impl Write {
                 row.bind(used.organization.0)
                     .bind(used.environment.as_str())
                     .bind(usage.day.0)
-                    .bind(number(usage.calls))
-                    .bind(number(usage.requests));
+                    .bind(at_most(usage.calls))
+                    .bind(at_most(usage.requests));
             },
         )
         .await
     }
-}
-
-/// SQLite's largest for what is beyond.
-fn number(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn column(setting: LimitSetting) -> Option<i64> {

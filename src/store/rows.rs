@@ -89,9 +89,9 @@ pub(super) async fn put_many<T, K: Ord>(
     Ok(())
 }
 
-/// What a `LIMIT` is bound to.
-pub(super) fn at_most(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
+/// What a count or a `LIMIT` is bound to: SQLite's largest for what is beyond.
+pub(super) fn at_most(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }
 
 /// Ids for a statement that reads them out of one JSON list (`unhex(value) FROM json_each(?)`).
