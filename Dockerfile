@@ -22,7 +22,8 @@ VOLUME /var/lib/locum
 ENV LOCUM_CONFIG=/var/lib/locum/locum.toml \
     LOCUM__SERVER__LISTEN=0.0.0.0:8080 \
     LOCUM__ADMIN__LISTEN=0.0.0.0:8081 \
-    MIMALLOC_PURGE_DELAY=1
+    MIMALLOC_PURGE_DELAY=1 \
+    MIMALLOC_PAGE_FULL_RETAIN=0
 EXPOSE 8080 8081
 # Requests in flight have limits.call_timeout and 5 s more to end, 65 s: `docker stop -t 90` instead
 # of its default of 10.

@@ -30,8 +30,12 @@ use crate::{Failure, progress, tools};
 
 const PROVIDER: &str = "eka-care";
 const ENVIRONMENT: &str = "prod";
-/// Freed memory is given back after so many milliseconds: one, as the image and the systemd unit have it.
-const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
+/// How the allocator is set by the image and the systemd unit (docs/operations.md), where the caller's
+/// environment does not say otherwise.
+const ALLOCATOR: [(&str, &str); 2] = [
+    ("MIMALLOC_PURGE_DELAY", "1"),
+    ("MIMALLOC_PAGE_FULL_RETAIN", "0"),
+];
 
 /// What is special about an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -183,7 +187,7 @@ impl Installation {
             .current_dir(self.folder.path())
             .env_remove("LOCUM_CONFIG")
             .env_remove("LOCUM_MASTER_KEY")
-            .env(PURGE_DELAY, env::var_os(PURGE_DELAY).unwrap_or("1".into()))
+            .envs(ALLOCATOR.map(|(name, ours)| (name, env::var_os(name).unwrap_or(ours.into()))))
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         command

@@ -89,6 +89,7 @@ fn outcome(entry: &Entry, rule: &ResponseRule, reply: UpstreamReply) -> CallOutc
         value: HeaderValue::from_str(&format!("Bearer {secret}")).expect("a value"),
     });
     let token = TokenHeaders {
+        start: Default::default(),
         tenant: tenant.clone(),
         version: CredentialVersionId(Uuid::from_u128(2)),
         generation: 1,

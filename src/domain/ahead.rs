@@ -41,6 +41,23 @@ impl Start {
     }
 }
 
+/// How many pieces of a walk are on their way at a time, and of each of its steps.
+const UNDER_WAY: usize = 8;
+
+/// Goes through thousands of pieces and asks for those that come next. Of each there may be several
+/// parts, where each part says where the next one is: they are asked for one step after the other.
+pub fn walk<T, const PARTS: usize>(pieces: &[T], ask: [fn(&T); PARTS]) -> impl Iterator<Item = &T> {
+    (0..pieces.len() + PARTS * UNDER_WAY).filter_map(move |step| {
+        for (part, ask) in ask.iter().enumerate() {
+            let at = step.checked_sub(part * UNDER_WAY);
+            if let Some(piece) = at.and_then(|at| pieces.get(at)) {
+                ask(piece);
+            }
+        }
+        pieces.get(step.checked_sub(PARTS * UNDER_WAY)?)
+    })
+}
+
 /// Waits for what has to be waited for, and asks for memory whenever there is news of it: what was in the
 /// caches when the waiting began is there no more.
 pub async fn before<F: Future>(awaited: F, ask: impl Fn()) -> F::Output {
@@ -86,6 +103,20 @@ mod tests {
             }
         };
         assert_eq!((came, asked.get()), ("answer", 3));
+    }
+
+    #[test]
+    fn a_walk_asks_for_each_part_of_each_piece_in_their_order_and_comes_to_all() {
+        for length in [0, 1, UNDER_WAY, 3 * UNDER_WAY + 1] {
+            let pieces: Vec<_> = (0..length).map(|at| (at, Cell::new(0))).collect();
+            let first = |piece: &(usize, Cell<u8>)| assert_eq!(piece.1.replace(1), 0);
+            let second = |piece: &(usize, Cell<u8>)| assert_eq!(piece.1.replace(2), 1);
+            let came = walk(&pieces, [first, second]).map(|(at, asked)| {
+                assert_eq!(asked.get(), 2);
+                *at
+            });
+            assert!(came.eq(0..length));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use smallvec::SmallVec;
 
-use super::ahead;
+use super::ahead::{self, Start};
 use super::call::AuthorizedCall;
 use super::credential::CredentialVersionId;
 use super::header::secrets_in;
@@ -24,7 +24,9 @@ pub struct AppliedHeader {
 }
 
 /// The headers of one token, and whose it is. No `Debug`: it holds secrets.
+#[repr(C)]
 pub struct TokenHeaders {
+    pub start: Start,
     /// The one whose credential logged in: the upstream step asserts that it is the call's.
     pub tenant: Tenant,
     /// The credential version that logged in.
@@ -35,12 +37,12 @@ pub struct TokenHeaders {
     pub headers: SmallVec<[AppliedHeader; 3]>,
 }
 
+const _: () = assert!(std::mem::offset_of!(TokenHeaders, start) == 0);
+
 impl TokenHeaders {
     /// Asks for it, but for its texts.
     pub fn ahead(&self) {
-        ahead::piece(&self.tenant);
-        ahead::piece(&self.generation);
-        ahead::piece(&self.headers);
+        self.start.bytes(size_of::<Self>());
     }
 
     /// Asks for the texts of its headers.

@@ -7,12 +7,14 @@ use jiff::Timestamp;
 
 use super::home::Home;
 use super::{Directory, Refusal};
-use crate::domain::ahead;
+use crate::domain::ahead::Start;
 use crate::domain::bearer_secret::{PresentedHash, PresentedKey, SecretHash};
 use crate::domain::principal::Principal;
 
 /// A principal, and what shows that it is the one: in one piece of memory, as each call reads both.
+#[repr(C)]
 pub(super) struct Holder {
+    start: Start,
     principal: Principal,
     /// Of its key, where it comes with one.
     hash: Option<SecretHash>,
@@ -20,9 +22,12 @@ pub(super) struct Holder {
     home: Option<Arc<Home>>,
 }
 
+const _: () = assert!(std::mem::offset_of!(Holder, start) == 0);
+
 impl Holder {
     pub(super) fn of_key(principal: Principal, hash: SecretHash, home: Option<Arc<Home>>) -> Self {
         Self {
+            start: Start::default(),
             principal,
             hash: Some(hash),
             home,
@@ -32,6 +37,7 @@ impl Holder {
     /// Somebody whom no key would prove, for one organization.
     pub(super) fn without_key(principal: Principal, home: Arc<Home>) -> Self {
         Self {
+            start: Start::default(),
             principal,
             hash: None,
             home: Some(home),
@@ -45,8 +51,7 @@ impl Holder {
 
     /// Asks for it ahead of the proof, and for its home.
     fn ahead(&self) {
-        ahead::piece(&self.principal);
-        ahead::piece(&self.hash);
+        self.start.bytes(size_of::<Self>());
         if let Some(home) = &self.home {
             home.ahead();
         }

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::home::Route;
 use super::turn::{Told, Turn};
 use super::{Gateway, outcome};
+use crate::domain::ahead;
 use crate::domain::credential::{CredentialVersionId, ProfileKey};
 use crate::domain::health::{Heartbeat, LastFailure, ProfileHealth, VersionLogin};
 use crate::domain::organization::OrganizationId;
@@ -41,9 +42,15 @@ pub(super) struct HealthBook(Mutex<Book>);
 
 #[derive(Default)]
 struct Book {
-    profiles: HashMap<Arc<ProfileKey>, Arc<Health>>,
+    profiles: HashMap<Arc<ProfileKey>, Profile>,
     /// Of versions that retire: one that comes back has its logins and its token still.
     retiring: HashMap<CredentialVersionId, Retiring>,
+}
+
+struct Profile {
+    /// Whose turn it is can be told without a look at the key.
+    part: usize,
+    health: Arc<Health>,
 }
 
 struct Retiring {
@@ -56,7 +63,8 @@ impl HealthBook {
     /// for as long as it is in use.
     pub(super) fn of(&self, key: &Arc<ProfileKey>, version: CredentialVersionId) -> Arc<Health> {
         let mut book = self.book();
-        let former = book.profiles.get(key).cloned();
+        let former = book.profiles.get(key);
+        let former = former.map(|profile| profile.health.clone());
         let health = match former {
             Some(former) if former.version == version => return former,
             Some(former) => {
@@ -69,7 +77,11 @@ impl HealthBook {
             None => Health::new(key, version, book.logins_of(version)),
         };
         let health = Arc::new(health);
-        book.profiles.insert(key.clone(), health.clone());
+        let profile = Profile {
+            part: Turn::part(key.tenant.organization),
+            health: health.clone(),
+        };
+        book.profiles.insert(key.clone(), profile);
         health
     }
 
@@ -87,12 +99,18 @@ impl HealthBook {
 
     fn take_changed(&self, now: Timestamp, turn: &Turn) -> Vec<(Arc<Health>, ProfileHealth)> {
         let book = self.book();
-        let taken = |(key, health): (&Arc<ProfileKey>, &Arc<Health>)| {
-            let what = turn.of(key.tenant.organization)?;
-            let row = health.take_changed(now, what)?;
-            Some((health.clone(), row))
+        let profiles = book.profiles.values();
+        let due = profiles.filter_map(|it| Some((&it.health, turn.of_part(it.part)?)));
+        let due: Vec<(&Arc<Health>, Told)> = due.collect();
+        let taken = |(health, what): &(&Arc<Health>, Told)| {
+            let row = health.take_changed(now, *what)?;
+            Some(((*health).clone(), row))
         };
-        book.profiles.iter().filter_map(taken).collect()
+        let health = |(health, _): &(&Arc<Health>, Told)| ahead::piece(&***health);
+        let logins = |(health, _): &(&Arc<Health>, Told)| ahead::piece(&*health.logins);
+        ahead::walk(&due, [health, logins])
+            .filter_map(taken)
+            .collect()
     }
 
     /// The logins of retiring versions.
@@ -115,7 +133,8 @@ impl HealthBook {
     /// Forgets profiles that have no credential any more.
     pub(super) fn retain(&self, in_use: impl Fn(CredentialVersionId) -> bool) {
         let mut book = self.book();
-        book.profiles.retain(|_, health| in_use(health.version));
+        book.profiles
+            .retain(|_, profile| in_use(profile.health.version));
         book.retiring.retain(|version, _| in_use(*version));
     }
 

@@ -30,11 +30,15 @@ impl Turn {
         self.0[part]
     }
 
+    /// The part that an organization is in.
+    pub(super) fn part(organization: OrganizationId) -> usize {
+        // The end of an id is as good as random.
+        (organization.0.as_u128() % Self::PARTS as u128) as usize
+    }
+
     /// What is told of an organization, if it is its turn.
     pub(super) fn of(&self, organization: OrganizationId) -> Option<Told> {
-        // The end of an id is as good as random.
-        let part = organization.0.as_u128() % Self::PARTS as u128;
-        self.0[part as usize]
+        self.of_part(Self::part(organization))
     }
 }
 

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use super::error::{Asked, LoginError};
 use super::kept::KeptToken;
 use super::life;
-use crate::domain::ahead;
+use crate::domain::ahead::{self, Start};
 use crate::domain::bearer::{AppliedHeader, TokenHeaders};
 use crate::domain::clock::SharedClock;
 use crate::domain::credential::{OpenedCredential, SecretFields};
@@ -243,6 +243,7 @@ impl Login {
             refresh_token: None,
         };
         Ok(TokenHeaders {
+            start: Start::default(),
             tenant: credential.key.tenant.clone(),
             version: credential.id,
             generation: self.generations.fetch_add(1, Ordering::Relaxed),

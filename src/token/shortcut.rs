@@ -7,10 +7,10 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwapWeak;
 use jiff::Timestamp;
 
-use super::Slot;
+use super::{IDLE_SLOT, Slot};
 
 /// In seconds; much less than a slot may be idle.
-const ASK_EVERY: u64 = 60;
+const ASK_EVERY: u64 = IDLE_SLOT.as_secs() / 6;
 
 pub(super) struct Shortcut {
     slot: ArcSwapWeak<Slot>,
@@ -67,8 +67,8 @@ mod tests {
                 .slot(time)
                 .is_some_and(|found| Arc::ptr_eq(&found, &slot))
         };
-        assert!(leads_at(now) && leads_at(now + 59.seconds()));
-        assert!(!leads_at(now + 60.seconds()));
+        assert!(leads_at(now) && leads_at(now + 599.seconds()));
+        assert!(!leads_at(now + 600.seconds()));
         assert!(!leads_at(now - 1.hour()), "the clock was set back");
         drop(slot);
         assert!(shortcut.slot(now).is_none(), "the cache dropped it");

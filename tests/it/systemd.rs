@@ -97,6 +97,21 @@ fn what_was_refused_at_the_start_is_not_started_again() {
     assert_eq!(settings("RestartPreventExitStatus"), ["78"]);
 }
 
+#[test]
+fn the_allocator_is_set_alike_wherever_the_program_is_packaged() {
+    let set = settings("Environment");
+    let set = set.iter().flat_map(|line| line.split_whitespace());
+    let set: Vec<&str> = set.filter(|pair| pair.starts_with("MIMALLOC_")).collect();
+    assert_eq!(set.len(), 2, "{set:?}");
+    for place in ["Dockerfile", "docs/operations.md"] {
+        let text = Path::new(env!("CARGO_MANIFEST_DIR")).join(place);
+        let text = fs::read_to_string(text).unwrap();
+        let told = text.split(|one: char| one.is_whitespace() || one == '`');
+        let told: BTreeSet<&str> = told.filter(|it| it.starts_with("MIMALLOC_")).collect();
+        assert_eq!(told, set.iter().copied().collect(), "{place}");
+    }
+}
+
 /// The system calls of a set, its sets opened.
 fn members(name: &str) -> BTreeSet<String> {
     if !name.starts_with('@') {

@@ -172,20 +172,15 @@ impl Admission {
 
     /// What tenants whose turn it is used since the last time.
     pub(super) fn take_unsaved(&self, turn: &Turn) -> Vec<(Tenant, Usage)> {
-        let of = |(tenant, gate): (&Tenant, &Arc<Gate>)| {
-            let unsaved = gate.book().take_unsaved();
-            unsaved
-                .into_iter()
-                .map(|usage| (tenant.clone(), usage))
-                .collect::<Vec<_>>()
-        };
         let gates = self.gates();
-        let mut unsaved: Vec<_> = gates
-            .by_tenant
-            .iter()
-            .filter(|(tenant, _)| turn.of(tenant.organization).is_some())
-            .flat_map(of)
-            .collect();
+        let due = gates.by_tenant.iter();
+        let due = due.filter(|(tenant, _)| turn.of(tenant.organization).is_some());
+        let due: Vec<_> = due.collect();
+        let mut unsaved = Vec::with_capacity(due.len());
+        for (tenant, gate) in ahead::walk(&due, [|(_, gate)| gate.ahead()]) {
+            let used = gate.book().take_unsaved().into_iter();
+            unsaved.extend(used.map(|usage| ((*tenant).clone(), usage)));
+        }
         drop(gates);
         let mut ungated = self.ungated();
         let ungated = ungated.extract_if(|(tenant, _), _| turn.of(tenant.organization).is_some());
