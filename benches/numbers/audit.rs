@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::gateway::Kind;
-use crate::report::{Goal, Section, percentile};
+use crate::report::{Goal, Section, interval};
 use crate::rounds::{Plan, Sample, middle, ratio, ratios};
 use crate::stage::Stage;
 use crate::{Cli, Failure, progress};
@@ -69,14 +69,4 @@ fn section(connections: &[usize], samples: &[[Vec<Sample>; 2]]) -> Section {
         });
     }
     Section::new("audit", text, goals)
-}
-
-/// What the median of all pairs there could be lies between, with 95 %: the order statistics around the
-/// middle, as far away as the binomial distribution has it.
-fn interval(ratios: impl Iterator<Item = f64>) -> (f64, f64) {
-    let ratios: Vec<f64> = ratios.collect();
-    let count = ratios.len() as f64;
-    let away = 0.98 / count.sqrt() + 1.0 / count;
-    let at = |share| percentile(ratios.iter().copied(), share);
-    (at(0.5 - away), at(0.5 + away))
 }

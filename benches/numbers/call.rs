@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::gateway::Kind;
-use crate::report::{Goal, Section};
-use crate::rounds::{Plan, Sample, Target, middle, ratio};
+use crate::report::{Goal, Section, interval};
+use crate::rounds::{Plan, Sample, Target, middle, ratio, ratios};
 use crate::stage::Stage;
 use crate::{Cli, Failure, progress};
 
@@ -46,8 +46,8 @@ pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
         }
     }
     let mut text = String::from(
-        "| connections | target | CPU per call, µs | × bare | × bare, raw JSON | × one tenant | calls/s |\n\
-         |---|---|---|---|---|---|---|\n",
+        "| connections | target | CPU per call, µs | × bare | × bare, raw JSON | × one tenant | with 95 % between | calls/s |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
     let mut goals = Vec::new();
     for (connections, samples) in cli.connections.iter().zip(&samples) {
@@ -105,17 +105,22 @@ async fn check(target: &Target, wanted: &[u8]) -> Result<(), Failure> {
 
 fn row(text: &mut String, connections: usize, name: &str, samples: &[Vec<Sample>], at: usize) {
     let own = &samples[at];
-    let to = |other: usize| ratio(own, &samples[other], |sample| sample.cpu_us);
-    let to_one = match at {
-        BARE | RAW => "–".to_owned(),
-        ONE | MANY => format!("{:.2}", to(ONE)),
+    let cpu = |sample: &Sample| sample.cpu_us;
+    let to = |other: usize| ratio(own, &samples[other], cpu);
+    let one = match at {
+        BARE | RAW | ONE => None,
+        MANY => Some(ONE),
         // The two gateways of a further build stand side by side.
-        at => format!("{:.2}", to(at - (at - FURTHER) % 2)),
+        at => Some(at - (at - FURTHER) % 2).filter(|one| *one != at),
     };
+    let to_one = one.map_or("– | –".to_owned(), |one| {
+        let (low, high) = interval(ratios(own, &samples[one], cpu));
+        format!("{:.2} | {low:.2} and {high:.2}", to(one))
+    });
     let _ = writeln!(
         text,
         "| {connections} | {name} | {:.1} | {:.2} | {:.2} | {to_one} | {:.0} |",
-        middle(own, |sample| sample.cpu_us),
+        middle(own, cpu),
         to(BARE),
         to(RAW),
         middle(own, |sample| sample.calls_per_second),

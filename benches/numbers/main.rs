@@ -80,7 +80,7 @@ struct Cli {
     /// call, idle, tools: calls to each target in a round; audit: half as many
     #[arg(long, default_value_t = 20_000)]
     calls: usize,
-    /// call, idle, start, tools: rounds; medians are reported; audit: six times as many. For `call`, as often
+    /// call, idle, memory, start, tools: rounds; medians are reported; audit: six times as many. For `call`, as often
     /// as there are numbers of connections, or a multiple: each is the first one then in as many of them
     #[arg(long, default_value_t = 6)]
     rounds: usize,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::gateway::Kind;
-use crate::report::{Goal, Section};
+use crate::report::{Goal, Section, median, percentile};
 use crate::stage::Stage;
 use crate::{Cli, Failure, progress};
 
@@ -17,54 +17,68 @@ const CONNECTIONS: usize = 32;
 /// Until what was freed is given back to the system.
 const REST: Duration = Duration::from_secs(2);
 
-struct Row {
-    tenants: usize,
-    at_rest: f64,
+/// MiB of one number of organizations, by round.
+#[derive(Default)]
+struct Resident {
+    at_rest: Vec<f64>,
     /// Every organization has made a call, and each gateway has made as many of them.
-    after_calls: f64,
+    after_calls: Vec<f64>,
 }
 
 pub async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Section, Failure> {
-    let mut rows = Vec::new();
-    for tenants in [1, FEW, cli.tenants] {
-        progress(&format!("memory with {tenants} organizations"));
-        let target = stage.locum(&cli.program, tenants, Kind::Plain).await?;
-        tokio::time::sleep(REST).await;
-        let at_rest = target.process.resident_kib()?;
-        let length = target.load.body(0).await?.len();
-        target
-            .load
-            .run(CONNECTIONS, 2 * cli.tenants, length)
-            .await?;
-        tokio::time::sleep(REST).await;
-        rows.push(Row {
-            tenants,
-            at_rest,
-            after_calls: target.process.resident_kib()?,
-        });
+    let sizes = [1, FEW, cli.tenants];
+    let mut all: [Resident; 3] = Default::default();
+    for round in 0..cli.rounds {
+        for (tenants, resident) in sizes.iter().zip(&mut all) {
+            progress(&format!(
+                "memory with {tenants} organizations, round {} of {}",
+                round + 1,
+                cli.rounds
+            ));
+            let target = stage.locum(&cli.program, *tenants, Kind::Plain).await?;
+            tokio::time::sleep(REST).await;
+            let at_rest = target.process.resident_kib()?;
+            let length = target.load.body(0).await?.len();
+            let calls = target.load.run(CONNECTIONS, 2 * cli.tenants, length);
+            calls.await?;
+            tokio::time::sleep(REST).await;
+            resident.at_rest.push(at_rest / 1024.0);
+            let after_calls = target.process.resident_kib()?;
+            resident.after_calls.push(after_calls / 1024.0);
+        }
     }
     let mut text = String::from(
         "| organizations | at rest, MiB | after a call by each, MiB |\n|---|---|---|\n",
     );
-    for row in &rows {
-        let (rest, after) = (row.at_rest / 1024.0, row.after_calls / 1024.0);
-        let _ = writeln!(text, "| {} | {rest:.1} | {after:.1} |", row.tenants);
+    let middle = |values: &[f64]| median(values.iter().copied());
+    for (tenants, resident) in sizes.iter().zip(&all) {
+        let (rest, after) = (middle(&resident.at_rest), middle(&resident.after_calls));
+        let _ = writeln!(text, "| {tenants} | {rest:.1} | {after:.1} |");
     }
-    let [one, few, many] = &rows[..] else {
-        return Err("a row is missing".into());
-    };
-    let further = (many.tenants - few.tenants) as f64;
+    let [one, few, many] = &all;
+    let more = many.after_calls.iter().zip(&few.after_calls);
+    let further = (cli.tenants - FEW) as f64;
+    let further: Vec<f64> = more
+        .map(|(many, few)| (many - few) * 1024.0 / further)
+        .collect();
+    let lowest = percentile(further.iter().copied(), 0.0);
+    let highest = percentile(further.iter().copied(), 1.0);
+    let _ = writeln!(
+        text,
+        "\nA further organization: {lowest:.2} to {highest:.2} KiB in {} rounds.",
+        cli.rounds
+    );
     let goals = vec![
         Goal {
             what: "Memory at rest, one organization".to_owned(),
             bound: AT_REST_MIB,
-            measured: one.at_rest / 1024.0,
+            measured: middle(&one.at_rest),
             unit: " MiB",
         },
         Goal {
             what: format!("A further organization with a cached token, from {FEW} on"),
             bound: ORGANIZATION_KIB,
-            measured: (many.after_calls - few.after_calls) / further,
+            measured: middle(&further),
             unit: " KiB",
         },
     ];

@@ -93,6 +93,16 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
+/// What the median of all values there could be lies between, with 95 %: the order statistics around the
+/// middle, as far away as the binomial distribution has it.
+pub fn interval(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let values: Vec<f64> = values.collect();
+    let count = values.len() as f64;
+    let away = 0.98 / count.sqrt() + 1.0 / count;
+    let at = |share| percentile(values.iter().copied(), share);
+    (at(0.5 - away), at(0.5 + away))
+}
+
 /// The smallest value that this share of all does not exceed.
 pub fn percentile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
     let mut values: Vec<f64> = values.collect();
