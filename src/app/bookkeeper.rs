@@ -24,7 +24,7 @@ const FEW: usize = 1_700;
 const PER_PROFILE: Duration = Duration::from_millis(30);
 /// Until all have had their turn it is five minutes, which is what such numbers are good to.
 const LONGEST_WAIT: Duration = Duration::from_secs(300).saturating_sub(LONGEST);
-/// Between two signs that the server runs.
+/// Between two signs that the server runs, and two looks for tokens that nobody uses.
 const BEAT: Duration = Duration::from_secs(30);
 
 /// Writes until `stop` turns true.
@@ -43,6 +43,9 @@ pub(super) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
         let profiles = gateway.profiles();
         // After a failure there has to be something to write, or nobody knows when it works again.
         let beat = gateway.is_unwritable() || beaten.elapsed() >= BEAT;
+        if beat {
+            gateway.tidy().await;
+        }
         let saved = save(&gateway, &rota.turn(profiles, begun), beat).await;
         gateway.note_writes(saved.is_ok());
         match &saved {

@@ -244,6 +244,11 @@ impl Gateway {
         Ok(())
     }
 
+    /// Lets go of tokens that nobody used for long.
+    pub async fn tidy(&self) {
+        self.tokens.tidy().await;
+    }
+
     /// The revision of the store that the directory was read at.
     pub fn revision(&self) -> i64 {
         self.directory.load().revision()

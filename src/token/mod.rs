@@ -51,9 +51,9 @@ use crate::domain::credential::{
 use crate::domain::origin::Origin;
 use crate::domain::span::{Attribute, Step};
 
-/// Slots beyond this are dropped, least recently used first; a dropped one costs one login.
+/// Slots beyond this are dropped, those that are seldom used first; a dropped one costs one login.
 const MAX_SLOTS: u64 = 100_000;
-/// A slot that nobody used for this long is dropped, and its token with it.
+/// A slot that nobody used for this long, or a little less (`shortcut`), is dropped, and its token with it.
 const IDLE_SLOT: Duration = Duration::from_secs(3600);
 
 /// A login to be made, and the request that it is made for.
@@ -162,15 +162,18 @@ impl Tokens {
 
     /// Forgets the tokens of credential versions that are no longer in use.
     pub async fn retain(&self, in_use: impl Fn(CredentialVersionId) -> bool) {
-        let gone: Vec<_> = self
-            .slots
-            .iter()
-            .map(|(id, _)| *id)
-            .filter(|id| !in_use(*id))
-            .collect();
-        for id in gone {
-            self.slots.invalidate(&id).await;
+        let slots = self.slots.iter();
+        let gone: Vec<_> = slots.filter(|(id, _)| !in_use(**id)).collect();
+        for (id, slot) in gone {
+            // The cache lets go of a slot when it is used again, which may be a while.
+            slot.current.store(None);
+            self.slots.invalidate(&*id).await;
         }
+    }
+
+    /// Lets go of what nobody used for long: by itself the cache does so only while it is used.
+    pub async fn tidy(&self) {
+        self.slots.run_pending_tasks().await;
     }
 
     async fn slot(&self, id: CredentialVersionId) -> Arc<Slot> {

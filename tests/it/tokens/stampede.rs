@@ -14,6 +14,7 @@ use locum::domain::credential::{
     CredentialRef, CredentialSource, CredentialVersionId, OpenedCredential, Opening, ProfileKey,
     SecretFields,
 };
+use locum::domain::health::TokenState;
 use locum::domain::meter::Meters;
 use locum::domain::organization::OrganizationId;
 use locum::domain::origin::{Origin, RequestId};
@@ -148,6 +149,21 @@ impl Callers {
             AuthorizedCall::authorize(&self.principal, place, tool, Arguments::new(), &origin);
         self.tokens.bearer(&call.unwrap(), account).await
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_of_a_version_that_is_no_longer_in_use_is_gone_at_once() {
+    let app = TestApp::builder().start().await;
+    let (_door, may) = watch::channel(true);
+    let callers = Callers::new(&app, Source(may), &Meters::default());
+    for number in [0, 1] {
+        callers.bearer(number).await.unwrap();
+    }
+    let tokens = || [0, 1].map(|number| callers.place(number).1.watch.seen().token);
+    assert_eq!(tokens(), [TokenState::Cached, TokenState::Cached]);
+    let kept = callers.place(1).1.credential.id;
+    callers.tokens.retain(|id| id == kept).await;
+    assert_eq!(tokens(), [TokenState::None, TokenState::Cached]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
