@@ -78,6 +78,11 @@ pub enum StoreError {
         QUEUE_TIMEOUT.as_secs()
     )]
     Queued,
+    #[error(
+        "the database has not answered for {} s, or others ask it that much; try again in a moment",
+        QUEUE_TIMEOUT.as_secs()
+    )]
+    Crowded,
     #[error("database: {0}")]
     Sqlx(sqlx::Error),
 }
@@ -101,9 +106,12 @@ impl StoreError {
         }
     }
 
-    /// Whether the same change may work later.
+    /// Whether the same request may work later.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Full | Self::Locked | Self::Queued)
+        matches!(
+            self,
+            Self::Full | Self::Locked | Self::Queued | Self::Crowded
+        )
     }
 
     /// Whether a file is no database, or one that is damaged.
@@ -125,6 +133,9 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            return Self::Crowded;
+        }
         match (code(&error), primary_code(&error)) {
             (Some(SQLITE_IOERR_SHMSIZE), _) | (_, Some(SQLITE_FULL)) => Self::Full,
             (_, Some(SQLITE_BUSY)) => Self::Locked,

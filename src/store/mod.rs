@@ -70,7 +70,7 @@ const MINIMUM_SQLITE: (u32, u32, u32) = (3, 51, 3);
 const READERS: u32 = 4;
 /// A change waits this long for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// And this long for those of its own process that are ahead of it.
+/// And this long for those of its own process that are ahead of it, as whoever reads waits for others who do.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An open database.
@@ -133,8 +133,7 @@ impl Store {
             // There may be nowhere to put a temporary file: a read-only root.
             .pragma("temp_store", "MEMORY")
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = pool_of(1).acquire_timeout(QUEUE_TIMEOUT);
-        let writer = writer.connect_with(options.clone()).await?;
+        let writer = pool_of(1).connect_with(options.clone()).await?;
         let ready = async {
             assert_version(&writer).await?;
             schema::update(path, &writer, known, former).await
@@ -161,7 +160,7 @@ impl Store {
         let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
         let transaction = begun.map_err(|error| match error {
             sqlx::Error::PoolTimedOut => StoreError::Queued,
-            error => StoreError::from(error),
+            error => error.into(),
         })?;
         Ok(Write { transaction })
     }
@@ -221,6 +220,7 @@ pub fn database_path(url: &str, base: &Path) -> Result<PathBuf, StoreError> {
 fn pool_of(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
+        .acquire_timeout(QUEUE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
         .before_acquire(|connection, _| {

@@ -268,3 +268,9 @@ async fn batches_of_calls_from_before_get_the_mac_of_their_last_record() {
     assert_eq!(count(&store, kept).await, 2);
     store.close().await;
 }
+
+#[test]
+fn who_waited_too_long_for_others_that_read_may_try_again() {
+    let error = StoreError::from(sqlx::Error::PoolTimedOut);
+    assert!(matches!(error, StoreError::Crowded) && error.may_pass());
+}

@@ -9,6 +9,9 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use crate::admin::{AdminError, ErrorKind};
 use crate::http::problem::problem;
 
+/// What the database does not take now it may take after so long: a guess.
+const STORE_RETRY: Duration = Duration::from_secs(5);
+
 /// Why a request has no other answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
@@ -98,6 +101,9 @@ impl IntoResponse for Refusal {
             Self::RateLimited(wait) => {
                 let seconds = wait.as_secs().saturating_add(1);
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            Self::Admin(error) if error.kind() == ErrorKind::Unavailable => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(STORE_RETRY.as_secs()));
             }
             _ => {}
         }

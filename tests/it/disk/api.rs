@@ -80,6 +80,7 @@ fn assert_refused(change: &Change, reply: &ApiReply, why: &str) {
     let refusal = (reply.status, reply.code());
     assert_eq!(refusal, (503, "store_unavailable"), "{change:?}: {reply:?}");
     assert_eq!(reply.header("content-type"), "application/problem+json");
+    assert_eq!(reply.header("retry-after"), "5");
     let detail = reply.body["detail"].as_str().unwrap();
     let clear = detail.contains(why) && detail.contains("nothing was changed");
     assert!(clear, "{change:?}: {detail}");
