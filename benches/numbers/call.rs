@@ -114,8 +114,11 @@ fn row(text: &mut String, connections: usize, name: &str, samples: &[Vec<Sample>
         at => Some(at - (at - FURTHER) % 2).filter(|one| *one != at),
     };
     let to_one = one.map_or("– | –".to_owned(), |one| {
-        let (low, high) = interval(ratios(own, &samples[one], cpu));
-        format!("{:.2} | {low:.2} and {high:.2}", to(one))
+        let between = interval(ratios(own, &samples[one], cpu)).map_or_else(
+            || "–".to_owned(),
+            |(low, high)| format!("{low:.2} and {high:.2}"),
+        );
+        format!("{:.2} | {between}", to(one))
     });
     let _ = writeln!(
         text,

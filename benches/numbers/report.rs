@@ -94,13 +94,16 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// What the median of all values there could be lies between, with 95 %: the order statistics around the
-/// middle, as far away as the binomial distribution has it.
-pub fn interval(values: impl Iterator<Item = f64>) -> (f64, f64) {
+/// middle, as far away as the binomial distribution has it. Fewer than six say nothing of the kind.
+pub fn interval(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let values: Vec<f64> = values.collect();
+    if values.len() < 6 {
+        return None;
+    }
     let count = values.len() as f64;
     let away = 0.98 / count.sqrt() + 1.0 / count;
     let at = |share| percentile(values.iter().copied(), share);
-    (at(0.5 - away), at(0.5 + away))
+    Some((at(0.5 - away), at(0.5 + away)))
 }
 
 /// The smallest value that this share of all does not exceed.
