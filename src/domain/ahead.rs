@@ -107,15 +107,22 @@ mod tests {
 
     #[test]
     fn a_walk_asks_for_each_part_of_each_piece_in_their_order_and_comes_to_all() {
-        for length in [0, 1, UNDER_WAY, 3 * UNDER_WAY + 1] {
-            let pieces: Vec<_> = (0..length).map(|at| (at, Cell::new(0))).collect();
-            let first = |piece: &(usize, Cell<u8>)| assert_eq!(piece.1.replace(1), 0);
-            let second = |piece: &(usize, Cell<u8>)| assert_eq!(piece.1.replace(2), 1);
-            let came = walk(&pieces, [first, second]).map(|(at, asked)| {
-                assert_eq!(asked.get(), 2);
-                *at
-            });
-            assert!(came.eq(0..length));
+        let first = |asked: &Cell<u8>| assert_eq!(asked.replace(1), 0);
+        let second = |asked: &Cell<u8>| assert_eq!(asked.replace(2), 1);
+        for length in [0, 1, UNDER_WAY - 1, UNDER_WAY, 3 * UNDER_WAY + 1] {
+            let pieces = vec![Cell::new(0); length];
+            let asked = |at| pieces.get(at).map_or(2, Cell::get);
+            let mut came = 0;
+            for piece in walk(&pieces, [first, second]) {
+                assert!(std::ptr::eq(piece, &pieces[came]));
+                assert_eq!(asked(came + UNDER_WAY), 2, "ahead by so many");
+                assert!(asked(came + 2 * UNDER_WAY) > 0);
+                came += 1;
+            }
+            assert_eq!(came, length);
+            let pieces = vec![Cell::new(0); length];
+            assert_eq!(walk(&pieces, [first]).count(), length);
+            assert!(pieces.iter().all(|asked| asked.get() == 1));
         }
     }
 

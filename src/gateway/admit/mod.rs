@@ -125,6 +125,9 @@ impl Admission {
             return gate.clone();
         }
         let today = gates.today.remove(tenant).unwrap_or_default();
+        if gates.today.is_empty() {
+            gates.today.shrink_to_fit();
+        }
         let gate = Arc::new(Gate::new(limits, today));
         gates.by_tenant.insert(tenant.clone(), gate.clone());
         gate
@@ -176,7 +179,7 @@ impl Admission {
         let due = gates.by_tenant.iter();
         let due = due.filter(|(tenant, _)| turn.of(tenant.organization).is_some());
         let due: Vec<_> = due.collect();
-        let mut unsaved = Vec::with_capacity(due.len());
+        let mut unsaved = Vec::new();
         for (tenant, gate) in ahead::walk(&due, [|(_, gate)| gate.ahead()]) {
             let used = gate.book().take_unsaved().into_iter();
             unsaved.extend(used.map(|usage| ((*tenant).clone(), usage)));
