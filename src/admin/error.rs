@@ -5,7 +5,7 @@ use crate::credentials::CredentialError;
 use crate::domain::credential::{CredentialState, CredentialVersionId, ProfileKey};
 use crate::store::{BackupError, StoreError, StoredCredential};
 use crate::token::LoginError;
-use crate::vault::{KeyFileError, RingChangeError, VaultError};
+use crate::vault::{KekId, KeyFileError, RingChangeError, VaultError};
 
 /// A refused use case.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +114,10 @@ pub enum AdminError {
     )]
     MasterKeyInUse(String),
     #[error(
+        "the key ring has the master key `{kek}`, and the rotation to it is not finished: `locum master-key rotate` goes on with it. The step that failed: {source}"
+    )]
+    KeyRotationOpen { kek: KekId, source: Box<Self> },
+    #[error(
         "the audit log of the copy is not as it was written: {0}; `locum audit verify` says what this one's is"
     )]
     CopyUnsound(String),
@@ -220,6 +224,7 @@ impl AdminError {
                 _ => (ErrorKind::Conflict, "checkpoint_refused"),
             },
             Self::Credential(CredentialError::Gone) => (ErrorKind::Conflict, "credential_revoked"),
+            Self::KeyRotationOpen { source, .. } => source.row(),
             Self::NoMasterKey(_) => (ErrorKind::NotFound, "master_key_not_found"),
             Self::MasterKeyInUse(_) => (ErrorKind::Conflict, "master_key_in_use"),
             Self::Backup(BackupError::Exists(_)) => (ErrorKind::Conflict, "backup_exists"),
@@ -230,6 +235,14 @@ impl AdminError {
             | Self::Audit(_)
             | Self::Vault(_)
             | Self::Ring(_) => (ErrorKind::Internal, "internal"),
+        }
+    }
+
+    /// Of a rotation to a master key that is in the key ring by now.
+    pub fn in_rotation_to(self, kek: &KekId) -> Self {
+        Self::KeyRotationOpen {
+            kek: kek.clone(),
+            source: Box::new(self),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::credentials::Unopened;
 use crate::domain::actor::Right;
 use crate::domain::organization::Organization;
 use crate::domain::tenant::Environment;
-use crate::store::{StoreError, StoredKekUse};
+use crate::store::{StoreError, StoredKekUse, Write};
 use crate::vault::KekId;
 
 /// Organization keys that one transaction re-wraps: other changes wait for it.
@@ -85,13 +85,20 @@ impl Admin {
             kek,
         };
         let kek = &rotation.kek;
-        if write.kek_in_use().await? != kek.as_str() {
-            let check = self.credentials.vault().seal_check(kek)?;
-            write.set_kek_in_use(kek.as_str(), &check).await?;
-            let event = self.event("master_key.add").on(kek.as_str());
-            self.commit(write, [event]).await?;
-        }
+        let begun = self.use_kek(write, kek).await;
+        begun.map_err(|error| error.in_rotation_to(kek))?;
         Ok(rotation)
+    }
+
+    /// New keys are sealed under it from now on.
+    async fn use_kek(&self, mut write: Write, kek: &KekId) -> Result<(), AdminError> {
+        if write.kek_in_use().await? == kek.as_str() {
+            return Ok(());
+        }
+        let check = self.credentials.vault().seal_check(kek)?;
+        write.set_kek_in_use(kek.as_str(), &check).await?;
+        let event = self.event("master_key.add").on(kek.as_str());
+        self.commit(write, [event]).await
     }
 
     /// Removes a retired key, which nothing is sealed under, from the ring.

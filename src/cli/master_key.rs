@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::CliError;
 use super::context::Context;
 use super::output::Output;
-use crate::admin::{Admin, KeyRotationReport};
+use crate::admin::{Admin, AdminError, KeyRotation, KeyRotationReport};
 use crate::app::{KekState, KeyRingStatus};
 
 /// The shortest pause between two steps of a rotation.
@@ -111,7 +111,30 @@ fn warnings(status: &KeyRingStatus) -> Vec<String> {
 }
 
 async fn rotate(admin: &Admin, output: &Output) -> Result<(), CliError> {
-    let mut rotation = admin.begin_key_rotation().await?;
+    let rotation = admin.begin_key_rotation().await?;
+    let kek = rotation.kek().clone();
+    let report = carry_out(rotation, output).await;
+    let report = report.map_err(|error| error.in_rotation_to(&kek))?;
+    output.data(&report);
+    output.say(&summary(&report));
+    for key in &report.unopened {
+        output.notice(&format!(
+            "The key of organization `{}` in {} stays under `{}`: {}. Its credentials cannot be \
+             read: restore a backup, or delete the organization and enter it anew.",
+            key.organization, key.environment, key.kek, key.reason
+        ));
+    }
+    match report.unopened.is_empty() {
+        true => Ok(()),
+        false => Err(CliError::Reported),
+    }
+}
+
+/// Step by step, and says how far it is.
+async fn carry_out(
+    mut rotation: KeyRotation,
+    output: &Output,
+) -> Result<KeyRotationReport, AdminError> {
     let mut shown = Instant::now();
     loop {
         let started = Instant::now();
@@ -126,20 +149,7 @@ async fn rotate(admin: &Admin, output: &Output) -> Result<(), CliError> {
         // Half of the time is for the changes of others.
         tokio::time::sleep(started.elapsed().max(PAUSE)).await;
     }
-    let report = rotation.finish().await?;
-    output.data(&report);
-    output.say(&summary(&report));
-    for key in &report.unopened {
-        output.notice(&format!(
-            "The key of organization `{}` in {} stays under `{}`: {}. Its credentials cannot be \
-             read: restore a backup, or delete the organization and enter it anew.",
-            key.organization, key.environment, key.kek, key.reason
-        ));
-    }
-    match report.unopened.is_empty() {
-        true => Ok(()),
-        false => Err(CliError::Reported),
-    }
+    rotation.finish().await
 }
 
 fn summary(report: &KeyRotationReport) -> String {
