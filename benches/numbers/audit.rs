@@ -52,10 +52,7 @@ fn section(connections: &[usize], samples: &[[Vec<Sample>; 2]]) -> Section {
     let mut goals = Vec::new();
     let cpu = |sample: &Sample| sample.cpu_us;
     for (connections, [audited, unaudited]) in connections.iter().zip(samples) {
-        let between = interval(ratios(audited, unaudited, cpu)).map_or_else(
-            || "–".to_owned(),
-            |(low, high)| format!("{low:.3} and {high:.3}"),
-        );
+        let between = interval(ratios(audited, unaudited, cpu), 3);
         let measured = ratio(audited, unaudited, cpu);
         let _ = writeln!(
             text,

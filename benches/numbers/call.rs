@@ -114,10 +114,7 @@ fn row(text: &mut String, connections: usize, name: &str, samples: &[Vec<Sample>
         at => Some(at - (at - FURTHER) % 2).filter(|one| *one != at),
     };
     let to_one = one.map_or("– | –".to_owned(), |one| {
-        let between = interval(ratios(own, &samples[one], cpu)).map_or_else(
-            || "–".to_owned(),
-            |(low, high)| format!("{low:.2} and {high:.2}"),
-        );
+        let between = interval(ratios(own, &samples[one], cpu), 2);
         format!("{:.2} | {between}", to(one))
     });
     let _ = writeln!(

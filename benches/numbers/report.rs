@@ -95,15 +95,16 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 /// What the median of all values there could be lies between, with 95 %: the order statistics around the
 /// middle, as far away as the binomial distribution has it. Fewer than six say nothing of the kind.
-pub fn interval(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+pub fn interval(values: impl Iterator<Item = f64>, digits: usize) -> String {
     let values: Vec<f64> = values.collect();
     if values.len() < 6 {
-        return None;
+        return "–".to_owned();
     }
     let count = values.len() as f64;
     let away = 0.98 / count.sqrt() + 1.0 / count;
     let at = |share| percentile(values.iter().copied(), share);
-    Some((at(0.5 - away), at(0.5 + away)))
+    let (low, high) = (at(0.5 - away), at(0.5 + away));
+    format!("{low:.digits$} and {high:.digits$}")
 }
 
 /// The smallest value that this share of all does not exceed.
