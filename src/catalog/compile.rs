@@ -93,7 +93,7 @@ pub(super) fn profile(
     let flows = login::login(&root.at("login"), raw.login, &fields)?;
     let provider = Provider {
         environments: environments(&root.at("environments"), raw.environments, destinations)?,
-        headers: login::headers(&root.at("headers"), raw.headers, (&fields, &flows))?,
+        headers: login::headers(&root, raw.headers, (&fields, &flows))?,
         login: flows,
         credential: CredentialShape {
             import: ImportShape {

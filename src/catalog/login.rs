@@ -194,7 +194,7 @@ fn login_response(place: &Place<'_>, raw: raw::LoginResponse) -> Result<LoginRes
 /// What requests carry. `{access_token}` means something where a flow yields one, and a flow
 /// without a login is nothing unless a header carries a field.
 pub(super) fn headers(
-    place: &Place<'_>,
+    root: &Place<'_>,
     raw: Vec<raw::Header>,
     (fields, login): (&Fields, &Login),
 ) -> Result<Vec<HeaderRule>, Complaint> {
@@ -205,6 +205,7 @@ pub(super) fn headers(
             .any(|flow| matches!(flow.way, Way::Login(_)))
             .then_some(ACCESS_TOKEN),
     );
+    let place = root.at("headers");
     let rules = raw.into_iter().enumerate();
     let rules = rules.map(|(index, raw)| header(&place.at(index), raw, &known));
     let rules: Vec<_> = rules.collect::<Result<_, Complaint>>()?;
@@ -212,9 +213,14 @@ pub(super) fn headers(
         let mut names = rule.value.names().peekable();
         names.peek().is_some() && names.all(|name| name != ACCESS_TOKEN)
     };
-    if flows().any(|flow| matches!(flow.way, Way::Key { .. })) && !rules.iter().any(carries) {
-        let message = "a flow without a `request` is a key that requests carry, so a header has \
-                       to have a credential field in it, and no {access_token}";
+    let mut keys = flows().filter(|flow| matches!(flow.way, Way::Key { .. }));
+    if let Some(key) = keys.next()
+        && !rules.iter().any(carries)
+    {
+        // There may be no headers, so the place is that of the flow.
+        let place = root.at("login").at("flows").at(key.name.as_str());
+        let message = "a flow without a `request` is a key that requests carry, so one of \
+                       `headers` has to have a credential field in it, and no {access_token}";
         return Err(place.complain(message));
     }
     Ok(rules)

@@ -374,8 +374,8 @@ fn a_mistake_in_a_login_has_its_place() {
         ),
         (
             String::new(),
-            "acme.toml: headers: a flow without a `request` is a key that requests carry, so a \
-             header has to have a credential field in it, and no {access_token}",
+            "acme.toml:9: login.flows.only: a flow without a `request` is a key that requests carry, \
+             so one of `headers` has to have a credential field in it, and no {access_token}",
         ),
         (
             header("value = \"Bearer {access_token}\""),
