@@ -10,6 +10,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use locum::catalog::{Catalog, Entry};
+use locum::domain::ahead::Whole;
 use locum::domain::bearer::{AppliedHeader, Bearer, TokenHeaders};
 use locum::domain::call::{Arguments, AuthorizedCall};
 use locum::domain::credential::CredentialVersionId;
@@ -89,13 +90,13 @@ fn outcome(entry: &Entry, rule: &ResponseRule, reply: UpstreamReply) -> CallOutc
         value: HeaderValue::from_str(&format!("Bearer {secret}")).expect("a value"),
     });
     let token = TokenHeaders {
-        start: Default::default(),
         tenant: tenant.clone(),
         version: CredentialVersionId(Uuid::from_u128(2)),
         generation: 1,
         headers: headers.into_iter().collect(),
+        more: (),
     };
-    let bearer = Bearer::for_call(&call, token.into());
+    let bearer = Bearer::for_call(&call, Arc::new(Whole::new(token)));
     let provider = CATALOG.provider("acme").expect("the provider");
     gateway::outcome(&call, provider, (rule, bearer, reply), origin.id().as_str())
 }

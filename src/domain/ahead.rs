@@ -5,12 +5,16 @@
 //! the call comes to it. It reads nothing either, so nothing but time depends on it.
 
 use std::future::poll_fn;
+use std::ops::Deref;
 use std::pin::pin;
 
 use prefetch_index::prefetch_index;
 
 /// What a processor's cache fetches at once, in bytes.
 const LINE: usize = 64;
+
+/// The counts of an `Arc`, in bytes.
+const COUNTS: usize = 2 * size_of::<usize>();
 
 /// Asks for the beginning and the end of a piece; of a small one, two lines at most, that is all of it.
 pub fn piece<T>(piece: &T) {
@@ -24,20 +28,39 @@ pub fn one_of<T>(pieces: &[T], index: usize) {
     prefetch_index(pieces, index);
 }
 
-/// Asks for a text.
+/// Asks for a text. How many share it, if it is one that several do, lies right before it.
 pub fn text(text: &[u8]) {
     lines(text, text.len());
 }
 
-/// Where a large piece begins: the first field of a struct whose fields lie in the order in which they are
-/// written (`repr(C)`).
-#[derive(Default)]
-pub struct Start([u8; 0]);
+/// What several share (`Arc`), and what can be asked for as a whole.
+#[repr(C)]
+pub struct Whole<T: ?Sized> {
+    /// Where it begins.
+    start: [u8; 0],
+    piece: T,
+}
 
-impl Start {
-    /// Asks for so many bytes from here.
-    pub fn bytes(&self, length: usize) {
-        lines(&self.0, length);
+impl<T> Whole<T> {
+    pub fn new(piece: T) -> Self {
+        Self { start: [], piece }
+    }
+}
+
+impl<T: ?Sized> Whole<T> {
+    /// Asks for all of it, and for what is before it in the same memory: how many share it, which whoever
+    /// takes a share changes.
+    pub fn ahead(&self) {
+        prefetch_index(&self.start[..], 0_usize.wrapping_sub(COUNTS));
+        lines(&self.start, size_of_val(&self.piece));
+    }
+}
+
+impl<T: ?Sized> Deref for Whole<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.piece
     }
 }
 
@@ -80,6 +103,7 @@ fn lines(from: &[u8], length: usize) {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::sync::Arc;
     use std::task::{Context, Poll, Waker};
 
     use super::*;
@@ -128,22 +152,16 @@ mod tests {
 
     #[test]
     fn whatever_is_asked_for_does_no_harm() {
-        #[repr(C)]
-        struct Large {
-            start: Start,
-            last: [u8; 100],
-        }
-        let large = Large {
-            start: Start::default(),
-            last: [7; 100],
-        };
-        assert!(std::ptr::addr_eq(&raw const large.start, &raw const large));
-        for length in [0, 1, size_of::<Large>(), 1 << 20] {
-            large.start.bytes(length);
+        let large = Arc::new(Whole::new([7_u8; 100]));
+        assert!(std::ptr::addr_eq(&raw const *large, &raw const **large));
+        large.ahead();
+        for length in [0, 1, 100, 1 << 20] {
+            lines(&large.start, length);
         }
         text(&[]);
         piece(&large);
-        one_of(&large.last, usize::MAX);
-        assert_eq!(large.last, [7; 100]);
+        one_of(&**large, usize::MAX);
+        assert_eq!(**large, [7; 100]);
+        assert_eq!(size_of::<Whole<u64>>(), size_of::<u64>());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use smallvec::SmallVec;
 
-use super::ahead::{self, Start};
+use super::ahead::{self, Whole};
 use super::call::AuthorizedCall;
 use super::credential::CredentialVersionId;
 use super::header::secrets_in;
@@ -24,9 +24,7 @@ pub struct AppliedHeader {
 }
 
 /// The headers of one token, and whose it is. No `Debug`: it holds secrets.
-#[repr(C)]
-pub struct TokenHeaders {
-    pub start: Start,
+pub struct TokenHeaders<More: ?Sized = dyn Send + Sync> {
     /// The one whose credential logged in: the upstream step asserts that it is the call's.
     pub tenant: Tenant,
     /// The credential version that logged in.
@@ -35,16 +33,23 @@ pub struct TokenHeaders {
     pub generation: u64,
     /// Few, which then lie here.
     pub headers: SmallVec<[AppliedHeader; 3]>,
+    /// What whoever made them keeps with them, in the same piece of memory.
+    pub more: More,
 }
 
-const _: () = assert!(std::mem::offset_of!(TokenHeaders, start) == 0);
-
-impl TokenHeaders {
-    /// Asks for it, but for its texts.
-    pub fn ahead(&self) {
-        self.start.bytes(size_of::<Self>());
+impl TokenHeaders<()> {
+    pub fn with<More>(self, more: More) -> TokenHeaders<More> {
+        TokenHeaders {
+            tenant: self.tenant,
+            version: self.version,
+            generation: self.generation,
+            headers: self.headers,
+            more,
+        }
     }
+}
 
+impl<More: ?Sized> TokenHeaders<More> {
     /// Asks for the texts of its headers.
     pub fn texts_ahead(&self) {
         for header in &self.headers {
@@ -63,11 +68,14 @@ impl TokenHeaders {
 
 /// A tenant's authorization upstream. No `Debug`: it holds secrets.
 #[derive(Clone)]
-pub struct Bearer(Arc<TokenHeaders>);
+pub struct Bearer(Arc<Whole<TokenHeaders>>);
 
 impl Bearer {
     /// Forms the bearer for an authorized call out of a token.
-    pub fn for_call(_: &AuthorizedCall<'_>, token: Arc<TokenHeaders>) -> Self {
+    pub fn for_call<More>(_: &AuthorizedCall<'_>, token: Arc<Whole<TokenHeaders<More>>>) -> Self
+    where
+        More: Send + Sync + 'static,
+    {
         Self(token)
     }
 

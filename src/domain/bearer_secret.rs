@@ -70,14 +70,17 @@ impl IssuedSecret {
     }
 }
 
-/// A secret as a client presents it: well-formed, not yet known to be anyone's.
-pub struct PresentedKey<'a> {
+/// A text that has a secret's form.
+pub struct FormedKey<'a> {
     id: &'a str,
     text: &'a str,
 }
 
-impl<'a> PresentedKey<'a> {
-    /// Checks form and checksum of a text of that kind.
+/// A secret as a client presents it: well-formed, not yet known to be anyone's.
+pub struct PresentedKey<'a>(FormedKey<'a>);
+
+impl<'a> FormedKey<'a> {
+    /// Checks the form of a text of that kind.
     pub fn parse(kind: SecretKind, text: &'a str) -> Option<Self> {
         let rest = text.strip_prefix(kind.prefix())?;
         let (id, secret) = rest.split_once('_')?;
@@ -86,21 +89,36 @@ impl<'a> PresentedKey<'a> {
             && id.bytes().all(|byte| ID_ALPHABET.contains(&byte))
             && secret.len() == SECRET_LENGTH + CHECKSUM_LENGTH
             && secret.bytes().all(hexadecimal);
-        if !formed {
-            return None;
-        }
-        let (signed, sum) = text.split_at_checked(text.len() - CHECKSUM_LENGTH)?;
-        (checksum(signed) == sum).then_some(Self { id, text })
+        formed.then_some(Self { id, text })
     }
 
-    /// The public id, under which to look the stored hash up.
+    /// What is the public id, if the checksum is right.
     pub fn id(&self) -> &'a str {
         self.id
     }
 
+    /// Checks the checksum.
+    pub fn checked(self) -> Option<PresentedKey<'a>> {
+        let place = self.text.len() - CHECKSUM_LENGTH;
+        let (signed, sum) = self.text.split_at_checked(place)?;
+        (checksum(signed) == sum).then_some(PresentedKey(self))
+    }
+}
+
+impl<'a> PresentedKey<'a> {
+    /// Checks form and checksum of a text of that kind.
+    pub fn parse(kind: SecretKind, text: &'a str) -> Option<Self> {
+        FormedKey::parse(kind, text)?.checked()
+    }
+
+    /// The public id, under which to look the stored hash up.
+    pub fn id(&self) -> &'a str {
+        self.0.id
+    }
+
     /// What to compare with the stored hash.
     pub fn hash(&self) -> PresentedHash {
-        PresentedHash(hash(self.text))
+        PresentedHash(hash(self.0.text))
     }
 }
 

@@ -7,27 +7,26 @@ use jiff::Timestamp;
 
 use super::home::Home;
 use super::{Directory, Refusal};
-use crate::domain::ahead::Start;
+use crate::domain::ahead::Whole;
 use crate::domain::bearer_secret::{PresentedHash, PresentedKey, SecretHash};
 use crate::domain::principal::Principal;
 
 /// A principal, and what shows that it is the one: in one piece of memory, as each call reads both.
-#[repr(C)]
 pub(super) struct Holder {
-    start: Start,
     principal: Principal,
     /// Of its key, where it comes with one.
     hash: Option<SecretHash>,
     /// Of the only organization that it may act for, where there is one: most come for that one.
-    home: Option<Arc<Home>>,
+    home: Option<Arc<Whole<Home>>>,
 }
 
-const _: () = assert!(std::mem::offset_of!(Holder, start) == 0);
-
 impl Holder {
-    pub(super) fn of_key(principal: Principal, hash: SecretHash, home: Option<Arc<Home>>) -> Self {
+    pub(super) fn of_key(
+        principal: Principal,
+        hash: SecretHash,
+        home: Option<Arc<Whole<Home>>>,
+    ) -> Self {
         Self {
-            start: Start::default(),
             principal,
             hash: Some(hash),
             home,
@@ -35,9 +34,8 @@ impl Holder {
     }
 
     /// Somebody whom no key would prove, for one organization.
-    pub(super) fn without_key(principal: Principal, home: Arc<Home>) -> Self {
+    pub(super) fn without_key(principal: Principal, home: Arc<Whole<Home>>) -> Self {
         Self {
-            start: Start::default(),
             principal,
             hash: None,
             home: Some(home),
@@ -45,16 +43,8 @@ impl Holder {
     }
 
     /// The home of the only organization that it may act for, where there is one.
-    pub(super) fn home(&self) -> Option<&Arc<Home>> {
+    pub(super) fn home(&self) -> Option<&Arc<Whole<Home>>> {
         self.home.as_ref()
-    }
-
-    /// Asks for it ahead of the proof, and for its home.
-    fn ahead(&self) {
-        self.start.bytes(size_of::<Self>());
-        if let Some(home) = &self.home {
-            home.ahead();
-        }
     }
 
     fn has(&self, presented: &PresentedHash) -> bool {
@@ -76,13 +66,10 @@ pub(super) fn holder(
     directory: &Directory,
     presented: Option<&PresentedKey<'_>>,
     now: Timestamp,
-) -> Result<Arc<Holder>, Refusal> {
+) -> Result<Arc<Whole<Holder>>, Refusal> {
     let presented = presented.ok_or(Refusal::Unauthenticated)?;
     let named = directory.holder(presented.id());
-    if let Some(holder) = named {
-        holder.ahead();
-    }
-    // While this goes on, it is on its way. It is done for an id that nobody has, too.
+    // It is done for an id that nobody has, too.
     let hash = presented.hash();
     named
         .filter(|holder| holder.has(&hash))

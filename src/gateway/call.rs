@@ -90,7 +90,7 @@ impl Gateway {
         let route = visit.place.route(&entry.tool.provider);
         // Where they are is known by now.
         if let Some(route) = route {
-            route.account.ahead(started, Ahead::Headers);
+            route.account.ahead(started, Ahead::Token);
         }
         let begun = self.recorder.begin(visit, entry, origin, clock, started);
         let Ok(recording) = begun.await else {

@@ -14,7 +14,9 @@ use super::authenticate::Holder;
 use super::census::Issued;
 use super::edition::Edition;
 use super::health::HealthBook;
+use super::holders::Holders;
 use super::home::{Here, Home, Route};
+use crate::domain::ahead::Whole;
 use crate::domain::credential::{CredentialRef, CredentialState, CredentialVersionId, ProfileKey};
 use crate::domain::limits::LimitSettings;
 use crate::domain::organization::{OrganizationId, OrganizationSlug};
@@ -25,18 +27,15 @@ use crate::store::{GatewayKeyRow, Store, StoreError, StoredCredential};
 use crate::token::{Account, LoginSite};
 
 /// In a table without its name, which it has itself: a table of thousands is dense.
-struct ById(Arc<Holder>);
-
-/// Likewise.
-struct BySlug(Arc<Home>);
+struct BySlug(Arc<Whole<Home>>);
 
 /// Everything that decides about a request, in memory.
 pub struct Directory {
     revision: i64,
     edition: Arc<Edition>,
     by_slug: HashSet<BySlug>,
-    by_id: HashMap<OrganizationId, Arc<Home>>,
-    keys: HashSet<ById>,
+    by_id: HashMap<OrganizationId, Arc<Whole<Home>>>,
+    keys: Holders,
     versions: HashSet<CredentialVersionId>,
     issued: Issued,
 }
@@ -54,7 +53,7 @@ impl Directory {
             edition,
             by_slug: HashSet::new(),
             by_id: HashMap::new(),
-            keys: HashSet::new(),
+            keys: Holders::default(),
             versions: HashSet::new(),
             issued: Issued::default(),
         };
@@ -80,7 +79,7 @@ impl Directory {
         });
         credentials.await?;
         for (id, home) in homes {
-            let home = Arc::new(home);
+            let home = Arc::new(Whole::new(home));
             directory.by_slug.insert(BySlug(home.clone()));
             directory.by_id.insert(id, home);
         }
@@ -103,8 +102,7 @@ impl Directory {
             [only] => self.home_by_id(only.organization).cloned(),
             _ => None,
         };
-        let holder = Holder::of_key(principal, row.hash, home);
-        self.keys.insert(ById(Arc::new(holder)));
+        self.keys.add(Holder::of_key(principal, row.hash, home));
     }
 
     fn add_issued(
@@ -169,12 +167,12 @@ impl Directory {
         &self.edition
     }
 
-    pub(super) fn homes(&self) -> impl Iterator<Item = &Arc<Home>> {
-        self.by_id.values()
+    pub(super) fn homes(&self) -> impl Iterator<Item = &Home> {
+        self.by_id.values().map(|home| &***home)
     }
 
     pub(super) fn usable_keys(&self, now: Timestamp) -> impl Iterator<Item = &Principal> {
-        let principals = self.keys.iter().map(|ById(holder)| &***holder);
+        let principals = self.keys.all();
         principals.filter(move |principal| !principal.is_expired(now))
     }
 
@@ -188,43 +186,27 @@ impl Directory {
     }
 
     /// Who has the key with that id.
-    pub(super) fn holder(&self, id: &str) -> Option<&Arc<Holder>> {
-        self.keys.get(id).map(|ById(holder)| holder)
+    pub(super) fn holder(&self, id: &str) -> Option<&Arc<Whole<Holder>>> {
+        self.keys.get(id)
     }
 
-    pub(super) fn home(&self, slug: &OrganizationSlug) -> Option<&Arc<Home>> {
+    /// Keys and their holders, to be asked for ahead.
+    pub(super) fn holders(&self) -> &Holders {
+        &self.keys
+    }
+
+    pub(super) fn home(&self, slug: &OrganizationSlug) -> Option<&Arc<Whole<Home>>> {
         self.by_slug.get(slug).map(|BySlug(home)| home)
     }
 
-    pub(super) fn home_by_id(&self, id: OrganizationId) -> Option<&Arc<Home>> {
+    pub(super) fn home_by_id(&self, id: OrganizationId) -> Option<&Arc<Whole<Home>>> {
         self.by_id.get(&id)
     }
 
     pub(super) fn place(&self, tenant: &Tenant) -> Option<Here> {
-        self.home_by_id(tenant.organization)?
-            .place(&tenant.environment)
+        Here::at(self.home_by_id(tenant.organization)?, &tenant.environment)
     }
 }
-
-impl Borrow<str> for ById {
-    fn borrow(&self) -> &str {
-        &self.0.id
-    }
-}
-
-impl Hash for ById {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        str::hash(self.borrow(), state);
-    }
-}
-
-impl PartialEq for ById {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id == other.0.id
-    }
-}
-
-impl Eq for ById {}
 
 impl Borrow<OrganizationSlug> for BySlug {
     fn borrow(&self) -> &OrganizationSlug {

@@ -19,7 +19,7 @@ use smallvec::{SmallVec, smallvec};
 use super::admit::Gate;
 use super::health::{Health, Traffic};
 use super::turn_back::WayBack;
-use crate::domain::ahead::Start;
+use crate::domain::ahead::Whole;
 use crate::domain::organization::{
     Organization, OrganizationId, OrganizationSlug, OrganizationState,
 };
@@ -30,9 +30,7 @@ use crate::token::{Account, Ahead};
 use crate::upstream::RequestMeters;
 
 /// An organization, and its places by environment: those with an active credential.
-#[repr(C)]
 pub(super) struct Home {
-    start: Start,
     pub id: OrganizationId,
     pub slug: OrganizationSlug,
     pub state: OrganizationState,
@@ -41,8 +39,6 @@ pub(super) struct Home {
     /// Most have one.
     places: SmallVec<[Place; 1]>,
 }
-
-const _: () = assert!(std::mem::offset_of!(Home, start) == 0);
 
 /// A tenant as calls find it: a way to each provider that it has an active credential for, and the
 /// gate before them.
@@ -73,25 +69,19 @@ pub(super) struct Route {
 /// A place, for as long as somebody is there. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Here {
-    home: Arc<Home>,
+    home: Arc<Whole<Home>>,
     place: usize,
 }
 
 impl Home {
     pub(super) fn of(organization: Organization) -> Self {
         Self {
-            start: Start::default(),
             id: organization.id,
             slug: organization.slug,
             state: organization.state,
             settings: Vec::new(),
             places: SmallVec::new(),
         }
-    }
-
-    /// Asks for it ahead of a visit.
-    pub(super) fn ahead(&self) {
-        self.start.bytes(size_of::<Self>());
     }
 
     /// The organization in one of its environments.
@@ -151,16 +141,6 @@ impl Home {
         self.places.iter().map(|place| &place.tenant.environment)
     }
 
-    /// Its place for an environment, if there is one.
-    pub(super) fn place(self: &Arc<Self>, environment: &Environment) -> Option<Here> {
-        let mut places = self.places.iter();
-        let place = places.position(|place| place.tenant.environment == *environment)?;
-        Some(Here {
-            home: self.clone(),
-            place,
-        })
-    }
-
     /// The place of an environment without a credential, by what holds at a revision.
     pub(super) fn bare_place(&self, environment: &Environment, revision: i64) -> Here {
         let place = Place {
@@ -171,7 +151,6 @@ impl Home {
             gate: None,
         };
         let home = Self {
-            start: Start::default(),
             id: self.id,
             slug: self.slug.clone(),
             state: self.state,
@@ -179,9 +158,21 @@ impl Home {
             places: smallvec![place],
         };
         Here {
-            home: Arc::new(home),
+            home: Arc::new(Whole::new(home)),
             place: 0,
         }
+    }
+}
+
+impl Here {
+    /// The place of a home for an environment, if there is one.
+    pub(super) fn at(home: &Arc<Whole<Home>>, environment: &Environment) -> Option<Self> {
+        let mut places = home.places.iter();
+        let place = places.position(|place| place.tenant.environment == *environment)?;
+        Some(Self {
+            home: home.clone(),
+            place,
+        })
     }
 }
 
@@ -201,7 +192,7 @@ impl Place {
         }
         for route in &self.routes {
             route.traffic.ahead(now);
-            route.account.ahead(now, Ahead::Token);
+            route.account.ahead(now, Ahead::Slot);
         }
     }
 

@@ -32,6 +32,7 @@ mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod health;
+mod holders;
 mod home;
 mod kept;
 mod meters;

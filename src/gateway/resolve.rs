@@ -12,6 +12,7 @@ use super::authenticate::Holder;
 use super::directory::Directory;
 use super::home::{Here, Home};
 use crate::catalog::Catalog;
+use crate::domain::ahead::Whole;
 use crate::domain::organization::{OrganizationSlug, OrganizationState};
 use crate::domain::principal::{Grant, Scope};
 use crate::domain::tenant::Environment;
@@ -98,7 +99,7 @@ fn home<'a>(
     directory: &'a Directory,
     principal: &'a Holder,
     slug: &OrganizationSlug,
-) -> Option<&'a Arc<Home>> {
+) -> Option<&'a Arc<Whole<Home>>> {
     let own = principal.home().filter(|home| home.slug == *slug);
     own.or_else(|| directory.home(slug))
 }
@@ -138,13 +139,13 @@ fn two<'a>(
 
 fn active(
     directory: &Directory,
-    home: &Arc<Home>,
+    home: &Arc<Whole<Home>>,
     environment: &Environment,
 ) -> Result<Here, Refusal> {
     match home.state {
         OrganizationState::Suspended => Err(Refusal::OrganizationSuspended),
         OrganizationState::Active => {
-            let place = home.place(environment);
+            let place = Here::at(home, environment);
             Ok(place.unwrap_or_else(|| home.bare_place(environment, directory.revision())))
         }
     }

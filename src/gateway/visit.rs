@@ -13,6 +13,7 @@ use super::home::Here;
 use super::resolve::Selection;
 use super::{Gateway, resolve};
 use crate::catalog::Entry;
+use crate::domain::ahead::Whole;
 use crate::domain::bearer_secret::PresentedKey;
 use crate::domain::organization::OrganizationSlug;
 use crate::domain::principal::{Grant, Principal, PrincipalKind, Scope, ToolFilter};
@@ -24,13 +25,13 @@ use crate::domain::tool::Tool;
 /// An authenticated principal, and the directory that knew it.
 pub struct Arrival {
     directory: Arc<Directory>,
-    principal: Arc<Holder>,
+    principal: Arc<Whole<Holder>>,
 }
 
 /// An authenticated principal at one tenant. Cheap to clone.
 #[derive(Clone)]
 pub struct Visit {
-    pub(super) principal: Arc<Holder>,
+    pub(super) principal: Arc<Whole<Holder>>,
     pub(super) filter: Arc<ToolFilter>,
     pub(super) place: Here,
     pub(super) edition: Arc<Edition>,
@@ -47,6 +48,16 @@ pub struct ListKey {
 }
 
 impl Gateway {
+    /// Asks for where it is written whose key has that public id.
+    pub fn announce(&self, key: &str) {
+        self.directory.load().holders().seat_ahead(key);
+    }
+
+    /// Asks for who has the key that was announced: ahead of the question, as all that can be done meanwhile is.
+    pub fn expect(&self, key: &str) {
+        self.directory.load().holders().ahead(key);
+    }
+
     /// Whose key this is.
     pub fn authenticate(&self, presented: Option<&PresentedKey<'_>>) -> Result<Arrival, Refusal> {
         let directory = self.directory.load_full();
@@ -104,7 +115,7 @@ impl Gateway {
         };
         Ok(Arrival {
             directory,
-            principal: Arc::new(Holder::without_key(principal, home)),
+            principal: Arc::new(Whole::new(Holder::without_key(principal, home))),
         })
     }
 

@@ -2,16 +2,21 @@
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 
-use crate::domain::bearer_secret::{PresentedKey, SecretKind};
+use crate::domain::bearer_secret::{FormedKey, PresentedKey, SecretKind};
 
-/// The secret of `Authorization: Bearer …` (RFC 6750, section 2.1), if it is formed like one.
+/// The secret of `Authorization: Bearer …` (RFC 6750, section 2.1), if it is one.
 pub(super) fn presented(headers: &HeaderMap, kind: SecretKind) -> Option<PresentedKey<'_>> {
+    formed(headers, kind)?.checked()
+}
+
+/// The same by its form alone.
+pub(super) fn formed(headers: &HeaderMap, kind: SecretKind) -> Option<FormedKey<'_>> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return None;
     }
-    PresentedKey::parse(kind, key.trim_start_matches(' '))
+    FormedKey::parse(kind, key.trim_start_matches(' '))
 }
 
 /// Whether the body is said to be JSON.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::shortcut::Shortcut;
 use super::{LoginMeters, LoginSite, LoginWatch};
+use crate::domain::ahead;
 use crate::domain::credential::CredentialRef;
 
 /// A tenant's credential at a provider, and where it logs in. A login has one of its own.
@@ -18,11 +19,12 @@ pub struct Account {
     pub watch: Arc<LoginWatch>,
 }
 
-/// Parts of a token in the order in which they can be asked for: where the next one is, is in the one before it.
+/// What a call needs of a token, in the order in which it can be asked for: where the next part is, is in the one
+/// before it.
 #[derive(Clone, Copy)]
 pub enum Ahead {
+    Slot,
     Token,
-    Headers,
     Texts,
 }
 
@@ -45,15 +47,15 @@ impl Account {
     /// Asks for a part of the token, if there is one. Nothing of it is handed out: that takes an authorized
     /// call.
     pub fn ahead(&self, now: Timestamp, part: Ahead) {
-        let Some(slot) = self.shortcut.slot(now) else {
+        let way = self.shortcut.way(now);
+        let Some(slot) = way.as_ref().and_then(|way| way.as_ref()) else {
             return;
         };
-        if let Some(token) = &*slot.current.load() {
-            match part {
-                Ahead::Token => token.ahead(),
-                Ahead::Headers => token.headers.ahead(),
-                Ahead::Texts => token.headers.texts_ahead(),
-            }
+        let token = || slot.current.load();
+        match part {
+            Ahead::Slot => ahead::piece(&**slot),
+            Ahead::Token => token().iter().for_each(|token| token.ahead()),
+            Ahead::Texts => token().iter().for_each(|token| token.texts_ahead()),
         }
     }
 }

@@ -55,5 +55,5 @@ pub fn read(
 
 /// When a token is asked for anew.
 pub fn renew_at(outcome: &LoginOutcome) -> Timestamp {
-    outcome.renew_at
+    outcome.more.renew_at
 }

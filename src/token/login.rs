@@ -3,30 +3,29 @@
 
 mod answer;
 pub(super) mod request;
+mod texts;
 mod values;
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use smallvec::SmallVec;
 use url::Url;
-use zeroize::Zeroizing;
 
 use super::error::{Asked, LoginError};
 use super::kept::KeptToken;
 use super::life;
-use crate::domain::ahead::{self, Start};
+use crate::domain::ahead::Whole;
 use crate::domain::bearer::{AppliedHeader, TokenHeaders};
 use crate::domain::clock::SharedClock;
 use crate::domain::credential::{OpenedCredential, SecretFields};
 use crate::domain::origin::Origin;
 use crate::domain::provider::{LoginExchange, LoginFlow, LoginResponse, Provider, Way};
 use crate::net::{Answer, Net};
+use texts::HeaderTexts;
 pub(super) use values::LoginValues;
 
 /// Login answers are small; more than this is none.
@@ -41,9 +40,12 @@ pub struct LoginSite {
     pub base_url: Arc<Url>,
 }
 
-/// A token, and the headers that carry it upstream. No `Debug`: it holds secrets.
-pub struct LoginOutcome {
-    pub headers: Arc<TokenHeaders>,
+/// The headers that carry a token upstream, and what there is to say of it: in one piece of memory, as each
+/// call reads both. No `Debug`: it holds secrets.
+pub type LoginOutcome = Whole<TokenHeaders<Term>>;
+
+/// How long a token is good, and what comes after it.
+pub struct Term {
     /// As its profile was when it logged in.
     provider: Arc<Provider>,
     obtained_at: Timestamp,
@@ -59,28 +61,16 @@ struct Refresh {
     end: Option<Timestamp>,
 }
 
-impl LoginOutcome {
+impl Term {
     /// A key is good for as long as its version is: there is nothing to renew.
-    fn of_key(headers: TokenHeaders, site: &LoginSite) -> Self {
+    fn of_key(site: &LoginSite) -> Self {
         Self {
-            headers: Arc::new(headers),
             provider: site.provider.clone(),
             obtained_at: Timestamp::MIN,
             expires_at: Timestamp::MAX,
             renew_at: Timestamp::MAX,
             refresh: None,
         }
-    }
-
-    /// Asks for what a call needs of it.
-    pub(super) fn ahead(&self) {
-        ahead::piece(&self.headers);
-        ahead::piece(&self.expires_at);
-        ahead::piece(&self.renew_at);
-    }
-
-    pub(super) fn generation(&self) -> u64 {
-        self.headers.generation
     }
 
     /// Whether it was made by the profile that holds now.
@@ -129,7 +119,7 @@ impl Login {
             }
             Way::Key { .. } => {
                 let carried = self.carried(site, credential, None)?;
-                Ok(LoginOutcome::of_key(carried, site))
+                Ok(Whole::new(carried.with(Term::of_key(site))))
             }
         }
     }
@@ -167,11 +157,11 @@ impl Login {
         let Way::Login(login) = &flow(site, credential).ok()?.way else {
             return None;
         };
-        let (exchange, refresh) = (login.refresh.as_ref()?, previous.refresh.as_ref()?);
+        let (exchange, refresh) = (login.refresh.as_ref()?, previous.more.refresh.as_ref()?);
         if refresh.end.is_some_and(|end| end <= self.clock.now()) {
             return None;
         }
-        let access_token = refresh.access_token.token(&previous.headers.headers);
+        let access_token = refresh.access_token.token(&previous.headers);
         let values = LoginValues {
             fields: &credential.fields,
             access_token: access_token.as_ref(),
@@ -220,14 +210,13 @@ impl Login {
         let life = life::of(stated, access_token.expose_secret(), now);
         let headers = self.carried(site, credential, Some(&access_token))?;
         let access_token = KeptToken::new(access_token, &headers.headers);
-        Ok(LoginOutcome {
-            headers: Arc::new(headers),
+        Ok(Whole::new(headers.with(Term {
             provider: site.provider.clone(),
             obtained_at: now,
             expires_at: life.expires_at,
             renew_at: life.renew_at,
             refresh: refresh(&body, shape, access_token, now),
-        })
+        })))
     }
 
     /// What requests carry of a credential, and of its token where it has one.
@@ -236,18 +225,18 @@ impl Login {
         site: &LoginSite,
         credential: &OpenedCredential,
         access_token: Option<&SecretString>,
-    ) -> Result<TokenHeaders, LoginError> {
+    ) -> Result<TokenHeaders<()>, LoginError> {
         let values = LoginValues {
             fields: &credential.fields,
             access_token,
             refresh_token: None,
         };
         Ok(TokenHeaders {
-            start: Start::default(),
             tenant: credential.key.tenant.clone(),
             version: credential.id,
             generation: self.generations.fetch_add(1, Ordering::Relaxed),
             headers: headers(&site.provider, &values)?,
+            more: (),
         })
     }
 }
@@ -298,12 +287,12 @@ fn headers(
     });
     let rendered = rendered.collect::<Result<Vec<_>, _>>()?;
     let most = rendered.iter().map(|(_, text)| text.len()).sum();
-    let mut texts = HeaderTexts(Zeroizing::new(Vec::with_capacity(most)));
+    let mut texts = HeaderTexts::with_capacity(most);
     let parts: Vec<_> = rendered
         .iter()
         .map(|(place, text)| (*place, texts.add(text.as_bytes())))
         .collect();
-    let texts = Bytes::copy_from_slice(&texts.0);
+    let texts = texts.share();
     let applied = parts.into_iter().map(|(place, part)| {
         Ok(AppliedHeader {
             place: place.clone(),
@@ -311,25 +300,6 @@ fn headers(
         })
     });
     applied.collect()
-}
-
-/// The texts of a token's headers, one after the other; what one of them has is no other's again: tokens are
-/// long, and profiles may send one in several headers.
-struct HeaderTexts(Zeroizing<Vec<u8>>);
-
-impl HeaderTexts {
-    /// Where the text is.
-    fn add(&mut self, text: &[u8]) -> Range<usize> {
-        let mut parts = self.0.windows(text.len().max(1));
-        let start = match parts.position(|part| part == text) {
-            Some(start) => start,
-            None => {
-                self.0.extend_from_slice(text);
-                self.0.len() - text.len()
-            }
-        };
-        start..start + text.len()
-    }
 }
 
 fn refresh(

@@ -27,7 +27,7 @@ mod shortcut;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -65,6 +65,9 @@ struct Errand {
 /// One credential version's token and what stands around it.
 struct Slot {
     current: ArcSwapOption<LoginOutcome>,
+    /// The cache has let go of it: it keeps no token any more, but for those who are at a login.
+    ended: AtomicBool,
+    at_login: AtomicUsize,
     gate: Arc<Mutex<Backoff>>,
     renewing: AtomicBool,
     /// Raised when a fresh token is rejected too: then another login would not help.
@@ -89,6 +92,7 @@ impl Tokens {
         let slots = Cache::builder()
             .max_capacity(MAX_SLOTS)
             .time_to_idle(IDLE_SLOT)
+            .eviction_listener(|_, slot: Arc<Slot>, _| slot.end())
             .build();
         Self {
             slots,
@@ -107,28 +111,47 @@ impl Tokens {
         account: &Account,
     ) -> Result<Bearer, LoginError> {
         let now = self.work.clock.now();
-        let slot = match account.shortcut.slot(now) {
-            Some(slot) => slot,
-            None => {
-                let slot = Box::pin(self.slot(account.credential.id)).await;
-                account.shortcut.lead_to(&slot, now);
-                slot
-            }
+        let found = account.shortcut.way(now).and_then(|way| {
+            let slot = way.as_ref().filter(|slot| !slot.has_ended())?;
+            self.present(slot, account, call, now)
+        });
+        let token = match found {
+            Some(token) => token,
+            None => Box::pin(self.find(account, call, now)).await?,
         };
-        let token = match slot.live(&account.site, now) {
-            Some(token) => {
-                account.meters.hit();
-                if token.is_due(now) {
-                    self.renew_in_background((&slot, &token), account, call);
-                }
-                token
-            }
-            None => {
-                account.meters.miss();
-                Box::pin(self.work.obtain(&slot, Errand::new(account, call))).await?
-            }
-        };
-        Ok(Bearer::for_call(call, token.headers.clone()))
+        Ok(Bearer::for_call(call, token))
+    }
+
+    /// The token that is there, renewed in time.
+    fn present(
+        &self,
+        slot: &Arc<Slot>,
+        account: &Account,
+        call: &AuthorizedCall<'_>,
+        now: Timestamp,
+    ) -> Option<Arc<LoginOutcome>> {
+        let token = slot.live(&account.site, now)?;
+        account.meters.hit();
+        if token.more.is_due(now) {
+            self.renew_in_background((slot, &token), account, call);
+        }
+        Some(token)
+    }
+
+    /// The token by way of the cache, or by a login.
+    async fn find(
+        &self,
+        account: &Account,
+        call: &AuthorizedCall<'_>,
+        now: Timestamp,
+    ) -> Result<Arc<LoginOutcome>, LoginError> {
+        let slot = self.slot(account.credential.id).await;
+        account.shortcut.lead_to(&slot, now);
+        if let Some(token) = self.present(&slot, account, call, now) {
+            return Ok(token);
+        }
+        account.meters.miss();
+        self.work.obtain(&slot, Errand::new(account, call)).await
     }
 
     /// Drops the very token that upstream rejected and says whether a login may help.
@@ -139,7 +162,7 @@ impl Tokens {
             return false;
         }
         if let Some(token) = slot.current.load_full()
-            && token.generation() == bearer.generation()
+            && token.generation == bearer.generation()
         {
             slot.current.compare_and_swap(&token, None);
         }
@@ -166,7 +189,7 @@ impl Tokens {
         let gone: Vec<_> = slots.filter(|(id, _)| !in_use(**id)).collect();
         for (id, slot) in gone {
             // The cache lets go of a slot when it is used again, which may be a while.
-            slot.current.store(None);
+            slot.end();
             self.slots.invalidate(&*id).await;
         }
     }
@@ -198,10 +221,11 @@ impl Tokens {
         }
         account.meters.renewal();
         let errand = Errand::new(account, call);
-        let (work, slot, token) = (self.work.clone(), slot.clone(), token.clone());
+        let (work, maker, token) = (self.work.clone(), AtLogin::of(slot), token.clone());
         tokio::spawn(async move {
-            let _renewing = Renewing(&slot);
-            work.renew(&slot, &token, &errand).await;
+            let slot = &maker.0;
+            let _renewing = Renewing(slot);
+            work.renew(slot, &token, &errand).await;
         });
     }
 }
@@ -211,6 +235,26 @@ impl Errand {
         Self {
             account: account.clone(),
             origin: call.origin().clone(),
+        }
+    }
+}
+
+/// Somebody who makes a login or waits for one. When the last one goes, an ended slot keeps nothing: until
+/// then all of them share a login, whatever becomes of the slot.
+struct AtLogin(Arc<Slot>);
+
+impl AtLogin {
+    fn of(slot: &Arc<Slot>) -> Self {
+        slot.at_login.fetch_add(1, Ordering::SeqCst);
+        Self(slot.clone())
+    }
+}
+
+impl Drop for AtLogin {
+    fn drop(&mut self) {
+        let last = self.0.at_login.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.0.has_ended() {
+            self.0.current.store(None);
         }
     }
 }
@@ -228,16 +272,28 @@ impl Slot {
     fn empty() -> Self {
         Self {
             current: ArcSwapOption::empty(),
+            ended: AtomicBool::new(false),
+            at_login: AtomicUsize::new(0),
             gate: Arc::new(Mutex::new(Backoff::default())),
             renewing: AtomicBool::new(false),
             rejections: std::sync::Mutex::new(Backoff::default()),
         }
     }
 
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    /// Lets go of its token.
+    fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.current.store(None);
+    }
+
     /// A token that works: of another profile's headers nobody knows whether they do.
     fn live(&self, site: &LoginSite, now: Timestamp) -> Option<Arc<LoginOutcome>> {
         let token = self.current.load_full();
-        token.filter(|token| now < token.expires_at && token.is_of(site))
+        token.filter(|token| now < token.more.expires_at && token.more.is_of(site))
     }
 }
 
@@ -249,16 +305,17 @@ impl Work {
         slot: &Arc<Slot>,
         errand: Errand,
     ) -> Result<Arc<LoginOutcome>, LoginError> {
+        let _waiting = AtLogin::of(slot);
         let gate = slot.gate.clone().lock_owned().await;
         if let Some(token) = slot.live(&errand.account.site, self.clock.now()) {
             return Ok(token);
         }
         let expired = slot.current.load_full();
-        let (work, slot) = (self.clone(), slot.clone());
-        let login =
-            tokio::spawn(
-                async move { work.attempt(gate, &slot, expired.as_deref(), &errand).await },
-            );
+        let (work, maker) = (self.clone(), AtLogin::of(slot));
+        let login = tokio::spawn(async move {
+            let slot = &maker.0;
+            work.attempt(gate, slot, expired.as_deref(), &errand).await
+        });
         login.await.unwrap_or(Err(LoginError::Aborted))
     }
 
@@ -269,7 +326,7 @@ impl Work {
             .current
             .load()
             .as_ref()
-            .is_none_or(|now| now.generation() != token.generation());
+            .is_none_or(|now| now.generation != token.generation);
         if replaced || gate.remaining(self.clock.now()).is_some() {
             return;
         }
@@ -358,7 +415,7 @@ impl Work {
     ) -> Result<LoginOutcome, LoginError> {
         let Errand { account, origin } = errand;
         let opened = self.open(account).await?;
-        if let Some(previous) = previous.filter(|previous| previous.is_of(&account.site)) {
+        if let Some(previous) = previous.filter(|previous| previous.more.is_of(&account.site)) {
             match self
                 .login
                 .refresh(&account.site, &opened, previous, origin)

@@ -1,10 +1,11 @@
-//! An account's way to its slot without a look-up. The cache alone keeps slots: what it drops is
-//! gone here too, and it is asked again from time to time, so that it knows which ones are used.
+//! An account's way to its slot without a look-up. It is the cache that decides how long a slot is kept:
+//! one that it has dropped has ended, and it is asked again from time to time, so that it knows which
+//! ones are used.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Weak};
 
-use arc_swap::ArcSwapWeak;
+use arc_swap::{ArcSwapOption, Guard};
 use jiff::Timestamp;
 
 use super::{IDLE_SLOT, Slot};
@@ -13,15 +14,18 @@ use super::{IDLE_SLOT, Slot};
 const ASK_EVERY: u64 = IDLE_SLOT.as_secs() / 6;
 
 pub(super) struct Shortcut {
-    slot: ArcSwapWeak<Slot>,
+    slot: ArcSwapOption<Slot>,
     /// When the cache was asked, in seconds since 1970.
     asked: AtomicI64,
 }
 
+/// What a shortcut leads to. To be let go of soon: whoever has many of them at a time pays for each.
+pub(super) type Found = Guard<Option<Arc<Slot>>>;
+
 impl Default for Shortcut {
     fn default() -> Self {
         Self {
-            slot: ArcSwapWeak::new(Weak::new()),
+            slot: ArcSwapOption::empty(),
             asked: AtomicI64::new(0),
         }
     }
@@ -35,17 +39,16 @@ impl Clone for Shortcut {
 }
 
 impl Shortcut {
-    /// The slot, unless it is gone or it is time to ask the cache.
-    pub(super) fn slot(&self, now: Timestamp) -> Option<Arc<Slot>> {
+    /// Where it leads, unless it is time to ask the cache. Nothing of the slot is looked at, so whether it has
+    /// ended is still to be asked.
+    pub(super) fn way(&self, now: Timestamp) -> Option<Found> {
         let age = now.as_second().abs_diff(self.asked.load(Ordering::Relaxed));
-        (age < ASK_EVERY)
-            .then(|| self.slot.load().upgrade())
-            .flatten()
+        (age < ASK_EVERY).then(|| self.slot.load())
     }
 
     /// The cache was asked, and this is what it has.
     pub(super) fn lead_to(&self, slot: &Arc<Slot>, now: Timestamp) {
-        self.slot.store(Arc::downgrade(slot));
+        self.slot.store(Some(slot.clone()));
         self.asked.store(now.as_second(), Ordering::Relaxed);
     }
 }
@@ -57,20 +60,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shortcut_ends_with_its_slot_and_after_its_time() {
+    fn a_shortcut_ends_after_its_time() {
         let now: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
         let (shortcut, slot) = (Shortcut::default(), Arc::new(Slot::empty()));
-        assert!(shortcut.slot(now).is_none());
-        shortcut.lead_to(&slot, now);
         let leads_at = |time| {
-            shortcut
-                .slot(time)
-                .is_some_and(|found| Arc::ptr_eq(&found, &slot))
+            let found = shortcut.way(time);
+            found.is_some_and(|found| {
+                found
+                    .as_ref()
+                    .is_some_and(|found| Arc::ptr_eq(found, &slot))
+            })
         };
+        assert!(!leads_at(now));
+        shortcut.lead_to(&slot, now);
         assert!(leads_at(now) && leads_at(now + 599.seconds()));
         assert!(!leads_at(now + 600.seconds()));
         assert!(!leads_at(now - 1.hour()), "the clock was set back");
-        drop(slot);
-        assert!(shortcut.slot(now).is_none(), "the cache dropped it");
     }
 }

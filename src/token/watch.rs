@@ -42,7 +42,7 @@ impl LoginWatch {
         watched.token = Arc::downgrade(token);
         let seen = &mut watched.seen;
         seen.last_login = Some(now);
-        (seen.token, seen.until) = (TokenState::Cached, Some(token.expires_at));
+        (seen.token, seen.until) = (TokenState::Cached, Some(token.more.expires_at));
         self.put_back();
     }
 

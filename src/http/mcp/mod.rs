@@ -46,7 +46,7 @@ use super::floods::Floods;
 use super::hosts::HostPolicy;
 use super::proxies::Proxies;
 use super::server::Peer;
-use crate::domain::bearer_secret::SecretKind;
+use crate::domain::bearer_secret::{FormedKey, SecretKind};
 use crate::domain::live::Live;
 use crate::domain::meter::Meters;
 use crate::domain::origin::{Origin, RequestId};
@@ -115,7 +115,15 @@ impl Mcp {
     }
 
     /// Who comes, and for which tenant.
-    fn enter(&self, parts: &Parts, from: &From) -> Result<Visit, Rejection> {
+    fn enter(
+        &self,
+        parts: &Parts,
+        key: Option<FormedKey<'_>>,
+        from: &From,
+    ) -> Result<Visit, Rejection> {
+        if let Some(key) = &key {
+            self.gateway.expect(key.id());
+        }
         self.door.hosts.check(&parts.uri, &parts.headers)?;
         if self.door.proxies.came_in_clear(from.peer, &parts.headers) {
             return Err(Rejection::InClear);
@@ -123,14 +131,14 @@ impl Mcp {
         headers::refuse_duplicates(&parts.headers)?;
         // Who comes is settled first: a stranger learns nothing about tenants, not even what a
         // malformed one is.
-        let arrival = self.authenticate(parts, from)?;
+        let arrival = self.authenticate(key, from)?;
         let selection = headers::selection(parts, &self.settings)?;
         Ok(self.gateway.visit(arrival, &selection)?)
     }
 
     /// Only those who fail are counted, so that nobody with a key pays for a neighbour.
-    fn authenticate(&self, parts: &Parts, from: &From) -> Result<Arrival, Rejection> {
-        let presented = bearer::presented(&parts.headers, SecretKind::GatewayKey);
+    fn authenticate(&self, key: Option<FormedKey<'_>>, from: &From) -> Result<Arrival, Rejection> {
+        let presented = key.and_then(FormedKey::checked);
         let refusal = match self.gateway.authenticate(presented.as_ref()) {
             Ok(arrival) => return Ok(arrival),
             Err(refusal) => refusal,
@@ -161,6 +169,10 @@ impl From {
 /// Every request to an MCP URL.
 pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    let key = bearer::formed(&parts.headers, SecretKind::GatewayKey);
+    if let Some(key) = &key {
+        mcp.gateway.announce(key.id());
+    }
     let request_id = parts.extensions.get::<RequestId>().cloned();
     let origin = Origin::new(request_id.unwrap_or_default());
     let request_id = origin.id().as_str();
@@ -170,7 +182,7 @@ pub async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response<B
         rejection.log(request_id, from.client);
         rejection.respond(&mcp.meters, envelope::peek_id(bytes), request_id)
     };
-    let visit = mcp.enter(&parts, &from);
+    let visit = mcp.enter(&parts, key, &from);
     let limits = **mcp.limits.peek();
     // Of a refused request only as much is read as its id takes, and of a flood nothing.
     let (limit, time) = match &visit {

@@ -40,7 +40,7 @@ pub(in crate::token) fn login(
 pub(in crate::token) fn probe(
     base_url: &Url,
     probe: &Probe,
-    carried: &TokenHeaders,
+    carried: &TokenHeaders<()>,
     origin: Option<&Origin>,
 ) -> reqwest::Request {
     let mut request = at(base_url, (&probe.method, &probe.path), origin);

@@ -167,6 +167,37 @@ async fn the_token_of_a_version_that_is_no_longer_in_use_is_gone_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_stays_gone_whoever_still_knows_the_way_to_it() {
+    let app = TestApp::builder().start().await;
+    let (door, may) = watch::channel(false);
+    let meters = Meters::default();
+    let callers = Arc::new(Callers::new(&app, Source(may), &meters));
+    let token = || callers.place(0).1.watch.seen().token;
+
+    let call = tokio::spawn({
+        let callers = callers.clone();
+        async move { callers.bearer(0).await }
+    });
+    let waiting = meters.counter("locum_token_lookups_total", "", &[("result", "miss")]);
+    eventually("a call without a token", || waiting.value() == 1).await;
+    callers.tokens.retain(|_| false).await;
+    door.send_replace(true);
+    let bearer = call.await.unwrap();
+    assert!(bearer.is_ok(), "its login went on");
+    drop(bearer);
+    assert_eq!(token(), TokenState::None, "and its token is kept by nobody");
+
+    // The same account again: the slot that it knew has ended, and there is another one.
+    let bearer = callers.bearer(0).await.unwrap();
+    callers.bearer(0).await.unwrap();
+    let (tenant, _) = callers.place(0);
+    assert_eq!(attempts(&app.sandbox, &client_id(tenant)), 2);
+    assert!(callers.tokens.reject(&bearer).await);
+    drop(bearer);
+    assert_eq!(token(), TokenState::None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_calls_of_each_of_fifty_organizations_at_once_share_one_refresh_each() {
     let app = TestApp::builder().start().await;
     let (door, may) = watch::channel(true);

@@ -1,0 +1,162 @@
+//! Those who have keys, by the public ids of these.
+//!
+//! A table with open addresses, each of whose seats has the whole hash: a look-up comes to one seat, and from
+//! there to one holder. Both can be asked for ahead, one after the other, and that is why it is no
+//! table of a library: among thousands of tenants each of them is in no cache any more.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use super::authenticate::Holder;
+use super::home::Home;
+use crate::domain::ahead::{self, Whole};
+use crate::domain::principal::Principal;
+
+const SMALLEST: usize = 16;
+
+#[derive(Default)]
+pub(super) struct Holders {
+    /// A power of two of them or none; more than a third is free.
+    seats: Vec<Seat>,
+    taken: usize,
+    hasher: RandomState,
+}
+
+#[derive(Default)]
+struct Seat {
+    hash: u64,
+    holder: Option<Arc<Whole<Holder>>>,
+    /// The holder's own, so that it need not be waited for.
+    home: Option<Arc<Whole<Home>>>,
+}
+
+impl Holders {
+    /// Adds one; ids are different.
+    pub(super) fn add(&mut self, holder: Holder) {
+        if (self.taken + 1) * 3 > self.seats.len() * 2 {
+            self.grow();
+        }
+        self.taken += 1;
+        self.sit(Seat {
+            hash: self.hasher.hash_one(&*holder.id),
+            home: holder.home().cloned(),
+            holder: Some(Arc::new(Whole::new(holder))),
+        });
+    }
+
+    fn grow(&mut self) {
+        let size = (2 * self.seats.len()).max(SMALLEST);
+        let empty = std::iter::repeat_with(Seat::default).take(size).collect();
+        let former = std::mem::replace(&mut self.seats, empty);
+        let taken = former.into_iter().filter(|seat| seat.holder.is_some());
+        taken.for_each(|seat| self.sit(seat));
+    }
+
+    /// On the first free seat from its own on.
+    fn sit(&mut self, seat: Seat) {
+        let before = self.from(seat.hash).count();
+        let place = self.place(seat.hash, before);
+        self.seats[place] = seat;
+    }
+
+    /// There are seats.
+    fn place(&self, hash: u64, further: usize) -> usize {
+        // What a hash loses by this has no part in it.
+        (hash as usize).wrapping_add(further) & (self.seats.len() - 1)
+    }
+
+    /// The taken seats from that hash's own on, until a free one.
+    fn from(&self, hash: u64) -> impl Iterator<Item = &Seat> {
+        let all = (0..self.seats.len()).map(move |further| &self.seats[self.place(hash, further)]);
+        all.take_while(|seat| seat.holder.is_some())
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&Arc<Whole<Holder>>> {
+        let hash = self.hasher.hash_one(id);
+        let named = self.from(hash).filter(|seat| seat.hash == hash);
+        let mut holders = named.flat_map(|seat| &seat.holder);
+        holders.find(|holder| holder.id == id)
+    }
+
+    /// Asks for the seat of the one with that id.
+    pub(super) fn seat_ahead(&self, id: &str) {
+        if !self.seats.is_empty() {
+            ahead::piece(&self.seats[self.place(self.hasher.hash_one(id), 0)]);
+        }
+    }
+
+    /// Asks for the one with that id, and for its home.
+    pub(super) fn ahead(&self, id: &str) {
+        let hash = self.hasher.hash_one(id);
+        if let Some(seat) = self.from(hash).find(|seat| seat.hash == hash) {
+            seat.holder.iter().for_each(|holder| holder.ahead());
+            seat.home.iter().for_each(|home| home.ahead());
+        }
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Principal> {
+        let holders = self.seats.iter().flat_map(|seat| &seat.holder);
+        holders.map(|holder| &****holder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use smallvec::SmallVec;
+
+    use super::*;
+    use crate::domain::principal::PrincipalKind;
+
+    fn holder(id: &str) -> Holder {
+        let principal = Principal {
+            kind: PrincipalKind::Key,
+            id: id.into(),
+            name: id.into(),
+            grants: SmallVec::new(),
+            expires_at: None,
+        };
+        Holder::of_key(principal, [0; 32], None)
+    }
+
+    proptest! {
+        /// Against a set.
+        #[test]
+        fn who_was_added_is_found_and_nobody_else(
+            ids in proptest::collection::btree_set("[a-c]{1,5}", 0..200),
+            others in proptest::collection::vec("[a-c]{0,5}", 0..50),
+        ) {
+            let mut holders = Holders::default();
+            for id in &ids {
+                holders.add(holder(id));
+            }
+            for id in ids.iter().chain(&others) {
+                holders.seat_ahead(id);
+                holders.ahead(id);
+                let found = holders.get(id).map(|holder| holder.id.as_str());
+                prop_assert_eq!(found, ids.get(id).map(String::as_str));
+            }
+            let all: BTreeSet<_> = holders.all().map(|holder| holder.id.to_string()).collect();
+            prop_assert_eq!(all, ids);
+        }
+    }
+
+    #[test]
+    fn ids_of_one_hash_stand_side_by_side() {
+        let mut holders = Holders::default();
+        let seat = |id: &str| Seat {
+            hash: 7,
+            holder: Some(Arc::new(Whole::new(holder(id)))),
+            home: None,
+        };
+        holders.grow();
+        for id in ["one", "other"] {
+            holders.sit(seat(id));
+        }
+        let together: Vec<_> = holders.from(7).flat_map(|seat| &seat.holder).collect();
+        assert_eq!(together.len(), 2);
+        assert!(holders.from(8).all(|seat| seat.hash == 7));
+    }
+}
