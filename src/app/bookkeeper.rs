@@ -1,7 +1,7 @@
 //! Writes down what tenants used and how their credentials do: every five seconds, where there are many
-//! a part of them at a time, and when the gateway stops. How many calls credentials had, and nothing else
-//! that is new, is written less often where there are many. A crash loses no more than that from the
-//! day's count.
+//! a part of them at a time, and when the gateway stops. Numbers that nothing depends on (how many calls
+//! credentials had, and what tenants used who have no limit of the day) are written less often where there are
+//! many. A crash loses no more than that from the day's count.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const LONGEST: Duration = PERIOD.saturating_mul(Turn::PARTS as u32);
 /// use of its tenant.
 const FEW: usize = 1_700;
 /// How many calls a profile had, and nothing else that is new of it, waits so long for each profile that there
-/// is.
+/// is; so do the requests of a tenant whose day has no limit.
 const PER_PROFILE: Duration = Duration::from_millis(30);
 /// Until all have had their turn it is five minutes, which is what such numbers are good to.
 const LONGEST_WAIT: Duration = Duration::from_secs(300).saturating_sub(LONGEST);

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod credential;
 pub mod destination;
 pub mod document;
+pub mod flag;
 pub mod header;
 pub mod health;
 pub mod jq;

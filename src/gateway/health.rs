@@ -7,7 +7,7 @@
 mod traffic;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use super::turn::{Told, Turn};
 use super::{Gateway, outcome};
 use crate::domain::ahead;
 use crate::domain::credential::{CredentialVersionId, ProfileKey};
+use crate::domain::flag::Flag;
 use crate::domain::health::{Heartbeat, LastFailure, ProfileHealth, VersionLogin};
 use crate::domain::organization::OrganizationId;
 use crate::store::StoreError;
@@ -31,7 +32,7 @@ pub struct Health {
     pub(super) logins: Arc<LoginWatch>,
     last_failure: Mutex<Option<LastFailure>>,
     /// Something else than the numbers, or what was taken could not be written.
-    changed: AtomicBool,
+    changed: Flag,
     /// The numbers of the last hour that were written down: calls and errors, 32 bits each.
     written: AtomicU64,
 }
@@ -71,7 +72,7 @@ impl HealthBook {
                 book.retire(key, former.version, former.logins.clone());
                 let mut health = Health::new(key, version, book.logins_of(version));
                 health.traffic = former.traffic.clone();
-                health.changed = AtomicBool::new(true);
+                health.changed.raise();
                 health
             }
             None => Health::new(key, version, book.logins_of(version)),
@@ -119,7 +120,9 @@ impl HealthBook {
         let taken = |(version, retiring): (&CredentialVersionId, &Retiring)| {
             turn.of(retiring.organization)?;
             let logins = &retiring.logins;
-            let at = logins.take_changed().then(|| logins.seen().last_login)??;
+            let at = logins
+                .take_changed(false)
+                .then(|| logins.seen().last_login)??;
             let login = VersionLogin {
                 organization: retiring.organization,
                 version: *version,
@@ -166,7 +169,7 @@ impl Health {
             traffic: Arc::default(),
             logins,
             last_failure: Mutex::default(),
-            changed: AtomicBool::new(false),
+            changed: Flag::default(),
             written: AtomicU64::new(0),
         }
     }
@@ -187,12 +190,12 @@ impl Health {
             None => code.to_owned(),
         };
         *self.last_failure() = Some(LastFailure { at: now, cause });
-        self.changed.store(true, Ordering::Release);
+        self.changed.raise();
     }
 
     fn take_changed(&self, now: Timestamp, what: Told) -> Option<ProfileHealth> {
         // Both are asked, so that neither is left over.
-        let changed = self.changed.swap(false, Ordering::AcqRel) | self.logins.take_changed();
+        let changed = self.changed.take() | self.logins.take_changed(what == Told::Numbers);
         if !changed && what == Told::News && !self.seemed_to_fail() {
             return None;
         }
@@ -273,7 +276,7 @@ impl Gateway {
         let written = self.write_health(&rows, &logins).await;
         if written.is_err() {
             for health in all {
-                health.changed.store(true, Ordering::Release);
+                health.changed.raise();
             }
             watches.iter().for_each(|watch| watch.put_back());
         }
@@ -372,7 +375,7 @@ mod tests {
         let later = now + jiff::SignedDuration::from_hours(1);
         let row = health.take_changed(later, Told::News).unwrap();
         assert_eq!((row.calls_hour, row.errors_hour), (0, 0));
-        health.changed.store(true, Ordering::Release);
+        health.changed.raise();
         assert!(
             health.take_changed(later, Told::News).is_some(),
             "it was not written"

@@ -2,12 +2,12 @@
 
 use crate::domain::organization::OrganizationId;
 
-/// What is written down of profiles.
+/// What is written down of profiles and of their tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// A login, a token, a failure.
+    /// A login, a token, a failure; requests of a day that has a limit.
     News,
-    /// How many calls there were, too.
+    /// How many calls and requests there were, too.
     Numbers,
 }
 
@@ -24,6 +24,11 @@ impl Turn {
 
     pub fn tell(&mut self, part: usize, what: Told) {
         self.0[part] = Some(what);
+    }
+
+    /// Whether that is told of some.
+    pub(super) fn tells(&self, what: Told) -> bool {
+        self.0.contains(&Some(what))
     }
 
     pub fn of_part(&self, part: usize) -> Option<Told> {

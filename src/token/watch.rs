@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{LoginError, LoginOutcome};
+use crate::domain::flag::Flag;
 use crate::domain::health::{LastFailure, TokenState};
 
 /// Written by logins, and by the first answers to a key; read from time to time. No other call with a
@@ -14,7 +15,7 @@ use crate::domain::health::{LastFailure, TokenState};
 #[derive(Default)]
 pub struct LoginWatch {
     watched: Mutex<Watched>,
-    changed: AtomicBool,
+    changed: Flag,
     /// Of a key: requests with it were accepted since it was last refused.
     accepted: AtomicBool,
 }
@@ -92,15 +93,16 @@ impl LoginWatch {
         watched.seen.clone()
     }
 
-    /// Whether something was seen since this was last asked.
-    pub fn take_changed(&self) -> bool {
-        let dropped = self.lock().notice_drop();
-        self.changed.swap(false, Ordering::AcqRel) | dropped
+    /// Whether something was seen since this was last asked; that the cache dropped the token, only if
+    /// that is asked, too: then the token has to be looked at.
+    pub fn take_changed(&self, also_dropped: bool) -> bool {
+        let dropped = also_dropped && self.lock().notice_drop();
+        self.changed.take() | dropped
     }
 
     /// What was taken could not be used: it is for the next time.
     pub fn put_back(&self) {
-        self.changed.store(true, Ordering::Release);
+        self.changed.raise();
     }
 
     fn lock(&self) -> MutexGuard<'_, Watched> {

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use book::Book;
 use slots::{Crowded, Slot, Slots};
 
-use super::turn::Turn;
+use super::turn::{Told, Turn};
 use crate::domain::ahead;
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::limits::{LimitSettings, TenantLimits};
@@ -77,6 +77,8 @@ pub(super) struct Admission {
 
 struct Gates {
     by_tenant: HashMap<Tenant, Arc<Gate>>,
+    /// Those of them whose day has a limit: nobody looks at thousands of others to know that they have none.
+    limited_by_day: HashMap<Tenant, Arc<Gate>>,
     /// What was written down of today before this process began.
     today: HashMap<Tenant, Usage>,
 }
@@ -101,6 +103,7 @@ impl Admission {
             settings: Live::new(settings),
             gates: Mutex::new(Gates {
                 by_tenant: HashMap::new(),
+                limited_by_day: HashMap::new(),
                 today,
             }),
             ungated: Mutex::default(),
@@ -120,16 +123,11 @@ impl Admission {
     pub(super) fn gate(&self, tenant: &Tenant, settings: LimitSettings) -> Arc<Gate> {
         let limits = settings.over(self.settings.peek().defaults);
         let mut gates = self.gates();
-        if let Some(gate) = gates.by_tenant.get(tenant) {
-            gate.set_limits(limits);
-            return gate.clone();
-        }
-        let today = gates.today.remove(tenant).unwrap_or_default();
-        if gates.today.is_empty() {
-            gates.today.shrink_to_fit();
-        }
-        let gate = Arc::new(Gate::new(limits, today));
-        gates.by_tenant.insert(tenant.clone(), gate.clone());
+        let gate = gates.of(tenant, limits);
+        match limits.per_day {
+            Some(_) => gates.limited_by_day.insert(tenant.clone(), gate.clone()),
+            None => gates.limited_by_day.remove(tenant),
+        };
         gate
     }
 
@@ -173,12 +171,18 @@ impl Admission {
         }
     }
 
-    /// What tenants whose turn it is used since the last time.
+    /// What tenants whose turn it is used since the last time. What no limit depends on is taken only with all
+    /// other numbers.
     pub(super) fn take_unsaved(&self, turn: &Turn) -> Vec<(Tenant, Usage)> {
         let gates = self.gates();
-        let due = gates.by_tenant.iter();
-        let due = due.filter(|(tenant, _)| turn.of(tenant.organization).is_some());
-        let due: Vec<_> = due.collect();
+        let told = |what| move |tenant: &Tenant| turn.of(tenant.organization) == Some(what);
+        let mut due: Vec<(&Tenant, &Arc<Gate>)> = Vec::new();
+        let limited = gates.limited_by_day.iter();
+        due.extend(limited.filter(|(tenant, _)| told(Told::News)(tenant)));
+        if turn.tells(Told::Numbers) {
+            let all = gates.by_tenant.iter();
+            due.extend(all.filter(|(tenant, _)| told(Told::Numbers)(tenant)));
+        }
         let mut unsaved = Vec::new();
         for (tenant, gate) in ahead::walk(&due, [|(_, gate)| gate.ahead()]) {
             let used = gate.book().take_unsaved().into_iter();
@@ -186,7 +190,8 @@ impl Admission {
         }
         drop(gates);
         let mut ungated = self.ungated();
-        let ungated = ungated.extract_if(|(tenant, _), _| turn.of(tenant.organization).is_some());
+        let due = told(Told::Numbers);
+        let ungated = ungated.extract_if(|(tenant, _), _| due(tenant));
         unsaved.extend(ungated.map(|((tenant, day), calls)| {
             let usage = Usage {
                 day,
@@ -226,6 +231,22 @@ impl Admission {
 
     fn gates(&self) -> MutexGuard<'_, Gates> {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gates {
+    fn of(&mut self, tenant: &Tenant, limits: TenantLimits) -> Arc<Gate> {
+        if let Some(gate) = self.by_tenant.get(tenant) {
+            gate.set_limits(limits);
+            return gate.clone();
+        }
+        let today = self.today.remove(tenant).unwrap_or_default();
+        if self.today.is_empty() {
+            self.today.shrink_to_fit();
+        }
+        let gate = Arc::new(Gate::new(limits, today));
+        self.by_tenant.insert(tenant.clone(), gate.clone());
+        gate
     }
 }
 
@@ -322,5 +343,55 @@ impl Limited {
             Self::Minute { wait, .. } | Self::Day { wait, .. } | Self::Paused { wait } => *wait,
             Self::Tenant { .. } | Self::Gateway => Duration::from_secs(1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::limits::LimitSetting;
+    use crate::domain::organization::{OrganizationId, OrganizationSlug};
+    use crate::domain::tenant::Environment;
+
+    #[test]
+    fn what_a_limit_depends_on_is_taken_each_time_and_the_rest_with_all_numbers() {
+        let settings = AdmissionSettings {
+            defaults: TenantLimits::default(),
+            upstream_concurrency: 1,
+            queue_timeout: Duration::ZERO,
+        };
+        let admission = Admission::new(settings, HashMap::new());
+        let now: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
+        let tenant = |slug: &str, number| Tenant {
+            organization: OrganizationId(Uuid::from_u128(number)),
+            slug: OrganizationSlug::parse(slug).unwrap(),
+            environment: Environment::parse("dev").unwrap(),
+        };
+        let (limited, free) = (tenant("limited", 1), tenant("free", 2));
+        let by_day = LimitSettings {
+            per_day: LimitSetting::At(9),
+            ..LimitSettings::default()
+        };
+        for (tenant, settings) in [(&limited, by_day), (&free, LimitSettings::default())] {
+            let gate = admission.gate(tenant, settings);
+            gate.count_call(now);
+            assert_eq!(gate.book().request(now), Ok(()));
+        }
+        admission.count_ungated(&tenant("keyless", 3), now);
+
+        let mut turn = Turn::default();
+        (0..Turn::PARTS).for_each(|part| turn.tell(part, Told::News));
+        let taken = |turn: &Turn| -> Vec<_> {
+            let unsaved = admission.take_unsaved(turn).into_iter();
+            unsaved
+                .map(|(tenant, usage)| (tenant.slug.to_string(), usage.calls, usage.requests))
+                .collect()
+        };
+        assert_eq!(taken(&turn), [("limited".to_owned(), 1, 1)]);
+        let rest = [("free".to_owned(), 1, 1), ("keyless".to_owned(), 1, 0)];
+        assert_eq!(taken(&Turn::of_all()), rest);
+        assert!(taken(&Turn::of_all()).is_empty());
     }
 }
