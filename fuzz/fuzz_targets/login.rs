@@ -68,7 +68,7 @@ fn check_token(outcome: &LoginOutcome, answer: &Answer) {
     assert!(answer.status.is_success(), "{}", answer.status);
     assert_eq!(outcome.tenant, CREDENTIAL.key.tenant);
     assert_eq!(outcome.version, CREDENTIAL.id);
-    let life = outcome.expires_at.as_second() - now().as_second();
+    let life = outcome.more.expires_at.as_second() - now().as_second();
     assert!((1..=DAY).contains(&life), "{life}");
     let use_for = token::renew_at(outcome).as_second() - now().as_second();
     assert!(

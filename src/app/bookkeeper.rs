@@ -1,7 +1,7 @@
 //! Writes down what tenants used and how their credentials do: every five seconds, where there are many
 //! a part of them at a time, and when the gateway stops. Numbers that nothing depends on (how many calls
 //! credentials had, and what tenants used who have no limit of the day) are written less often where there are
-//! many. A crash loses no more than that from the day's count.
+//! many. A crash loses no more than what is not written yet.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,11 +15,11 @@ use crate::domain::principal::Principal;
 const SMALLEST: usize = 16;
 
 #[derive(Default)]
-pub(super) struct Holders {
+pub(super) struct Holders<S = RandomState> {
     /// A power of two of them or none; more than a third is free.
     seats: Vec<Seat>,
     taken: usize,
-    hasher: RandomState,
+    hasher: S,
 }
 
 #[derive(Default)]
@@ -30,7 +30,7 @@ struct Seat {
     home: Option<Arc<Whole<Home>>>,
 }
 
-impl Holders {
+impl<S: BuildHasher> Holders<S> {
     /// Adds one; ids are different.
     pub(super) fn add(&mut self, holder: Holder) {
         if (self.taken + 1) * 3 > self.seats.len() * 2 {
@@ -103,12 +103,33 @@ impl Holders {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::hash::Hasher;
 
     use proptest::prelude::*;
     use smallvec::SmallVec;
 
     use super::*;
     use crate::domain::principal::PrincipalKind;
+
+    /// The same hash for all.
+    #[derive(Default)]
+    struct Same<const HASH: u64>;
+
+    impl<const HASH: u64> BuildHasher for Same<HASH> {
+        type Hasher = Self;
+
+        fn build_hasher(&self) -> Self {
+            Self
+        }
+    }
+
+    impl<const HASH: u64> Hasher for Same<HASH> {
+        fn write(&mut self, _: &[u8]) {}
+
+        fn finish(&self) -> u64 {
+            HASH
+        }
+    }
 
     fn holder(id: &str) -> Holder {
         let principal = Principal {
@@ -121,42 +142,32 @@ mod tests {
         Holder::of_key(principal, [0; 32], None)
     }
 
+    /// Against a set.
+    fn check<S: BuildHasher + Default>(ids: &BTreeSet<String>, others: &[String]) {
+        let mut holders = Holders::<S>::default();
+        for id in ids {
+            holders.add(holder(id));
+        }
+        for id in ids.iter().chain(others) {
+            holders.seat_ahead(id);
+            holders.ahead(id);
+            let found = holders.get(id).map(|holder| holder.id.as_str());
+            assert_eq!(found, ids.get(id).map(String::as_str));
+        }
+        let all: BTreeSet<_> = holders.all().map(|holder| holder.id.to_string()).collect();
+        assert_eq!(all, *ids);
+    }
+
     proptest! {
-        /// Against a set.
         #[test]
         fn who_was_added_is_found_and_nobody_else(
             ids in proptest::collection::btree_set("[a-c]{1,5}", 0..200),
             others in proptest::collection::vec("[a-c]{0,5}", 0..50),
         ) {
-            let mut holders = Holders::default();
-            for id in &ids {
-                holders.add(holder(id));
-            }
-            for id in ids.iter().chain(&others) {
-                holders.seat_ahead(id);
-                holders.ahead(id);
-                let found = holders.get(id).map(|holder| holder.id.as_str());
-                prop_assert_eq!(found, ids.get(id).map(String::as_str));
-            }
-            let all: BTreeSet<_> = holders.all().map(|holder| holder.id.to_string()).collect();
-            prop_assert_eq!(all, ids);
+            check::<RandomState>(&ids, &others);
+            check::<Same<0>>(&ids, &others);
+            // From the last seat on to the first one.
+            check::<Same<{ u64::MAX }>>(&ids, &others);
         }
-    }
-
-    #[test]
-    fn ids_of_one_hash_stand_side_by_side() {
-        let mut holders = Holders::default();
-        let seat = |id: &str| Seat {
-            hash: 7,
-            holder: Some(Arc::new(Whole::new(holder(id)))),
-            home: None,
-        };
-        holders.grow();
-        for id in ["one", "other"] {
-            holders.sit(seat(id));
-        }
-        let together: Vec<_> = holders.from(7).flat_map(|seat| &seat.holder).collect();
-        assert_eq!(together.len(), 2);
-        assert!(holders.from(8).all(|seat| seat.hash == 7));
     }
 }

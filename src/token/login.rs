@@ -7,8 +7,9 @@ mod texts;
 mod values;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -51,7 +52,9 @@ pub struct Term {
     obtained_at: Timestamp,
     pub expires_at: Timestamp,
     pub(super) renew_at: Timestamp,
-    refresh: Option<Box<Refresh>>,
+    refresh: ArcSwapOption<Refresh>,
+    /// Its slot has let go of it: only calls that are under way have it still.
+    let_go: AtomicBool,
 }
 
 /// What the next token can be had for, without a login.
@@ -69,8 +72,19 @@ impl Term {
             obtained_at: Timestamp::MIN,
             expires_at: Timestamp::MAX,
             renew_at: Timestamp::MAX,
-            refresh: None,
+            refresh: ArcSwapOption::empty(),
+            let_go: AtomicBool::new(false),
         }
+    }
+
+    /// There is no next token by this one any more.
+    pub(super) fn let_go(&self) {
+        self.let_go.store(true, Ordering::Release);
+        self.refresh.store(None);
+    }
+
+    pub(super) fn is_let_go(&self) -> bool {
+        self.let_go.load(Ordering::Acquire)
     }
 
     /// Whether it was made by the profile that holds now.
@@ -157,7 +171,7 @@ impl Login {
         let Way::Login(login) = &flow(site, credential).ok()?.way else {
             return None;
         };
-        let (exchange, refresh) = (login.refresh.as_ref()?, previous.more.refresh.as_ref()?);
+        let (exchange, refresh) = (login.refresh.as_ref()?, previous.more.refresh.load_full()?);
         if refresh.end.is_some_and(|end| end <= self.clock.now()) {
             return None;
         }
@@ -215,7 +229,8 @@ impl Login {
             obtained_at: now,
             expires_at: life.expires_at,
             renew_at: life.renew_at,
-            refresh: refresh(&body, shape, access_token, now),
+            refresh: refresh(&body, shape, access_token, now).into(),
+            let_go: AtomicBool::new(false),
         })))
     }
 
@@ -307,7 +322,7 @@ fn refresh(
     shape: &LoginResponse,
     access_token: KeptToken,
     now: Timestamp,
-) -> Option<Box<Refresh>> {
+) -> Option<Arc<Refresh>> {
     let token = body.pointer(shape.refresh_token.as_deref()?)?.as_str()?;
     let end = shape
         .refresh_expires_in
@@ -315,7 +330,7 @@ fn refresh(
         .and_then(|pointer| body.pointer(pointer))
         .and_then(life::seconds)
         .and_then(|seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok());
-    Some(Box::new(Refresh {
+    Some(Arc::new(Refresh {
         access_token,
         refresh_token: SecretString::from(token),
         end,

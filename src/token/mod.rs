@@ -10,8 +10,8 @@
 //!
 //! A token is valid until `expires_at` of our own clock. One from the future (the clock was set
 //! back since) is renewed like one in its margin: used meanwhile, as upstream may accept it still,
-//! and a 401 ends it as ever. The gate is per credential version, so
-//! one tenant's failing login never makes another's calls wait.
+//! and a 401 ends it as ever. The gate is per credential version (of 100,000 of them, those that are used most),
+//! so one tenant's failing login never makes another's calls wait.
 
 mod account;
 mod backoff;
@@ -27,7 +27,7 @@ mod shortcut;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -67,7 +67,7 @@ struct Slot {
     current: ArcSwapOption<LoginOutcome>,
     /// The cache has let go of it: it keeps no token any more, but for those who are at a login.
     ended: AtomicBool,
-    at_login: AtomicUsize,
+    at_login: AtomicU32,
     gate: Arc<Mutex<Backoff>>,
     renewing: AtomicBool,
     /// Raised when a fresh token is rejected too: then another login would not help.
@@ -89,13 +89,8 @@ struct Work {
 
 impl Tokens {
     pub fn new(login: Login, source: Arc<dyn CredentialSource>, clock: SharedClock) -> Self {
-        let slots = Cache::builder()
-            .max_capacity(MAX_SLOTS)
-            .time_to_idle(IDLE_SLOT)
-            .eviction_listener(|_, slot: Arc<Slot>, _| slot.end())
-            .build();
         Self {
-            slots,
+            slots: slots(IDLE_SLOT),
             work: Arc::new(Work {
                 login,
                 source,
@@ -165,6 +160,7 @@ impl Tokens {
             && token.generation == bearer.generation()
         {
             slot.current.compare_and_swap(&token, None);
+            token.more.let_go();
         }
         true
     }
@@ -239,8 +235,8 @@ impl Errand {
     }
 }
 
-/// Somebody who makes a login or waits for one. When the last one goes, an ended slot keeps nothing: until
-/// then all of them share a login, whatever becomes of the slot.
+/// Somebody who makes a login or waits for one. A slot that ends meanwhile keeps the login's token for them; when the
+/// last one goes, it keeps nothing.
 struct AtLogin(Arc<Slot>);
 
 impl AtLogin {
@@ -254,9 +250,18 @@ impl Drop for AtLogin {
     fn drop(&mut self) {
         let last = self.0.at_login.fetch_sub(1, Ordering::SeqCst) == 1;
         if last && self.0.has_ended() {
-            self.0.current.store(None);
+            self.0.put(None);
         }
     }
+}
+
+/// Whatever the cache drops has ended.
+fn slots(idle: Duration) -> Cache<CredentialVersionId, Arc<Slot>> {
+    Cache::builder()
+        .max_capacity(MAX_SLOTS)
+        .time_to_idle(idle)
+        .eviction_listener(|_, slot: Arc<Slot>, _| slot.end())
+        .build()
 }
 
 /// Ends the renewal of a slot, however it ends.
@@ -273,7 +278,7 @@ impl Slot {
         Self {
             current: ArcSwapOption::empty(),
             ended: AtomicBool::new(false),
-            at_login: AtomicUsize::new(0),
+            at_login: AtomicU32::new(0),
             gate: Arc::new(Mutex::new(Backoff::default())),
             renewing: AtomicBool::new(false),
             rejections: std::sync::Mutex::new(Backoff::default()),
@@ -284,10 +289,16 @@ impl Slot {
         self.ended.load(Ordering::SeqCst)
     }
 
-    /// Lets go of its token.
     fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
-        self.current.store(None);
+        self.put(None);
+    }
+
+    /// Puts another token or none into the place of the one that is there.
+    fn put(&self, token: Option<Arc<LoginOutcome>>) {
+        if let Some(former) = self.current.swap(token) {
+            former.more.let_go();
+        }
     }
 
     /// A token that works: of another profile's headers nobody knows whether they do.
@@ -360,7 +371,7 @@ impl Work {
                 if !is_key {
                     errand.account.watch.logged_in(now, &token);
                 }
-                slot.current.store(Some(token.clone()));
+                slot.put(Some(token.clone()));
                 Ok(token)
             }
             Err(LoginError::Revoked) => Err(LoginError::Revoked),
@@ -438,4 +449,24 @@ impl Work {
 /// `ok`, or the word for what went wrong.
 fn outcome<T>(result: &Result<T, LoginError>) -> &'static str {
     result.as_ref().err().map_or("ok", LoginError::code)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_cache_drops_has_ended() {
+        let slots = slots(Duration::from_millis(1));
+        let slot = Arc::new(Slot::empty());
+        slots
+            .insert(CredentialVersionId(Uuid::from_u128(1)), slot.clone())
+            .await;
+        assert!(!slot.has_ended());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        slots.run_pending_tasks().await;
+        assert!(slot.has_ended());
+    }
 }

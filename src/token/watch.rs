@@ -23,7 +23,7 @@ pub struct LoginWatch {
 #[derive(Default)]
 struct Watched {
     seen: SeenLogins,
-    /// The token of the last login: gone once the cache has dropped it, whoever made it do so.
+    /// The token of the last login: gone once its slot has let go of it, whoever made it do so.
     token: Weak<LoginOutcome>,
 }
 
@@ -117,7 +117,11 @@ impl Watched {
 
     /// Whether the token has gone since the last look.
     fn notice_drop(&mut self) -> bool {
-        let gone = self.seen.token == TokenState::Cached && self.token.strong_count() == 0;
+        let gone = self.seen.token == TokenState::Cached
+            && self
+                .token
+                .upgrade()
+                .is_none_or(|token| token.more.is_let_go());
         if gone {
             (self.seen.token, self.seen.until) = (TokenState::None, None);
         }

@@ -26,7 +26,7 @@ pub(super) struct Book {
     pub(super) limits: TenantLimits,
     /// What was counted lately, the day of the last count first.
     days: [Counted; DAYS],
-    /// As much of today's calls and requests as was not handed out for writing yet: those of seconds.
+    /// As much of today's calls and requests as was not handed out for writing yet: those of minutes.
     unsaved: (u32, u32),
     /// Most tenants need no more.
     pages: Option<Box<Pages>>,

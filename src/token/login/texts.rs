@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 /// Texts that are gathered; what one of them has is no other's again.
 pub(super) struct HeaderTexts(Zeroizing<Vec<u8>>);
 
-/// So much of it is text. Wiped when nobody has it any more.
+/// A text and what is left of its room. Wiped when nobody has it any more.
 struct Room<const SIZE: usize>(Zeroizing<[u8; SIZE]>);
 
 /// A text for which no room is large enough.
@@ -35,23 +35,18 @@ impl HeaderTexts {
     }
 
     /// All of them, as many share them: how many do lies beside them, so that a call which takes a share comes to one
-    /// piece of memory. With that the sizes are those that the allocator hands out anyway.
+    /// piece of memory. With those eight bytes the sizes are what the allocator hands out anyway.
     pub(super) fn share(self) -> Bytes {
         let text = &*self.0;
-        match text.len() {
-            0..=248 => in_room::<248>(text),
-            249..=504 => in_room::<504>(text),
-            505..=760 => in_room::<760>(text),
-            761..=1016 => in_room::<1016>(text),
-            1017..=1272 => in_room::<1272>(text),
-            1273..=1528 => in_room::<1528>(text),
-            1529..=1784 => in_room::<1784>(text),
-            1785..=2040 => in_room::<2040>(text),
-            2041..=2552 => in_room::<2552>(text),
-            2553..=3064 => in_room::<3064>(text),
-            3065..=4088 => in_room::<4088>(text),
-            _ => Bytes::from_owner(Large(self.0)),
+        macro_rules! smallest_of {
+            ($($size:literal)*) => {
+                $(if text.len() <= $size {
+                    return in_room::<$size>(text);
+                })*
+            };
         }
+        smallest_of!(120 248 312 376 440 504 632 760 888 1016 1272 1528 1784 2040 2552 3064 3576 4088);
+        Bytes::from_owner(Large(self.0))
     }
 }
 
