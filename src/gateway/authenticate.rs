@@ -68,7 +68,7 @@ pub(super) fn holder(
     now: Timestamp,
 ) -> Result<Arc<Whole<Holder>>, Refusal> {
     let presented = presented.ok_or(Refusal::Unauthenticated)?;
-    let named = directory.holder(presented.id());
+    let named = directory.holders().get(presented.id());
     // It is done for an id that nobody has, too.
     let hash = presented.hash();
     named

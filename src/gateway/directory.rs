@@ -185,12 +185,7 @@ impl Directory {
         self.versions.contains(&version)
     }
 
-    /// Who has the key with that id.
-    pub(super) fn holder(&self, id: &str) -> Option<&Arc<Whole<Holder>>> {
-        self.keys.get(id)
-    }
-
-    /// Keys and their holders, to be asked for ahead.
+    /// Who has which key.
     pub(super) fn holders(&self) -> &Holders {
         &self.keys
     }

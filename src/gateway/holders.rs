@@ -71,6 +71,7 @@ impl<S: BuildHasher> Holders<S> {
         all.take_while(|seat| seat.holder.is_some())
     }
 
+    /// Who has the key with that id.
     pub(super) fn get(&self, id: &str) -> Option<&Arc<Whole<Holder>>> {
         let hash = self.hasher.hash_one(id);
         let named = self.from(hash).filter(|seat| seat.hash == hash);

@@ -31,8 +31,7 @@ pub(super) async fn of_today(
 
 impl Gateway {
     /// Writes down what those whose turn it is used since the last time: where a limit of the day depends on it,
-    /// else when all numbers are written. What cannot be written now
-    /// is kept for the next time.
+    /// else when all numbers are written. What cannot be written now is kept for the next time.
     pub async fn save_usage(&self, turn: &Turn) -> Result<(), StoreError> {
         let unsaved = self.admission.take_unsaved(turn);
         if unsaved.is_empty() {

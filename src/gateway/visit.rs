@@ -71,7 +71,7 @@ impl Gateway {
     /// The same visit by what holds now, if its key still opens the tenant.
     pub fn revisit(&self, visit: &Visit) -> Result<Visit, Refusal> {
         let directory = self.directory.load_full();
-        let holder = directory.holder(&visit.principal.id);
+        let holder = directory.holders().get(&visit.principal.id);
         let holder = holder.filter(|holder| !holder.is_expired(self.clock.now()));
         let principal = holder.ok_or(Refusal::Unauthenticated)?.clone();
         let tenant = visit.tenant();

@@ -24,22 +24,22 @@ mod life;
 mod login;
 mod meters;
 mod shortcut;
+mod slot;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use moka::future::Cache;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::OwnedMutexGuard;
 
 pub use account::{Account, Ahead};
 use backoff::Backoff;
 pub use error::LoginError;
 pub use login::{Login, LoginOutcome, LoginSite};
 pub use meters::LoginMeters;
+use slot::{AtLogin, IDLE_SLOT, Renewing, Slot};
 pub use watch::{LoginWatch, SeenLogins};
 
 use crate::domain::bearer::Bearer;
@@ -51,27 +51,10 @@ use crate::domain::credential::{
 use crate::domain::origin::Origin;
 use crate::domain::span::{Attribute, Step};
 
-/// Slots beyond this are dropped, those that are seldom used first; a dropped one costs one login.
-const MAX_SLOTS: u64 = 100_000;
-/// A slot that nobody used for this long, or a little less (`shortcut`), is dropped, and its token with it.
-const IDLE_SLOT: Duration = Duration::from_secs(3600);
-
 /// A login to be made, and the request that it is made for.
 struct Errand {
     account: Account,
     origin: Origin,
-}
-
-/// One credential version's token and what stands around it.
-struct Slot {
-    current: ArcSwapOption<LoginOutcome>,
-    /// The cache has let go of it: it keeps no token any more, but for those who are at a login.
-    ended: AtomicBool,
-    at_login: AtomicU32,
-    gate: Arc<Mutex<Backoff>>,
-    renewing: AtomicBool,
-    /// Raised when a fresh token is rejected too: then another login would not help.
-    rejections: std::sync::Mutex<Backoff>,
 }
 
 /// The tokens of all tenants.
@@ -90,7 +73,7 @@ struct Work {
 impl Tokens {
     pub fn new(login: Login, source: Arc<dyn CredentialSource>, clock: SharedClock) -> Self {
         Self {
-            slots: slots(IDLE_SLOT),
+            slots: slot::slots(IDLE_SLOT),
             work: Arc::new(Work {
                 login,
                 source,
@@ -156,12 +139,7 @@ impl Tokens {
         if backoff::lock(&slot.rejections).remaining(now).is_some() {
             return false;
         }
-        if let Some(token) = slot.current.load_full()
-            && token.generation == bearer.generation()
-        {
-            slot.current.compare_and_swap(&token, None);
-            token.more.let_go();
-        }
+        slot.drop_token(bearer.generation());
         true
     }
 
@@ -219,9 +197,8 @@ impl Tokens {
         let errand = Errand::new(account, call);
         let (work, maker, token) = (self.work.clone(), AtLogin::of(slot), token.clone());
         tokio::spawn(async move {
-            let slot = &maker.0;
-            let _renewing = Renewing(slot);
-            work.renew(slot, &token, &errand).await;
+            let _renewing = Renewing(&maker);
+            work.renew(&maker, &token, &errand).await;
         });
     }
 }
@@ -232,79 +209,6 @@ impl Errand {
             account: account.clone(),
             origin: call.origin().clone(),
         }
-    }
-}
-
-/// Somebody who makes a login or waits for one. A slot that ends meanwhile keeps the login's token for them; when the
-/// last one goes, it keeps nothing.
-struct AtLogin(Arc<Slot>);
-
-impl AtLogin {
-    fn of(slot: &Arc<Slot>) -> Self {
-        slot.at_login.fetch_add(1, Ordering::SeqCst);
-        Self(slot.clone())
-    }
-}
-
-impl Drop for AtLogin {
-    fn drop(&mut self) {
-        let last = self.0.at_login.fetch_sub(1, Ordering::SeqCst) == 1;
-        if last && self.0.has_ended() {
-            self.0.put(None);
-        }
-    }
-}
-
-/// Whatever the cache drops has ended.
-fn slots(idle: Duration) -> Cache<CredentialVersionId, Arc<Slot>> {
-    Cache::builder()
-        .max_capacity(MAX_SLOTS)
-        .time_to_idle(idle)
-        .eviction_listener(|_, slot: Arc<Slot>, _| slot.end())
-        .build()
-}
-
-/// Ends the renewal of a slot, however it ends.
-struct Renewing<'a>(&'a Slot);
-
-impl Drop for Renewing<'_> {
-    fn drop(&mut self) {
-        self.0.renewing.store(false, Ordering::Release);
-    }
-}
-
-impl Slot {
-    fn empty() -> Self {
-        Self {
-            current: ArcSwapOption::empty(),
-            ended: AtomicBool::new(false),
-            at_login: AtomicU32::new(0),
-            gate: Arc::new(Mutex::new(Backoff::default())),
-            renewing: AtomicBool::new(false),
-            rejections: std::sync::Mutex::new(Backoff::default()),
-        }
-    }
-
-    fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::SeqCst)
-    }
-
-    fn end(&self) {
-        self.ended.store(true, Ordering::SeqCst);
-        self.put(None);
-    }
-
-    /// Puts another token or none into the place of the one that is there.
-    fn put(&self, token: Option<Arc<LoginOutcome>>) {
-        if let Some(former) = self.current.swap(token) {
-            former.more.let_go();
-        }
-    }
-
-    /// A token that works: of another profile's headers nobody knows whether they do.
-    fn live(&self, site: &LoginSite, now: Timestamp) -> Option<Arc<LoginOutcome>> {
-        let token = self.current.load_full();
-        token.filter(|token| now < token.more.expires_at && token.more.is_of(site))
     }
 }
 
@@ -324,8 +228,8 @@ impl Work {
         let expired = slot.current.load_full();
         let (work, maker) = (self.clone(), AtLogin::of(slot));
         let login = tokio::spawn(async move {
-            let slot = &maker.0;
-            work.attempt(gate, slot, expired.as_deref(), &errand).await
+            work.attempt(gate, &maker, expired.as_deref(), &errand)
+                .await
         });
         login.await.unwrap_or(Err(LoginError::Aborted))
     }
@@ -449,24 +353,4 @@ impl Work {
 /// `ok`, or the word for what went wrong.
 fn outcome<T>(result: &Result<T, LoginError>) -> &'static str {
     result.as_ref().err().map_or("ok", LoginError::code)
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn what_the_cache_drops_has_ended() {
-        let slots = slots(Duration::from_millis(1));
-        let slot = Arc::new(Slot::empty());
-        slots
-            .insert(CredentialVersionId(Uuid::from_u128(1)), slot.clone())
-            .await;
-        assert!(!slot.has_ended());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        slots.run_pending_tasks().await;
-        assert!(slot.has_ended());
-    }
 }

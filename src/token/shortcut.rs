@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use arc_swap::{ArcSwapOption, Guard};
 use jiff::Timestamp;
 
-use super::{IDLE_SLOT, Slot};
+use super::slot::{IDLE_SLOT, Slot};
 
 /// In seconds; much less than a slot may be idle.
 const ASK_EVERY: u64 = IDLE_SLOT.as_secs() / 6;

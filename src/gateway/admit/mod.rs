@@ -175,13 +175,14 @@ impl Admission {
     /// other numbers.
     pub(super) fn take_unsaved(&self, turn: &Turn) -> Vec<(Tenant, Usage)> {
         let gates = self.gates();
-        let told = |what| move |tenant: &Tenant| turn.of(tenant.organization) == Some(what);
-        let mut due: Vec<(&Tenant, &Arc<Gate>)> = Vec::new();
+        let is_told = |tenant: &Tenant, what| turn.of(tenant.organization) == Some(what);
         let limited = gates.limited_by_day.iter();
-        due.extend(limited.filter(|(tenant, _)| told(Told::News)(tenant)));
+        let mut due: Vec<_> = limited
+            .filter(|(tenant, _)| is_told(tenant, Told::News))
+            .collect();
         if turn.tells(Told::Numbers) {
             let all = gates.by_tenant.iter();
-            due.extend(all.filter(|(tenant, _)| told(Told::Numbers)(tenant)));
+            due.extend(all.filter(|(tenant, _)| is_told(tenant, Told::Numbers)));
         }
         let mut unsaved = Vec::new();
         for (tenant, gate) in ahead::walk(&due, [|(_, gate)| gate.ahead()]) {
@@ -190,8 +191,7 @@ impl Admission {
         }
         drop(gates);
         let mut ungated = self.ungated();
-        let due = told(Told::Numbers);
-        let ungated = ungated.extract_if(|(tenant, _), _| due(tenant));
+        let ungated = ungated.extract_if(|(tenant, _), _| is_told(tenant, Told::Numbers));
         unsaved.extend(ungated.map(|((tenant, day), calls)| {
             let usage = Usage {
                 day,
