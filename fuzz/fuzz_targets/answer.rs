@@ -96,7 +96,7 @@ fn outcome(entry: &Entry, rule: &ResponseRule, reply: UpstreamReply) -> CallOutc
         headers: headers.into_iter().collect(),
         more: (),
     };
-    let bearer = Bearer::for_call(&call, Arc::new(Whole::new(token)));
+    let bearer = Bearer::for_call(&call, Arc::new(token));
     let provider = CATALOG.provider("acme").expect("the provider");
     gateway::outcome(&call, provider, (rule, bearer, reply), origin.id().as_str())
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -61,7 +62,7 @@ impl App {
         span: Option<Arc<dyn Span>>,
         stop: impl Future<Output = ()>,
     ) -> Result<CallOutcome, LocalCallError> {
-        let gateway = Arc::new(self.gateway(&Meters::default()).await?);
+        let gateway = Arc::new(self.gateway(&Meters::default(), Handle::current()).await?);
         let visit = visit(&gateway, &call)?;
         let (over, signal) = watch::channel(false);
         let records = tokio::spawn(recorder::keep(gateway.clone(), signal));
@@ -84,7 +85,7 @@ impl App {
         &self,
         call: LocalCall<'_>,
     ) -> Result<Result<Vec<Rehearsed>, CallOutcome>, LocalCallError> {
-        let gateway = self.gateway(&Meters::default()).await?;
+        let gateway = self.gateway(&Meters::default(), Handle::current()).await?;
         let visit = visit(&gateway, &call)?;
         let (arguments, origin) = (call.arguments.clone(), origin(None));
         let rehearsed = gateway.rehearse(&visit, call.tool, arguments, &origin);

@@ -30,6 +30,10 @@ impl Housekeeping {
         })
     }
 
+    pub(super) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     /// What is spawned until the guard is dropped, and what that spawns, runs here.
     pub(super) fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()

@@ -205,6 +205,8 @@ pub struct App {
     credentials: Credentials,
     audit: Audit,
     net: Net,
+    /// Of logins, and of what admins try out: neither is made on the threads of calls.
+    login_net: Net,
     admin: Admin,
     sender: Arc<Sender>,
     /// Nobody puts another database in this one's place.
@@ -255,12 +257,13 @@ impl App {
         let settings = net_settings(&loaded)?;
         let reminders = Arc::new(reminders::open(&loaded, surroundings, &settings)?);
         let net = Net::new(settings, surroundings.resolver.clone())?;
+        let login_net = net.apart()?;
         let parts = AdminParts {
             store: store.clone(),
             credentials: credentials.clone(),
             audit: audit.clone(),
             catalog: catalog.clone(),
-            login: Arc::new(Login::new(net.clone(), clock.clone())),
+            login: Arc::new(Login::new(login_net.clone(), clock.clone())),
             reminders,
             clock: clock.clone(),
             grace: loaded.config.rotation.grace,
@@ -275,6 +278,7 @@ impl App {
             credentials,
             audit,
             net,
+            login_net,
             sender: Arc::new(Sender::new(admin.clone())),
             _lock: lock,
             admin,

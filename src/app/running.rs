@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
@@ -54,7 +55,9 @@ impl App {
         let listeners = self.listeners().await?;
         let (mcp, admin) = (listeners.mcp.address, listeners.admin.address);
         let meters = Meters::default();
-        let gateway = Arc::new(self.gateway(&meters).await?);
+        let housekeeping = Housekeeping::start().map_err(AppError::Housekeeping)?;
+        let logins = housekeeping.handle();
+        let gateway = Arc::new(self.gateway(&meters, logins).await?);
         let traces = self.traces(&meters)?.map(Arc::new);
         let tracer = traces.clone().map(|traces| traces as Arc<dyn Tracer>);
         let limits = EdgeLimits::new(&self.loaded.config.limits);
@@ -63,7 +66,6 @@ impl App {
             edge::routes(&self, (&gateway, &limits), &meters, (tracer, &signal));
         let (mcp_settings, admin_settings) = edge::settings(&self.loaded, &limits, &meters);
         let reloader = Arc::new(Reloader::new(&self, gateway.clone(), limits));
-        let housekeeping = Housekeeping::start().map_err(AppError::Housekeeping)?;
         let mut tasks = listeners.mcp.serve(mcp_routes, mcp_settings, &signal);
         let (records, recorded) = watch::channel(false);
         let recorder = {
@@ -163,12 +165,18 @@ impl App {
         }
     }
 
-    pub(super) async fn gateway(&self, meters: &Meters) -> Result<Gateway, AppError> {
-        let login = Login::new(self.net.clone(), self.clock.clone());
+    /// The request path; its logins are made on the threads of `logins`.
+    pub(super) async fn gateway(
+        &self,
+        meters: &Meters,
+        logins: Handle,
+    ) -> Result<Gateway, AppError> {
+        let login = Login::new(self.login_net.clone(), self.clock.clone());
         let tokens = Tokens::new(
             login,
             Arc::new(self.credentials.clone()),
             self.clock.clone(),
+            logins,
         );
         let max_answer = self.loaded.config.limits.answer;
         let rest = Rest::new(self.net.clone(), max_answer, self.clock.clone());

@@ -5,8 +5,9 @@
 //! the call comes to it. It reads nothing either, so nothing but time depends on it.
 
 use std::future::poll_fn;
-use std::ops::Deref;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prefetch_index::prefetch_index;
 
@@ -18,49 +19,89 @@ const COUNTS: usize = 2 * size_of::<usize>();
 
 /// Asks for the beginning and the end of a piece; of a small one, two lines at most, that is all of it.
 pub fn piece<T>(piece: &T) {
-    let piece = std::slice::from_ref(piece);
-    prefetch_index(piece, 0);
-    prefetch_index(piece, 1);
+    let spot = Spot::of(piece);
+    spot.ahead();
+    spot.line_ahead(size_of::<T>());
 }
 
-/// Asks for one of several.
-pub fn one_of<T>(pieces: &[T], index: usize) {
-    prefetch_index(pieces, index);
+/// Asks for all of what several share, and for how many do.
+pub fn shared<T: ?Sized>(piece: &Arc<T>) {
+    Spot::of(&**piece).shared_ahead(size_of_val(&**piece));
 }
 
 /// Asks for a text. How many share it, if it is one that several do, lies right before it.
 pub fn text(text: &[u8]) {
-    lines(text, text.len());
+    Spot::of(text).lines_ahead(text.len());
 }
 
-/// What several share (`Arc`), and what can be asked for as a whole.
-#[repr(C)]
-pub struct Whole<T: ?Sized> {
-    /// Where it begins.
-    start: [u8; 0],
-    piece: T,
-}
+/// Where a piece of memory is, to ask for it and nothing else.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spot(usize);
 
-impl<T> Whole<T> {
-    pub fn new(piece: T) -> Self {
-        Self { start: [], piece }
+impl Spot {
+    pub fn of<T: ?Sized>(piece: &T) -> Self {
+        Self(std::ptr::from_ref(piece).addr())
+    }
+
+    /// Of something that may be gone.
+    pub fn at<T>(piece: *const T) -> Self {
+        Self(piece.addr())
+    }
+
+    pub fn ahead(self) {
+        self.line_ahead(0);
+    }
+
+    /// Asks for all of what several share, if that is what is there, and for how many do.
+    pub fn shared_ahead(self, length: usize) {
+        self.line_ahead(0_usize.wrapping_sub(COUNTS));
+        self.lines_ahead(length);
+    }
+
+    fn lines_ahead(self, length: usize) {
+        (0..length).step_by(LINE).for_each(|at| self.line_ahead(at));
+        self.line_ahead(length.saturating_sub(1));
+    }
+
+    fn line_ahead(self, at: usize) {
+        let from: &[u8] = &[];
+        let distance = self.0.wrapping_sub(from.as_ptr().addr());
+        prefetch_index(from, distance.wrapping_add(at));
     }
 }
 
-impl<T: ?Sized> Whole<T> {
-    /// Asks for all of it, and for what is before it in the same memory: how many share it, which whoever
-    /// takes a share changes.
+/// Where somebody's pieces were who came last. They may be gone since, and others in their places: nobody reads by it.
+///
+/// What takes time is less how far a piece is than to look up where in memory its page is. A processor does that for
+/// several pages at a time; but where a piece is that another one names, it learns when that other one is there.
+#[derive(Debug)]
+pub struct Trail<const SPOTS: usize>([AtomicUsize; SPOTS]);
+
+impl<const SPOTS: usize> Trail<SPOTS> {
+    /// Asks for all of them at once.
     pub fn ahead(&self) {
-        prefetch_index(&self.start[..], 0_usize.wrapping_sub(COUNTS));
-        lines(&self.start, size_of_val(&self.piece));
+        self.spots().into_iter().for_each(Spot::ahead);
+    }
+
+    /// Written where it is news only: what is only read stays in the caches of all who read it.
+    pub fn leave(&self, spots: [Spot; SPOTS]) {
+        for (left, Spot(spot)) in self.0.iter().zip(spots) {
+            if left.load(Ordering::Relaxed) != spot {
+                left.store(spot, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub fn spots(&self) -> [Spot; SPOTS] {
+        self.0
+            .each_ref()
+            .map(|spot| Spot(spot.load(Ordering::Relaxed)))
     }
 }
 
-impl<T: ?Sized> Deref for Whole<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.piece
+impl<const SPOTS: usize> Default for Trail<SPOTS> {
+    fn default() -> Self {
+        Self([const { AtomicUsize::new(0) }; SPOTS])
     }
 }
 
@@ -92,18 +133,9 @@ pub async fn before<F: Future>(awaited: F, ask: impl Fn()) -> F::Output {
     .await
 }
 
-/// `length` may be more than `from` has: a prefetch of what is not there does nothing.
-fn lines(from: &[u8], length: usize) {
-    for at in (0..length).step_by(LINE) {
-        prefetch_index(from, at);
-    }
-    prefetch_index(from, length.saturating_sub(1));
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::sync::Arc;
     use std::task::{Context, Poll, Waker};
 
     use super::*;
@@ -152,16 +184,22 @@ mod tests {
 
     #[test]
     fn whatever_is_asked_for_does_no_harm() {
-        let large = Arc::new(Whole::new([7_u8; 100]));
-        assert!(std::ptr::addr_eq(&raw const *large, &raw const **large));
-        large.ahead();
-        for length in [0, 1, 100, 1 << 20] {
-            lines(&large.start, length);
-        }
+        let large = Arc::new([7_u8; 100]);
+        let shared_by_nobody: Arc<[u8]> = Arc::new([]);
+        shared(&large);
+        shared(&shared_by_nobody);
         text(&[]);
         piece(&large);
-        one_of(&**large, usize::MAX);
-        assert_eq!(**large, [7; 100]);
-        assert_eq!(size_of::<Whole<u64>>(), size_of::<u64>());
+        let trail = Trail::default();
+        trail.ahead();
+        trail.leave([Spot::of(&*large), Spot::of("text")]);
+        assert_eq!(trail.spots()[0].0, large.as_ptr().addr());
+        drop(large);
+        trail.ahead();
+        let [gone, _] = trail.spots();
+        for length in [0, 1, 100, 1 << 20] {
+            gone.shared_ahead(length);
+        }
+        assert!(shared_by_nobody.is_empty());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use smallvec::SmallVec;
 
-use super::ahead::{self, Whole};
+use super::ahead;
 use super::call::AuthorizedCall;
 use super::credential::CredentialVersionId;
 use super::header::secrets_in;
@@ -68,11 +68,11 @@ impl<More: ?Sized> TokenHeaders<More> {
 
 /// A tenant's authorization upstream. No `Debug`: it holds secrets.
 #[derive(Clone)]
-pub struct Bearer(Arc<Whole<TokenHeaders>>);
+pub struct Bearer(Arc<TokenHeaders>);
 
 impl Bearer {
     /// Forms the bearer for an authorized call out of a token.
-    pub fn for_call<More>(_: &AuthorizedCall<'_>, token: Arc<Whole<TokenHeaders<More>>>) -> Self
+    pub fn for_call<More>(_: &AuthorizedCall<'_>, token: Arc<TokenHeaders<More>>) -> Self
     where
         More: Send + Sync + 'static,
     {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::holders::SeatNumber;
 use super::home::Home;
 use super::{Directory, Refusal};
-use crate::domain::ahead::Whole;
 use crate::domain::bearer_secret::{PresentedHash, PresentedKey, SecretHash};
 use crate::domain::principal::Principal;
 
@@ -17,15 +17,11 @@ pub(super) struct Holder {
     /// Of its key, where it comes with one.
     hash: Option<SecretHash>,
     /// Of the only organization that it may act for, where there is one: most come for that one.
-    home: Option<Arc<Whole<Home>>>,
+    home: Option<Arc<Home>>,
 }
 
 impl Holder {
-    pub(super) fn of_key(
-        principal: Principal,
-        hash: SecretHash,
-        home: Option<Arc<Whole<Home>>>,
-    ) -> Self {
+    pub(super) fn of_key(principal: Principal, hash: SecretHash, home: Option<Arc<Home>>) -> Self {
         Self {
             principal,
             hash: Some(hash),
@@ -34,7 +30,7 @@ impl Holder {
     }
 
     /// Somebody whom no key would prove, for one organization.
-    pub(super) fn without_key(principal: Principal, home: Arc<Whole<Home>>) -> Self {
+    pub(super) fn without_key(principal: Principal, home: Arc<Home>) -> Self {
         Self {
             principal,
             hash: None,
@@ -43,7 +39,7 @@ impl Holder {
     }
 
     /// The home of the only organization that it may act for, where there is one.
-    pub(super) fn home(&self) -> Option<&Arc<Whole<Home>>> {
+    pub(super) fn home(&self) -> Option<&Arc<Home>> {
         self.home.as_ref()
     }
 
@@ -66,14 +62,14 @@ pub(super) fn holder(
     directory: &Directory,
     presented: Option<&PresentedKey<'_>>,
     now: Timestamp,
-) -> Result<Arc<Whole<Holder>>, Refusal> {
+) -> Result<(SeatNumber, Arc<Holder>), Refusal> {
     let presented = presented.ok_or(Refusal::Unauthenticated)?;
     let named = directory.holders().get(presented.id());
     // It is done for an id that nobody has, too.
     let hash = presented.hash();
     named
-        .filter(|holder| holder.has(&hash))
-        .filter(|holder| !holder.is_expired(now))
-        .cloned()
+        .filter(|(_, holder)| holder.has(&hash))
+        .filter(|(_, holder)| !holder.is_expired(now))
+        .map(|(seat, holder)| (seat, holder.clone()))
         .ok_or(Refusal::Unauthenticated)
 }

@@ -15,7 +15,7 @@ use crate::domain::principal::PrincipalKind;
 use crate::domain::provider::ResultShape;
 use crate::domain::span::Attribute;
 use crate::domain::tool::{ResponseRule, Run};
-use crate::token::{Ahead, LoginError};
+use crate::token::LoginError;
 use crate::upstream::{Asked, UpstreamError, UpstreamReply};
 
 /// What a call came to.
@@ -90,7 +90,7 @@ impl Gateway {
         let route = visit.place.route(&entry.tool.provider);
         // Where they are is known by now.
         if let Some(route) = route {
-            route.account.ahead(started, Ahead::Token);
+            route.account.token_ahead();
         }
         let begun = self.recorder.begin(visit, entry, origin, clock, started);
         let Ok(recording) = begun.await else {

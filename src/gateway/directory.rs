@@ -16,7 +16,6 @@ use super::edition::Edition;
 use super::health::HealthBook;
 use super::holders::Holders;
 use super::home::{Here, Home, Route};
-use crate::domain::ahead::Whole;
 use crate::domain::credential::{CredentialRef, CredentialState, CredentialVersionId, ProfileKey};
 use crate::domain::limits::LimitSettings;
 use crate::domain::organization::{OrganizationId, OrganizationSlug};
@@ -27,14 +26,14 @@ use crate::store::{GatewayKeyRow, Store, StoreError, StoredCredential};
 use crate::token::{Account, LoginSite};
 
 /// In a table without its name, which it has itself: a table of thousands is dense.
-struct BySlug(Arc<Whole<Home>>);
+struct BySlug(Arc<Home>);
 
 /// Everything that decides about a request, in memory.
 pub struct Directory {
     revision: i64,
     edition: Arc<Edition>,
     by_slug: HashSet<BySlug>,
-    by_id: HashMap<OrganizationId, Arc<Whole<Home>>>,
+    by_id: HashMap<OrganizationId, Arc<Home>>,
     keys: Holders,
     versions: HashSet<CredentialVersionId>,
     issued: Issued,
@@ -79,7 +78,7 @@ impl Directory {
         });
         credentials.await?;
         for (id, home) in homes {
-            let home = Arc::new(Whole::new(home));
+            let home = Arc::new(home);
             directory.by_slug.insert(BySlug(home.clone()));
             directory.by_id.insert(id, home);
         }
@@ -168,7 +167,7 @@ impl Directory {
     }
 
     pub(super) fn homes(&self) -> impl Iterator<Item = &Home> {
-        self.by_id.values().map(|home| &***home)
+        self.by_id.values().map(|home| &**home)
     }
 
     pub(super) fn usable_keys(&self, now: Timestamp) -> impl Iterator<Item = &Principal> {
@@ -190,11 +189,11 @@ impl Directory {
         &self.keys
     }
 
-    pub(super) fn home(&self, slug: &OrganizationSlug) -> Option<&Arc<Whole<Home>>> {
+    pub(super) fn home(&self, slug: &OrganizationSlug) -> Option<&Arc<Home>> {
         self.by_slug.get(slug).map(|BySlug(home)| home)
     }
 
-    pub(super) fn home_by_id(&self, id: OrganizationId) -> Option<&Arc<Whole<Home>>> {
+    pub(super) fn home_by_id(&self, id: OrganizationId) -> Option<&Arc<Home>> {
         self.by_id.get(&id)
     }
 

@@ -8,8 +8,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use super::authenticate::Holder;
-use super::home::Home;
-use crate::domain::ahead::{self, Whole};
+use super::home::{Home, SPOTS};
+use crate::domain::ahead::{self, Spot, Trail};
 use crate::domain::principal::Principal;
 
 const SMALLEST: usize = 16;
@@ -22,13 +22,21 @@ pub(super) struct Holders<S = RandomState> {
     hasher: S,
 }
 
+/// In one line of the processor's caches.
 #[derive(Default)]
+#[repr(align(64))]
 struct Seat {
     hash: u64,
-    holder: Option<Arc<Whole<Holder>>>,
+    holder: Option<Arc<Holder>>,
     /// The holder's own, so that it need not be waited for.
-    home: Option<Arc<Whole<Home>>>,
+    home: Option<Arc<Home>>,
+    /// To what the last visit with this key came to beyond its home.
+    trail: Trail<SPOTS>,
 }
+
+/// Which seat a holder has: in the table that said so.
+#[derive(Clone, Copy)]
+pub(super) struct SeatNumber(usize);
 
 impl<S: BuildHasher> Holders<S> {
     /// Adds one; ids are different.
@@ -40,7 +48,8 @@ impl<S: BuildHasher> Holders<S> {
         self.sit(Seat {
             hash: self.hasher.hash_one(&*holder.id),
             home: holder.home().cloned(),
-            holder: Some(Arc::new(Whole::new(holder))),
+            holder: Some(Arc::new(holder)),
+            trail: Trail::default(),
         });
     }
 
@@ -66,17 +75,24 @@ impl<S: BuildHasher> Holders<S> {
     }
 
     /// The taken seats from that hash's own on, until a free one.
-    fn from(&self, hash: u64) -> impl Iterator<Item = &Seat> {
-        let all = (0..self.seats.len()).map(move |further| &self.seats[self.place(hash, further)]);
-        all.take_while(|seat| seat.holder.is_some())
+    fn from(&self, hash: u64) -> impl Iterator<Item = (usize, &Seat)> {
+        let places = (0..self.seats.len()).map(move |further| self.place(hash, further));
+        let seats = places.map(|place| (place, &self.seats[place]));
+        seats.take_while(|(_, seat)| seat.holder.is_some())
     }
 
     /// Who has the key with that id.
-    pub(super) fn get(&self, id: &str) -> Option<&Arc<Whole<Holder>>> {
+    pub(super) fn get(&self, id: &str) -> Option<(SeatNumber, &Arc<Holder>)> {
         let hash = self.hasher.hash_one(id);
-        let named = self.from(hash).filter(|seat| seat.hash == hash);
-        let mut holders = named.flat_map(|seat| &seat.holder);
-        holders.find(|holder| holder.id == id)
+        let named = self.from(hash).filter(|(_, seat)| seat.hash == hash);
+        let mut holders =
+            named.filter_map(|(place, seat)| Some((SeatNumber(place), seat.holder.as_ref()?)));
+        holders.find(|(_, holder)| holder.id == id)
+    }
+
+    /// A visit of the one on that seat came to these.
+    pub(super) fn came_to(&self, SeatNumber(seat): SeatNumber, spots: [Spot; SPOTS]) {
+        self.seats[seat].trail.leave(spots);
     }
 
     /// Asks for the seat of the one with that id.
@@ -86,18 +102,19 @@ impl<S: BuildHasher> Holders<S> {
         }
     }
 
-    /// Asks for the one with that id, and for its home.
+    /// Asks for the one with that id, for its home, and for what its last visit came to.
     pub(super) fn ahead(&self, id: &str) {
         let hash = self.hasher.hash_one(id);
-        if let Some(seat) = self.from(hash).find(|seat| seat.hash == hash) {
-            seat.holder.iter().for_each(|holder| holder.ahead());
-            seat.home.iter().for_each(|home| home.ahead());
+        if let Some((_, seat)) = self.from(hash).find(|(_, seat)| seat.hash == hash) {
+            seat.trail.ahead();
+            seat.holder.iter().for_each(ahead::shared);
+            seat.home.iter().for_each(ahead::shared);
         }
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Principal> {
         let holders = self.seats.iter().flat_map(|seat| &seat.holder);
-        holders.map(|holder| &****holder)
+        holders.map(|holder| &***holder)
     }
 }
 
@@ -152,7 +169,10 @@ mod tests {
         for id in ids.iter().chain(others) {
             holders.seat_ahead(id);
             holders.ahead(id);
-            let found = holders.get(id).map(|holder| holder.id.as_str());
+            let found = holders.get(id).map(|(seat, holder)| {
+                holders.came_to(seat, [Spot::of(&**holder); SPOTS]);
+                holder.id.as_str()
+            });
             assert_eq!(found, ids.get(id).map(String::as_str));
         }
         let all: BTreeSet<_> = holders.all().map(|holder| holder.id.to_string()).collect();

@@ -19,15 +19,18 @@ use smallvec::{SmallVec, smallvec};
 use super::admit::Gate;
 use super::health::{Health, Traffic};
 use super::turn_back::WayBack;
-use crate::domain::ahead::Whole;
+use crate::domain::ahead::Spot;
 use crate::domain::organization::{
     Organization, OrganizationId, OrganizationSlug, OrganizationState,
 };
 use crate::domain::provider::ProviderName;
 use crate::domain::tenant::{Environment, Tenant};
 use crate::domain::tenant_settings::TenantSettings;
-use crate::token::{Account, Ahead};
+use crate::token::Account;
 use crate::upstream::RequestMeters;
+
+/// Pieces beside a home that its calls need: gate, traffic, token, texts.
+pub(super) const SPOTS: usize = 4;
 
 /// An organization, and its places by environment: those with an active credential.
 pub(super) struct Home {
@@ -69,7 +72,7 @@ pub(super) struct Route {
 /// A place, for as long as somebody is there. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Here {
-    home: Arc<Whole<Home>>,
+    home: Arc<Home>,
     place: usize,
 }
 
@@ -158,7 +161,7 @@ impl Home {
             places: smallvec![place],
         };
         Here {
-            home: Arc::new(Whole::new(home)),
+            home: Arc::new(home),
             place: 0,
         }
     }
@@ -166,7 +169,7 @@ impl Home {
 
 impl Here {
     /// The place of a home for an environment, if there is one.
-    pub(super) fn at(home: &Arc<Whole<Home>>, environment: &Environment) -> Option<Self> {
+    pub(super) fn at(home: &Arc<Home>, environment: &Environment) -> Option<Self> {
         let mut places = home.places.iter();
         let place = places.position(|place| place.tenant.environment == *environment)?;
         Some(Self {
@@ -185,15 +188,19 @@ impl Deref for Here {
 }
 
 impl Place {
-    /// Asks for what its calls need, ahead of them: while a request is read and understood.
-    pub(super) fn ahead(&self, now: Timestamp) {
+    /// Asks for what its calls need, ahead of them: while a request is read and understood. Returns where it is, of the
+    /// first route.
+    pub(super) fn ahead(&self, now: Timestamp) -> [Spot; SPOTS] {
+        let mut spots = self.routes.iter().map(|route| route.spots(now));
+        let [traffic, token, texts] = spots.next().unwrap_or_default();
+        let gate = self.gate.as_ref().map(|gate| gate.spot());
+        let first = [gate.unwrap_or_default(), traffic, token, texts];
+        first.into_iter().for_each(Spot::ahead);
+        spots.flatten().for_each(Spot::ahead);
         if let Some(gate) = &self.gate {
             gate.ahead();
         }
-        for route in &self.routes {
-            route.traffic.ahead(now);
-            route.account.ahead(now, Ahead::Slot);
-        }
+        first
     }
 
     pub(super) fn providers(&self) -> impl Iterator<Item = &ProviderName> {
@@ -207,6 +214,11 @@ impl Place {
 }
 
 impl Route {
+    fn spots(&self, now: Timestamp) -> [Spot; SPOTS - 1] {
+        let [token, texts] = self.account.spots();
+        [self.traffic.spot(now), token, texts]
+    }
+
     fn tenant(&self) -> &Tenant {
         &self.account.credential.key.tenant
     }

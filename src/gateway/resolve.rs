@@ -12,7 +12,6 @@ use super::authenticate::Holder;
 use super::directory::Directory;
 use super::home::{Here, Home};
 use crate::catalog::Catalog;
-use crate::domain::ahead::Whole;
 use crate::domain::organization::{OrganizationSlug, OrganizationState};
 use crate::domain::principal::{Grant, Scope};
 use crate::domain::tenant::Environment;
@@ -99,7 +98,7 @@ fn home<'a>(
     directory: &'a Directory,
     principal: &'a Holder,
     slug: &OrganizationSlug,
-) -> Option<&'a Arc<Whole<Home>>> {
+) -> Option<&'a Arc<Home>> {
     let own = principal.home().filter(|home| home.slug == *slug);
     own.or_else(|| directory.home(slug))
 }
@@ -139,7 +138,7 @@ fn two<'a>(
 
 fn active(
     directory: &Directory,
-    home: &Arc<Whole<Home>>,
+    home: &Arc<Home>,
     environment: &Environment,
 ) -> Result<Here, Refusal> {
     match home.state {

@@ -12,7 +12,7 @@ use crate::domain::ahead;
 use crate::domain::bearer::Bearer;
 use crate::domain::call::AuthorizedCall;
 use crate::domain::credential::CredentialVersionId;
-use crate::token::{Ahead, LoginError};
+use crate::token::LoginError;
 use crate::upstream::{Asked, UpstreamReply};
 
 /// So many versions are tried: the first, and those that took its place while the call logged in.
@@ -139,7 +139,7 @@ impl Gateway {
         let Errand { call, permit, .. } = errand;
         let credential = route.account.credential.id;
         let now = self.clock.now();
-        route.account.ahead(now, Ahead::Texts);
+        route.account.texts_ahead(now);
         permit.check_pause(credential, now)?;
         let request = self
             .rest
@@ -162,7 +162,7 @@ impl Gateway {
         let traffic = &*route.traffic;
         let sent = ahead::before(sent, || {
             permit.ahead();
-            traffic.ahead(now);
+            traffic.spot(now).ahead();
             ahead::piece(&route.account);
         });
         let reply = sent.await.map_err(CallFailure::Upstream)?;

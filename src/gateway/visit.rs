@@ -9,11 +9,11 @@ use super::authenticate::{self, Holder};
 use super::directory::Directory;
 use super::edition::Edition;
 use super::error::Refusal;
+use super::holders::SeatNumber;
 use super::home::Here;
 use super::resolve::Selection;
 use super::{Gateway, resolve};
 use crate::catalog::Entry;
-use crate::domain::ahead::Whole;
 use crate::domain::bearer_secret::PresentedKey;
 use crate::domain::organization::OrganizationSlug;
 use crate::domain::principal::{Grant, Principal, PrincipalKind, Scope, ToolFilter};
@@ -25,13 +25,15 @@ use crate::domain::tool::Tool;
 /// An authenticated principal, and the directory that knew it.
 pub struct Arrival {
     directory: Arc<Directory>,
-    principal: Arc<Whole<Holder>>,
+    principal: Arc<Holder>,
+    /// Of whoever has a key.
+    seat: Option<SeatNumber>,
 }
 
 /// An authenticated principal at one tenant. Cheap to clone.
 #[derive(Clone)]
 pub struct Visit {
-    pub(super) principal: Arc<Whole<Holder>>,
+    pub(super) principal: Arc<Holder>,
     pub(super) filter: Arc<ToolFilter>,
     pub(super) place: Here,
     pub(super) edition: Arc<Edition>,
@@ -61,10 +63,11 @@ impl Gateway {
     /// Whose key this is.
     pub fn authenticate(&self, presented: Option<&PresentedKey<'_>>) -> Result<Arrival, Refusal> {
         let directory = self.directory.load_full();
-        let principal = authenticate::holder(&directory, presented, self.clock.now())?;
+        let (seat, principal) = authenticate::holder(&directory, presented, self.clock.now())?;
         Ok(Arrival {
             directory,
             principal,
+            seat: Some(seat),
         })
     }
 
@@ -72,8 +75,9 @@ impl Gateway {
     pub fn revisit(&self, visit: &Visit) -> Result<Visit, Refusal> {
         let directory = self.directory.load_full();
         let holder = directory.holders().get(&visit.principal.id);
-        let holder = holder.filter(|holder| !holder.is_expired(self.clock.now()));
-        let principal = holder.ok_or(Refusal::Unauthenticated)?.clone();
+        let holder = holder.filter(|(_, holder)| !holder.is_expired(self.clock.now()));
+        let (seat, principal) = holder.ok_or(Refusal::Unauthenticated)?;
+        let (seat, principal) = (Some(seat), principal.clone());
         let tenant = visit.tenant();
         let selection = Selection {
             organization: Some(tenant.slug.clone()),
@@ -82,6 +86,7 @@ impl Gateway {
         let arrival = Arrival {
             directory,
             principal,
+            seat,
         };
         let again = self.visit(arrival, &selection)?;
         // Another organization may have the name by now.
@@ -115,7 +120,8 @@ impl Gateway {
         };
         Ok(Arrival {
             directory,
-            principal: Arc::new(Whole::new(Holder::without_key(principal, home))),
+            principal: Arc::new(Holder::without_key(principal, home)),
+            seat: None,
         })
     }
 
@@ -124,13 +130,17 @@ impl Gateway {
         let Arrival {
             directory,
             principal,
+            seat,
         } = arrival;
         let now = self.clock.now();
         let place = resolve::place(&directory, &principal, selection, now)?;
         let grant = principal
             .grant_for(&place.tenant)
             .ok_or(Refusal::TenantForbidden)?;
-        place.ahead(now);
+        let spots = place.ahead(now);
+        if let Some(seat) = seat {
+            directory.holders().came_to(seat, spots);
+        }
         let filter = grant.filter.clone();
         Ok(Visit {
             principal,

@@ -55,19 +55,45 @@ pub struct Answer {
 }
 
 /// An HTTP client.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Net {
     client: reqwest::Client,
+    plan: Arc<Plan>,
+}
+
+/// What clients are made by.
+struct Plan {
+    connect_timeout: Duration,
+    request_timeout: Duration,
     destinations: Arc<Destinations>,
+    proxy: Option<ProxySettings>,
+    tls: rustls::ClientConfig,
+    resolver: Arc<dyn Resolver>,
 }
 
 impl Net {
     /// Makes a client; the process installs rustls' crypto provider before.
     pub fn new(settings: NetSettings, resolver: Arc<dyn Resolver>) -> Result<Self, reqwest::Error> {
-        let destinations = Arc::new(settings.destinations);
-        let checked = resolver::Checked {
+        Self::by(Arc::new(Plan {
+            connect_timeout: settings.connect_timeout,
+            request_timeout: settings.request_timeout,
+            destinations: Arc::new(settings.destinations),
+            proxy: settings.proxy,
+            tls: tls::tls_config(&settings.extra_roots),
             resolver,
-            destinations: destinations.clone(),
+        }))
+    }
+
+    /// Another client like this one, with connections of its own. A connection is served by the threads that opened it,
+    /// whoever uses it afterwards.
+    pub fn apart(&self) -> Result<Self, reqwest::Error> {
+        Self::by(self.plan.clone())
+    }
+
+    fn by(plan: Arc<Plan>) -> Result<Self, reqwest::Error> {
+        let checked = resolver::Checked {
+            resolver: plan.resolver.clone(),
+            destinations: plan.destinations.clone(),
         };
         #[expect(
             clippy::disallowed_methods,
@@ -79,19 +105,17 @@ impl Net {
             .retry(reqwest::retry::never().max_retries_per_request(0))
             .no_proxy()
             .dns_resolver(Arc::new(checked))
-            .tls_backend_preconfigured(tls::tls_config(&settings.extra_roots))
-            .connect_timeout(settings.connect_timeout)
-            .timeout(settings.request_timeout)
+            .tls_backend_preconfigured(plan.tls.clone())
+            .connect_timeout(plan.connect_timeout)
+            .timeout(plan.request_timeout)
             .pool_idle_timeout(IDLE)
             .tcp_nodelay(true)
             .user_agent(concat!("locum/", env!("CARGO_PKG_VERSION")));
-        if let Some(proxy) = settings.proxy {
-            client = client.proxy(proxy::proxy(proxy, destinations.clone()));
+        if let Some(proxy) = &plan.proxy {
+            client = client.proxy(proxy::proxy(proxy.clone(), plan.destinations.clone()));
         }
-        Ok(Self {
-            client: client.build()?,
-            destinations,
-        })
+        let client = client.build()?;
+        Ok(Self { client, plan })
     }
 
     /// Sends a request and reads at most `limit` bytes of answer, counted after decompression.
@@ -101,7 +125,7 @@ impl Net {
         limit: usize,
     ) -> Result<Answer, NetFailure> {
         // Literal addresses reach the connector without being resolved.
-        if let Err(refused) = self.destinations.check(request.url()) {
+        if let Err(refused) = self.plan.destinations.check(request.url()) {
             tracing::warn!(%refused, "no request was sent");
             return Err(NetFailure::Forbidden);
         }
@@ -124,7 +148,7 @@ impl Net {
     /// What lasts until somebody changes something is said in the log, with host and cause.
     fn failed(&self, error: &reqwest::Error) -> NetFailure {
         let host = error.url().and_then(HostName::of);
-        let goes_by_proxy = |host: &HostName| self.destinations.goes_by_proxy(host);
+        let goes_by_proxy = |host: &HostName| self.plan.destinations.goes_by_proxy(host);
         let by_proxy = host.as_ref().is_some_and(goes_by_proxy);
         let failure = match NetFailure::of(error) {
             NetFailure::Connect if by_proxy => NetFailure::Proxy,

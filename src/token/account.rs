@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::shortcut::Shortcut;
-use super::{LoginMeters, LoginSite, LoginWatch};
-use crate::domain::ahead;
+use super::{LoginMeters, LoginOutcome, LoginSite, LoginWatch};
+use crate::domain::ahead::Spot;
 use crate::domain::credential::CredentialRef;
 
 /// A tenant's credential at a provider, and where it logs in. A login has one of its own.
@@ -17,15 +17,6 @@ pub struct Account {
     pub meters: Arc<LoginMeters>,
     pub(super) shortcut: Shortcut,
     pub watch: Arc<LoginWatch>,
-}
-
-/// What a call needs of a token, in the order in which it can be asked for: where the next part is, is in the one
-/// before it.
-#[derive(Clone, Copy)]
-pub enum Ahead {
-    Slot,
-    Token,
-    Texts,
 }
 
 impl Account {
@@ -44,18 +35,21 @@ impl Account {
         }
     }
 
-    /// Asks for a part of the token, if there is one. Nothing of it is handed out: that takes an authorized
-    /// call.
-    pub fn ahead(&self, now: Timestamp, part: Ahead) {
-        let way = self.shortcut.way(now);
-        let Some(slot) = way.as_ref().and_then(|way| way.as_ref()) else {
-            return;
-        };
-        let token = || slot.current.load();
-        match part {
-            Ahead::Slot => ahead::piece(&**slot),
-            Ahead::Token => token().iter().for_each(|token| token.ahead()),
-            Ahead::Texts => token().iter().for_each(|token| token.texts_ahead()),
-        }
+    /// Where its token and the texts of the token's headers are or were. Nothing of them is handed out: that takes an
+    /// authorized call.
+    pub fn spots(&self) -> [Spot; 2] {
+        self.shortcut.spots()
+    }
+
+    /// Asks for all of the token, wherever it is.
+    pub fn token_ahead(&self) {
+        let [token, _] = self.spots();
+        token.shared_ahead(size_of::<LoginOutcome>());
+    }
+
+    /// Asks for the texts of the token's headers; the token is needed for it.
+    pub fn texts_ahead(&self, now: Timestamp) {
+        let token = self.shortcut.token(now);
+        token.iter().for_each(|token| token.texts_ahead());
     }
 }

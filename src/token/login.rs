@@ -19,7 +19,6 @@ use url::Url;
 use super::error::{Asked, LoginError};
 use super::kept::KeptToken;
 use super::life;
-use crate::domain::ahead::Whole;
 use crate::domain::bearer::{AppliedHeader, TokenHeaders};
 use crate::domain::clock::SharedClock;
 use crate::domain::credential::{OpenedCredential, SecretFields};
@@ -43,7 +42,7 @@ pub struct LoginSite {
 
 /// The headers that carry a token upstream, and what there is to say of it: in one piece of memory, as each
 /// call reads both. No `Debug`: it holds secrets.
-pub type LoginOutcome = Whole<TokenHeaders<Term>>;
+pub type LoginOutcome = TokenHeaders<Term>;
 
 /// How long a token is good, and what comes after it.
 pub struct Term {
@@ -92,6 +91,11 @@ impl Term {
         Arc::ptr_eq(&self.provider, &site.provider)
     }
 
+    /// Whether it works: of another profile's headers nobody knows whether they do.
+    pub(super) fn is_live(&self, site: &LoginSite, now: Timestamp) -> bool {
+        now < self.expires_at && self.is_of(site)
+    }
+
     /// Whether it is time for the next one: its margin has begun, or it comes from the future,
     /// so that our clock says nothing about its end any more.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
@@ -133,7 +137,7 @@ impl Login {
             }
             Way::Key { .. } => {
                 let carried = self.carried(site, credential, None)?;
-                Ok(Whole::new(carried.with(Term::of_key(site))))
+                Ok(carried.with(Term::of_key(site)))
             }
         }
     }
@@ -224,14 +228,14 @@ impl Login {
         let life = life::of(stated, access_token.expose_secret(), now);
         let headers = self.carried(site, credential, Some(&access_token))?;
         let access_token = KeptToken::new(access_token, &headers.headers);
-        Ok(Whole::new(headers.with(Term {
+        Ok(headers.with(Term {
             provider: site.provider.clone(),
             obtained_at: now,
             expires_at: life.expires_at,
             renew_at: life.renew_at,
             refresh: refresh(&body, shape, access_token, now).into(),
             let_go: AtomicBool::new(false),
-        })))
+        }))
     }
 
     /// What requests carry of a credential, and of its token where it has one.

@@ -1,7 +1,7 @@
 //! Access tokens: one cached per credential version, renewed before it expires.
 //!
 //! ```text
-//! bearer ─ slot has a live token ───────────────→ Bearer      (no lock, no store, no decryption)
+//! bearer ─ there is a live token ───────────────→ Bearer      (no lock, no store, no decryption)
 //!        │   └ its margin has begun: renewal starts in the background, nobody waits
 //!        └ none: gate (one login at a time, per credential) → back-off? → refresh or login → Bearer
 //! ```
@@ -32,9 +32,10 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use moka::future::Cache;
+use tokio::runtime::Handle;
 use tokio::sync::OwnedMutexGuard;
 
-pub use account::{Account, Ahead};
+pub use account::Account;
 use backoff::Backoff;
 pub use error::LoginError;
 pub use login::{Login, LoginOutcome, LoginSite};
@@ -68,16 +69,26 @@ struct Work {
     login: Login,
     source: Arc<dyn CredentialSource>,
     clock: SharedClock,
+    /// Where logins are made.
+    place: Handle,
 }
 
 impl Tokens {
-    pub fn new(login: Login, source: Arc<dyn CredentialSource>, clock: SharedClock) -> Self {
+    /// Logins are made on the threads of `place`, not on those that call: what a login leaves stays for long, and
+    /// lies between the pieces of memory that calls take and give back (`app`'s housekeeping says what that costs).
+    pub fn new(
+        login: Login,
+        source: Arc<dyn CredentialSource>,
+        clock: SharedClock,
+        place: Handle,
+    ) -> Self {
         Self {
             slots: slot::slots(IDLE_SLOT),
             work: Arc::new(Work {
                 login,
                 source,
                 clock,
+                place,
             }),
         }
     }
@@ -89,34 +100,21 @@ impl Tokens {
         account: &Account,
     ) -> Result<Bearer, LoginError> {
         let now = self.work.clock.now();
-        let found = account.shortcut.way(now).and_then(|way| {
-            let slot = way.as_ref().filter(|slot| !slot.has_ended())?;
-            self.present(slot, account, call, now)
-        });
-        let token = match found {
-            Some(token) => token,
+        let token = account
+            .shortcut
+            .token(now)
+            .filter(|token| token.more.is_live(&account.site, now) && !token.more.is_due(now));
+        let token = match token {
+            Some(token) => {
+                account.meters.hit();
+                token
+            }
             None => Box::pin(self.find(account, call, now)).await?,
         };
         Ok(Bearer::for_call(call, token))
     }
 
-    /// The token that is there, renewed in time.
-    fn present(
-        &self,
-        slot: &Arc<Slot>,
-        account: &Account,
-        call: &AuthorizedCall<'_>,
-        now: Timestamp,
-    ) -> Option<Arc<LoginOutcome>> {
-        let token = slot.live(&account.site, now)?;
-        account.meters.hit();
-        if token.more.is_due(now) {
-            self.renew_in_background((slot, &token), account, call);
-        }
-        Some(token)
-    }
-
-    /// The token by way of the cache, or by a login.
+    /// The token by way of the cache, renewed in time, or by a login.
     async fn find(
         &self,
         account: &Account,
@@ -124,12 +122,21 @@ impl Tokens {
         now: Timestamp,
     ) -> Result<Arc<LoginOutcome>, LoginError> {
         let slot = self.slot(account.credential.id).await;
-        account.shortcut.lead_to(&slot, now);
-        if let Some(token) = self.present(&slot, account, call, now) {
-            return Ok(token);
-        }
-        account.meters.miss();
-        self.work.obtain(&slot, Errand::new(account, call)).await
+        let token = match slot.live(&account.site, now) {
+            Some(token) => {
+                account.meters.hit();
+                if token.more.is_due(now) {
+                    self.renew_in_background((&slot, &token), account, call);
+                }
+                token
+            }
+            None => {
+                account.meters.miss();
+                self.work.obtain(&slot, Errand::new(account, call)).await?
+            }
+        };
+        account.shortcut.lead_to(&token, now);
+        Ok(token)
     }
 
     /// Drops the very token that upstream rejected and says whether a login may help.
@@ -174,14 +181,16 @@ impl Tokens {
     }
 
     async fn slot(&self, id: CredentialVersionId) -> Arc<Slot> {
-        match self.slots.get(&id).await {
-            Some(slot) => slot,
-            None => {
-                self.slots
-                    .get_with(id, async { Arc::new(Slot::empty()) })
-                    .await
-            }
+        if let Some(slot) = self.slots.get(&id).await {
+            return slot;
         }
+        let slots = self.slots.clone();
+        let made = self.work.place.spawn(async move {
+            let empty = async { Arc::new(Slot::empty()) };
+            slots.get_with(id, empty).await
+        });
+        // Where the process is ending, there is nobody to make one.
+        made.await.unwrap_or_else(|_| Arc::new(Slot::empty()))
     }
 
     fn renew_in_background(
@@ -196,7 +205,7 @@ impl Tokens {
         account.meters.renewal();
         let errand = Errand::new(account, call);
         let (work, maker, token) = (self.work.clone(), AtLogin::of(slot), token.clone());
-        tokio::spawn(async move {
+        self.work.place.spawn(async move {
             let _renewing = Renewing(&maker);
             work.renew(&maker, &token, &errand).await;
         });
@@ -227,7 +236,7 @@ impl Work {
         }
         let expired = slot.current.load_full();
         let (work, maker) = (self.clone(), AtLogin::of(slot));
-        let login = tokio::spawn(async move {
+        let login = self.place.spawn(async move {
             work.attempt(gate, &maker, expired.as_deref(), &errand)
                 .await
         });

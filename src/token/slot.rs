@@ -78,10 +78,10 @@ impl Slot {
         }
     }
 
-    /// A token that works: of another profile's headers nobody knows whether they do.
+    /// A token that works.
     pub(super) fn live(&self, site: &LoginSite, now: Timestamp) -> Option<Arc<LoginOutcome>> {
         let token = self.current.load_full();
-        token.filter(|token| now < token.more.expires_at && token.more.is_of(site))
+        token.filter(|token| token.more.is_live(site, now))
     }
 }
 

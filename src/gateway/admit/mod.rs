@@ -23,7 +23,7 @@ use book::Book;
 use slots::{Crowded, Slot, Slots};
 
 use super::turn::{Told, Turn};
-use crate::domain::ahead;
+use crate::domain::ahead::{self, Spot};
 use crate::domain::credential::CredentialVersionId;
 use crate::domain::limits::{LimitSettings, TenantLimits};
 use crate::domain::live::Live;
@@ -256,6 +256,10 @@ impl Gate {
             slots: Slots::new(limits.concurrency),
             book: Mutex::new(Book::new(limits, today)),
         }
+    }
+
+    pub(super) fn spot(&self) -> Spot {
+        Spot::of(&self.book)
     }
 
     /// Asks for what a call is going to need of it.

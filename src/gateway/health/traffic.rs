@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
-use crate::domain::ahead;
+use crate::domain::ahead::Spot;
 
 const COUNTERS: usize = 12;
 const SECONDS: i64 = 300;
@@ -32,10 +32,10 @@ impl Traffic {
         let _ = self.0[counter].fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted);
     }
 
-    /// Asks for what a call is going to count in.
-    pub(in crate::gateway) fn ahead(&self, now: Timestamp) {
+    /// Where a call is going to count.
+    pub(in crate::gateway) fn spot(&self, now: Timestamp) -> Spot {
         let (_, counter) = place(now);
-        ahead::one_of(&self.0, counter);
+        Spot::of(&self.0[counter])
     }
 
     /// Of the five minutes that are under way, and of the 55 before.

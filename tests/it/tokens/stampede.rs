@@ -3,7 +3,8 @@
 //! they ask the cache itself, whose logins go to a running sandbox.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use locum::catalog::Entry;
@@ -23,10 +24,11 @@ use locum::domain::tenant::{Environment, Tenant};
 use locum::net::{Net, NetSettings, SystemResolver};
 use locum::token::{Account, Login, LoginError, LoginMeters, LoginSite, LoginWatch, Tokens};
 use secrecy::SecretString;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{LIFE, attempts, stats};
+use super::{IN_MARGIN, LIFE, attempts, stats};
 use crate::support::TestApp;
 use crate::support::app::{PROVIDER, org};
 use crate::support::load::{eventually, spread};
@@ -58,6 +60,20 @@ impl CredentialSource for Source {
     }
 }
 
+/// The same, and notes which threads do.
+struct Noting {
+    source: Source,
+    threads: Arc<Mutex<BTreeSet<Option<String>>>>,
+}
+
+impl CredentialSource for Noting {
+    fn open<'a>(&'a self, credential: &'a CredentialRef) -> Opening<'a> {
+        let thread = thread::current().name().map(str::to_owned);
+        self.threads.lock().unwrap().insert(thread);
+        self.source.open(credential)
+    }
+}
+
 fn client_id(tenant: &Tenant) -> String {
     format!("{}-dev", tenant.slug)
 }
@@ -72,6 +88,16 @@ struct Callers {
 
 impl Callers {
     fn new(app: &TestApp, source: Source, meters: &Meters) -> Self {
+        Self::at(Handle::current(), app, source, meters)
+    }
+
+    /// Callers whose logins are made on the threads of `place`.
+    fn at(
+        place: Handle,
+        app: &TestApp,
+        source: impl CredentialSource + 'static,
+        meters: &Meters,
+    ) -> Self {
         let opened = app.running.app();
         let settings = NetSettings {
             connect_timeout: Duration::from_secs(30),
@@ -91,7 +117,7 @@ impl Callers {
             base_url: provider.environments[&dev].base_url.clone(),
         };
         let meters = Arc::new(LoginMeters::new(meters, &[]));
-        let place = |number: usize| {
+        let caller = |number: usize| {
             let id = Uuid::from_u128(1 + number as u128);
             let tenant = Tenant {
                 organization: OrganizationId(id),
@@ -111,7 +137,7 @@ impl Callers {
             let account = Account::new(credential, site.clone(), meters.clone(), watch);
             (tenant, account)
         };
-        let places: Vec<_> = (0..ORGANIZATIONS).map(place).collect();
+        let places: Vec<_> = (0..ORGANIZATIONS).map(caller).collect();
         let filter = Arc::new(ToolFilter {
             tools: Scope::All,
             read_only: false,
@@ -124,7 +150,7 @@ impl Callers {
             revoked: false,
         };
         Self {
-            tokens: Tokens::new(login, Arc::new(source), clock),
+            tokens: Tokens::new(login, Arc::new(source), clock, place),
             principal: Principal {
                 kind: PrincipalKind::Key,
                 id: "everybody".into(),
@@ -198,6 +224,35 @@ async fn what_is_gone_stays_gone_whoever_still_knows_the_way_to_it() {
     assert_eq!(token(), TokenState::Cached);
     assert!(callers.tokens.reject(&bearer).await);
     assert_eq!(token(), TokenState::None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_and_renewals_are_made_on_the_threads_that_they_were_given() {
+    let app = TestApp::builder().start().await;
+    let (_door, may) = watch::channel(true);
+    let threads = Arc::new(Mutex::default());
+    let source = Noting {
+        source: Source(may),
+        threads: threads.clone(),
+    };
+    let mut logins = Builder::new_multi_thread();
+    let logins = logins.worker_threads(1).thread_name("logins").enable_all();
+    let logins = logins.build().unwrap();
+    let meters = Meters::default();
+    let callers = Callers::at(logins.handle().clone(), &app, source, &meters);
+    callers.bearer(0).await.unwrap();
+    let renewals = meters.counter("locum_token_renewals_total", "", &[]);
+    app.clock.advance(IN_MARGIN);
+    callers.bearer(0).await.unwrap();
+    let (tenant, _) = callers.place(0);
+    eventually("its renewal", || {
+        attempts(&app.sandbox, &client_id(tenant)) == 2
+    })
+    .await;
+    assert_eq!(renewals.value(), 1);
+    let only = BTreeSet::from([Some("logins".to_owned())]);
+    assert_eq!(*threads.lock().unwrap(), only);
+    logins.shutdown_background();
 }
 
 #[tokio::test(flavor = "multi_thread")]
