@@ -55,9 +55,9 @@
 //! - Process: [`config`], [`app`] (the composition root), [`cli`], [`sandbox`] (an Eka-shaped
 //!   upstream and a laboratory to develop against; knows nothing of the gateway).
 //!
-//! Calls have the process's threads. The admin API and what goes on by itself (what was used and how calls
-//! ended is written down, the database and files are looked at, reminders, retention) have two of their
-//! own: `app`'s housekeeping.
+//! Calls have the process's threads. Logins, the admin API and what goes on by itself (what was used and how
+//! calls ended is written down, the database and files are looked at, reminders, retention) have two of
+//! their own: `app`'s housekeeping.
 //!
 //! A file `fuzzing.rs` is a door into its part for the targets of `fuzz/`; no other build has it.
 //!

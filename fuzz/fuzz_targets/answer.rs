@@ -10,7 +10,6 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use locum::catalog::{Catalog, Entry};
-use locum::domain::ahead::Whole;
 use locum::domain::bearer::{AppliedHeader, Bearer, TokenHeaders};
 use locum::domain::call::{Arguments, AuthorizedCall};
 use locum::domain::credential::CredentialVersionId;

@@ -1,10 +1,10 @@
-//! Threads for what goes on beside the calls: the admin API, writing down what calls used and how they
-//! ended, reading the database again, reminders, retention.
+//! Threads for what goes on beside the calls: logins, the admin API, writing down what calls used and how
+//! they ended, reading the database again, reminders, retention.
 //!
 //! With thousands of organizations that takes long, and for a moment much memory. On the threads that serve
 //! calls, they would wait for it. And an allocator hands out in turn all the pieces that were ever needed at
 //! a time: after such a moment each call would work in memory that is in no cache of the processor's
-//! (docs/performance.md).
+//! (docs/performance.md). A login takes little of either, but what it leaves stays, between all those pieces.
 
 use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
 
@@ -30,6 +30,7 @@ impl Housekeeping {
         })
     }
 
+    /// For what is spawned here from other threads.
     pub(super) fn handle(&self) -> Handle {
         self.handle.clone()
     }

@@ -30,7 +30,7 @@ struct Seat {
     holder: Option<Arc<Holder>>,
     /// The holder's own, so that it need not be waited for.
     home: Option<Arc<Home>>,
-    /// To what the last visit with this key came to beyond its home.
+    /// To what the last visit of the only home came to besides it.
     trail: Trail<SPOTS>,
 }
 

@@ -138,7 +138,8 @@ impl Gateway {
             .grant_for(&place.tenant)
             .ok_or(Refusal::TenantForbidden)?;
         let spots = place.ahead(now);
-        if let Some(seat) = seat {
+        // Of a key with several homes the next call may be for another one.
+        if let (Some(seat), Some(_)) = (seat, principal.home()) {
             directory.holders().came_to(seat, spots);
         }
         let filter = grant.filter.clone();

@@ -4,7 +4,7 @@
 use http::StatusCode;
 
 use super::error::Asked;
-use super::{Account, LoginError, Tokens};
+use super::{Account, Errand, LoginError, Tokens};
 use crate::domain::call::AuthorizedCall;
 use crate::domain::provider::Way;
 
@@ -75,10 +75,13 @@ impl Tokens {
     }
 
     async fn probe(&self, call: &AuthorizedCall<'_>, account: &Account) -> Result<(), LoginError> {
-        let opened = self.work.open(account).await?;
-        let login = &self.work.login;
-        login
-            .try_out(&account.site, &opened, Some(call.origin()))
-            .await
+        let (work, errand) = (self.work.clone(), Errand::new(account, call));
+        let probe = self.work.threads.spawn(async move {
+            let Errand { account, origin } = errand;
+            let opened = work.open(&account).await?;
+            let login = &work.login;
+            login.try_out(&account.site, &opened, Some(&origin)).await
+        });
+        probe.await.unwrap_or(Err(LoginError::Aborted))
     }
 }

@@ -70,17 +70,17 @@ struct Work {
     source: Arc<dyn CredentialSource>,
     clock: SharedClock,
     /// Where logins are made.
-    place: Handle,
+    threads: Handle,
 }
 
 impl Tokens {
-    /// Logins are made on the threads of `place`, not on those that call: what a login leaves stays for long, and
+    /// Logins are made on these threads, not on those that call: what a login leaves stays for long, and
     /// lies between the pieces of memory that calls take and give back (`app`'s housekeeping says what that costs).
     pub fn new(
         login: Login,
         source: Arc<dyn CredentialSource>,
         clock: SharedClock,
-        place: Handle,
+        threads: Handle,
     ) -> Self {
         Self {
             slots: slot::slots(IDLE_SLOT),
@@ -88,7 +88,7 @@ impl Tokens {
                 login,
                 source,
                 clock,
-                place,
+                threads,
             }),
         }
     }
@@ -135,7 +135,10 @@ impl Tokens {
                 self.work.obtain(&slot, Errand::new(account, call)).await?
             }
         };
-        account.shortcut.lead_to(&token, now);
+        // One that has ended keeps its token for those who are at a login only.
+        if !slot.has_ended() {
+            account.shortcut.lead_to(&token, now);
+        }
         Ok(token)
     }
 
@@ -185,7 +188,7 @@ impl Tokens {
             return slot;
         }
         let slots = self.slots.clone();
-        let made = self.work.place.spawn(async move {
+        let made = self.work.threads.spawn(async move {
             let empty = async { Arc::new(Slot::empty()) };
             slots.get_with(id, empty).await
         });
@@ -199,13 +202,16 @@ impl Tokens {
         account: &Account,
         call: &AuthorizedCall<'_>,
     ) {
-        if slot.renewing.swap(true, Ordering::AcqRel) {
+        let fails = slot.gate.try_lock();
+        if fails.is_ok_and(|mut gate| gate.remaining(self.work.clock.now()).is_some())
+            || slot.renewing.swap(true, Ordering::AcqRel)
+        {
             return;
         }
         account.meters.renewal();
         let errand = Errand::new(account, call);
         let (work, maker, token) = (self.work.clone(), AtLogin::of(slot), token.clone());
-        self.work.place.spawn(async move {
+        self.work.threads.spawn(async move {
             let _renewing = Renewing(&maker);
             work.renew(&maker, &token, &errand).await;
         });
@@ -230,13 +236,18 @@ impl Work {
         errand: Errand,
     ) -> Result<Arc<LoginOutcome>, LoginError> {
         let _waiting = AtLogin::of(slot);
-        let gate = slot.gate.clone().lock_owned().await;
-        if let Some(token) = slot.live(&errand.account.site, self.clock.now()) {
+        let mut gate = slot.gate.clone().lock_owned().await;
+        let now = self.clock.now();
+        if let Some(token) = slot.live(&errand.account.site, now) {
             return Ok(token);
+        }
+        if let Some((wait, cause)) = gate.remaining(now) {
+            errand.account.watch.waits(now, wait);
+            return Err(cause.waiting(wait));
         }
         let expired = slot.current.load_full();
         let (work, maker) = (self.clone(), AtLogin::of(slot));
-        let login = self.place.spawn(async move {
+        let login = self.threads.spawn(async move {
             work.attempt(gate, &maker, expired.as_deref(), &errand)
                 .await
         });
@@ -265,11 +276,6 @@ impl Work {
         previous: Option<&LoginOutcome>,
         errand: &Errand,
     ) -> Result<Arc<LoginOutcome>, LoginError> {
-        let now = self.clock.now();
-        if let Some((wait, cause)) = gate.remaining(now) {
-            errand.account.watch.waits(now, wait);
-            return Err(cause.waiting(wait));
-        }
         let is_key = errand.account.is_key();
         let result = match is_key {
             // To open a key is no login: neither a span nor a count is for it.

@@ -14,25 +14,18 @@ use crate::domain::ahead::{Spot, Trail};
 /// In seconds; much less than a slot may be idle.
 const ASK_EVERY: u64 = IDLE_SLOT.as_secs() / 6;
 
+#[derive(Default)]
 pub(super) struct Shortcut {
-    token: ArcSwapWeak<LoginOutcome>,
-    asked: Asked,
+    token: Lead<LoginOutcome>,
     /// To the texts of the token's headers.
     texts: Trail<1>,
 }
 
-/// When the cache was asked, in seconds since 1970.
-#[derive(Default)]
-struct Asked(AtomicI64);
-
-impl Default for Shortcut {
-    fn default() -> Self {
-        Self {
-            token: ArcSwapWeak::new(Weak::new()),
-            asked: Asked::default(),
-            texts: Trail::default(),
-        }
-    }
+/// A way that is good for a time, while there is something at its end.
+struct Lead<T> {
+    end: ArcSwapWeak<T>,
+    /// When the cache was asked, in seconds since 1970.
+    asked: AtomicI64,
 }
 
 impl Clone for Shortcut {
@@ -45,34 +38,44 @@ impl Clone for Shortcut {
 impl Shortcut {
     /// Where it leads, unless it is time to ask the cache.
     pub(super) fn token(&self, now: Timestamp) -> Option<Arc<LoginOutcome>> {
-        let token = self.asked.lately(now).then(|| self.token.load())?;
-        token.upgrade().filter(|token| !token.more.is_let_go())
+        let token = self.token.end(now);
+        token.filter(|token| !token.more.is_let_go())
     }
 
     /// Where token and texts are or were.
     pub(super) fn spots(&self) -> [Spot; 2] {
-        let token = self.token.load();
+        let token = self.token.end.load();
         let [texts] = self.texts.spots();
         [Spot::at(token.as_ptr()), texts]
     }
 
-    /// The cache was asked, and this is what it has.
+    /// The cache was asked, and has this token.
     pub(super) fn lead_to(&self, token: &Arc<LoginOutcome>, now: Timestamp) {
-        self.token.store(Arc::downgrade(token));
-        self.asked.at(now);
+        self.token.lead_to(token, now);
         let texts = token.headers.first();
         let texts = texts.map(|header| Spot::of(header.value.as_bytes()));
         self.texts.leave([texts.unwrap_or_default()]);
     }
 }
 
-impl Asked {
-    fn at(&self, now: Timestamp) {
-        self.0.store(now.as_second(), Ordering::Relaxed);
+impl<T> Lead<T> {
+    fn end(&self, now: Timestamp) -> Option<Arc<T>> {
+        let age = now.as_second().abs_diff(self.asked.load(Ordering::Relaxed));
+        (age < ASK_EVERY).then(|| self.end.load().upgrade())?
     }
 
-    fn lately(&self, now: Timestamp) -> bool {
-        now.as_second().abs_diff(self.0.load(Ordering::Relaxed)) < ASK_EVERY
+    fn lead_to(&self, end: &Arc<T>, now: Timestamp) {
+        self.end.store(Arc::downgrade(end));
+        self.asked.store(now.as_second(), Ordering::Relaxed);
+    }
+}
+
+impl<T> Default for Lead<T> {
+    fn default() -> Self {
+        Self {
+            end: ArcSwapWeak::new(Weak::new()),
+            asked: AtomicI64::new(0),
+        }
     }
 }
 
@@ -83,13 +86,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cache_is_asked_again_after_a_time() {
+    fn a_way_is_good_for_its_time_and_for_as_long_as_there_is_something_at_its_end() {
         let now: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
-        let asked = Asked::default();
-        assert!(!asked.lately(now));
-        asked.at(now);
-        assert!(asked.lately(now) && asked.lately(now + 599.seconds()));
-        assert!(!asked.lately(now + 600.seconds()));
-        assert!(!asked.lately(now - 1.hour()), "the clock was set back");
+        let (lead, end) = (Lead::default(), Arc::new("token"));
+        let leads_at = |time| {
+            lead.end(time)
+                .is_some_and(|found| Arc::ptr_eq(&found, &end))
+        };
+        assert!(!leads_at(now));
+        lead.lead_to(&end, now);
+        assert!(leads_at(now) && leads_at(now + 599.seconds()));
+        assert!(!leads_at(now + 600.seconds()));
+        assert!(!leads_at(now - 1.hour()), "the clock was set back");
+        drop(end);
+        assert!(lead.end(now).is_none());
     }
 }

@@ -61,8 +61,12 @@ impl Slot {
         self.put(None);
     }
 
-    /// Puts another token or none into the place of the one that is there.
+    /// Puts another token or none into the place of the one that is there. Calls come to a token without its slot: it is
+    /// let go of before whoever looks here can find that it is gone.
     pub(super) fn put(&self, token: Option<Arc<LoginOutcome>>) {
+        if let Some(present) = &*self.current.load() {
+            present.more.let_go();
+        }
         if let Some(former) = self.current.swap(token) {
             former.more.let_go();
         }
@@ -73,8 +77,8 @@ impl Slot {
         if let Some(token) = self.current.load_full()
             && token.generation == generation
         {
-            self.current.compare_and_swap(&token, None);
             token.more.let_go();
+            self.current.compare_and_swap(&token, None);
         }
     }
 

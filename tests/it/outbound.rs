@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,19 +26,28 @@ use crate::support::upstream_tls::{self as tls, Authority};
 const HOST: &str = "api.clinic.test";
 
 /// Answers of a resolver in their order; the last one stays.
-struct Names(Mutex<VecDeque<Vec<IpAddr>>>);
+struct Names {
+    answers: Mutex<VecDeque<Vec<IpAddr>>>,
+    /// Which threads asked.
+    asked: Mutex<Vec<Option<String>>>,
+}
 
 impl Names {
     fn new(answers: &[&[&str]]) -> Arc<Self> {
         let parse = |answer: &&[&str]| answer.iter().map(|text| text.parse().unwrap()).collect();
-        Arc::new(Self(Mutex::new(answers.iter().map(parse).collect())))
+        Arc::new(Self {
+            answers: Mutex::new(answers.iter().map(parse).collect()),
+            asked: Mutex::default(),
+        })
     }
 }
 
 impl Resolver for Names {
     fn lookup(&self, name: &str) -> Lookup {
         let known = name == HOST;
-        let mut answers = self.0.lock().unwrap();
+        let thread = thread::current().name().map(str::to_owned);
+        self.asked.lock().unwrap().push(thread);
+        let mut answers = self.answers.lock().unwrap();
         let answer = match answers.len() {
             0 | 1 => answers.front().cloned(),
             _ => answers.pop_front(),
@@ -57,13 +67,17 @@ async fn read(client: &McpClient) -> Reply {
 
 /// North, whose upstream has a name that resolves like this.
 async fn named(upstream: &RawUpstream, keys: &str, answers: &[&[&str]]) -> (TestApp, McpClient) {
+    named_by(Names::new(answers), upstream, keys).await
+}
+
+async fn named_by(names: Arc<Names>, upstream: &RawUpstream, keys: &str) -> (TestApp, McpClient) {
     let port = upstream.url.rsplit(':').next().unwrap();
     let app = TestApp::builder()
         .config(&format!(
             "[upstream]\nallow_http_hosts = [\"{HOST}\"]\n{keys}"
         ))
         .upstream(&format!("http://{HOST}:{port}"))
-        .resolver(Names::new(answers))
+        .resolver(names)
         .org("north", &["dev"])
         .start()
         .await;
@@ -106,13 +120,39 @@ async fn an_operator_can_name_the_host_and_metadata_stays_out_of_reach() {
     let (_app, client) = named(&upstream, NAMED, &[&["169.254.169.254", "fd00:ec2::254"]]).await;
     let reply = read(&client).await;
     assert_eq!(reply.failure()["error_code"], "login_unavailable");
-    assert_eq!(upstream.connections(), 1);
+    assert_eq!(upstream.connections(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_has_a_connection_of_its_own_and_is_not_made_on_the_threads_of_calls() {
+    let upstream = RawUpstream::start().await;
+    let names = Names::new(&[&["127.0.0.1"]]);
+    let (_app, client) = named_by(names.clone(), &upstream, NAMED).await;
+    for _ in 0..2 {
+        assert!(read(&client).await.is_ok());
+    }
+    let asked = names.asked.lock().unwrap().clone();
+    let by_housekeeping = asked
+        .iter()
+        .map(|name| name.as_deref() == Some("housekeeping"));
+    assert_eq!(
+        by_housekeeping.collect::<Vec<_>>(),
+        [true, false],
+        "{asked:?}"
+    );
+    assert_eq!(upstream.connections(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_changes_its_meaning_is_checked_for_every_connection() {
     let upstream = RawUpstream::start().await;
-    let (app, client) = named(&upstream, NAMED, &[&["127.0.0.1"], &["169.254.169.254"]]).await;
+    let (app, client) = named(
+        &upstream,
+        NAMED,
+        // The login, the call, and what comes after.
+        &[&["127.0.0.1"], &["127.0.0.1"], &["169.254.169.254"]],
+    )
+    .await;
     assert!(read(&client).await.is_ok());
     // The kept connection goes on; when it is gone, the name is looked up again.
     upstream.play("north-dev", Kind::Api, Play::SayAndReset(Vec::new()));
@@ -126,7 +166,7 @@ async fn a_name_that_changes_its_meaning_is_checked_for_every_connection() {
         message.contains("its address is not allowed here"),
         "{message}"
     );
-    assert_eq!(upstream.connections(), 1);
+    assert_eq!(upstream.connections(), 2);
     drop(app);
 }
 
