@@ -21,7 +21,7 @@ const COUNTS: usize = 2 * size_of::<usize>();
 pub fn piece<T>(piece: &T) {
     let spot = Spot::of(piece);
     spot.ahead();
-    spot.line_ahead(size_of::<T>());
+    spot.line_ahead(size_of::<T>().saturating_sub(1));
 }
 
 /// Asks for all of what several share, and for how many do.
